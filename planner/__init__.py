@@ -1,0 +1,1 @@
+"""What a model needs, does and costs on given hardware: sizing, speed, cost, and the plan."""

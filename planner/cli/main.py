@@ -1,0 +1,66 @@
+"""The `quantplan` command group. Subcommands are imported when called, so that `--help` stays instant."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import click
+
+SUBCOMMANDS = {
+    "plan": "Decide how to serve a model on given hardware, and say why.",
+    "apply": "Carry out a plan: quantize, launch, measure, compare.",
+    "runs": "List the runs on this machine.",
+    "show": "Show one run: its steps, findings and report.",
+    "detect": "Show the hardware of this machine.",
+    "demo": "The whole path on this machine with a small real model.",
+    "rules": "Read and check the rule book.",
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done
+  2  bad input (the message names the thing, the place and the fix)
+  3  no feasible plan on this hardware
+  4  a step of a run failed (run `quantplan apply` again to resume)
+  5  no executor is installed"""
+
+
+class LazyGroup(click.Group):
+    """Knows its subcommands by name and one-line help; imports `planner.cli.<name>_command` only to run one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module = importlib.import_module(f"planner.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUBCOMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="quantplan")
+def cli() -> None:
+    """Decide how to serve a language model on the GPUs you have, do it, and check that it was right."""
+
+
+def main() -> None:
+    """Entry point: QuantplanErrors become a message on stderr (a JSON object with --json) and their exit code."""
+    from planner.errors import QuantplanError
+
+    try:
+        cli.main(standalone_mode=True)
+    except QuantplanError as error:
+        if "--json" in sys.argv:
+            problem = {"error": error.what, "where": error.where, "nearest": list(error.nearest), "fix": error.fix}
+            click.echo(json.dumps(problem))
+        else:
+            click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
+        sys.exit(error.exit_code)

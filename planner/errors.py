@@ -1,0 +1,52 @@
+"""Every error a user can meet: what is wrong, where, the nearest valid value, and how to fix it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class QuantplanError(Exception):
+    """One user-facing problem. `exit_code` is what the command line returns for it."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str = "", nearest: Iterable[str] = (), fix: str = "") -> None:
+        self.what, self.where, self.nearest, self.fix = what, where, tuple(nearest), fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        if self.nearest:
+            lines.append(f"Did you mean: {', '.join(self.nearest)}?")
+        if self.fix:
+            lines.append(f"To fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class BadInput(QuantplanError):
+    """The question itself is malformed: an unknown name, an impossible value, a broken file."""
+
+
+class NoFeasiblePlan(QuantplanError):
+    """The question is sound, and no plan answers it on this hardware."""
+
+    exit_code = 3
+
+
+class ExecutionFailed(QuantplanError):
+    """A step of a run failed; the run can be resumed."""
+
+    exit_code = 4
+
+
+class ExecutorMissing(QuantplanError):
+    """The planner was asked to execute and no executor is installed."""
+
+    exit_code = 5
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names most like `name`, ignoring case, best first."""
+    by_lower = {k.lower(): k for k in known}
+    return [by_lower[m] for m in get_close_matches(name.lower(), by_lower, n=count, cutoff=0.4)]

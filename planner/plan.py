@@ -1,0 +1,235 @@
+"""The plan: a frozen, versioned contract between whoever decides and whoever executes.
+
+Predicted and measured values never share a name: a plan holds predictions only; runs hold measurements.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from planner.errors import BadInput
+from planner.request import Frozen, Request
+from rules.vocabulary import EngineId, FormatId, KvFormat, Trouble
+
+SCHEMA_VERSION = 1
+
+StageKind = Literal[
+    "fetch", "keep-original", "convert", "quantize", "check-artifact",
+    "evaluate", "launch", "load-test", "findings", "report",
+]  # fmt: skip
+
+
+class Term(Frozen):
+    """One line of a labelled sum, in GiB per accelerator (or per CPU host)."""
+
+    label: str
+    predicted_gib: float
+    how: str = ""
+
+
+class Memory(Frozen):
+    """Memory of one accelerator (or of the CPU host): what is there, what takes it, and what the KV pool can hold."""
+
+    available_gib: float
+    terms: tuple[Term, ...]
+    free_gib: float
+    fits: bool
+    kv_bytes_per_token: float
+    kv_tokens: int
+    max_context_tokens: int
+    max_concurrency: float
+
+    @property
+    def used_gib(self) -> float:
+        return sum(t.predicted_gib for t in self.terms)
+
+    def gib(self, label: str) -> float:
+        return sum(t.predicted_gib for t in self.terms if t.label == label)
+
+
+class Prediction(Frozen):
+    """One figure that can be checked: `value` with its 90 % interval, or None and the reason in `abstained`."""
+
+    name: str
+    unit: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    measured_by: str
+    source: str
+    abstained: str | None = None
+
+
+class Evidence(Frozen):
+    """Why a rule spoke or did not: its id, source, reason, and the facts it saw."""
+
+    rule: str
+    source: str
+    because: str
+    saw: dict[str, Any] = {}
+    outcome: dict[str, Any] = {}
+
+
+class Decision(Frozen):
+    """One question of the book, answered: the rules that spoke, and those that were asked before and did not."""
+
+    decision: str
+    question: str
+    answered_by: tuple[Evidence, ...]
+    passed_over: tuple[Evidence, ...] = ()
+
+
+class Cost(Frozen):
+    """USD for one million output tokens at the predicted throughput, with the price line it rests on."""
+
+    usd_per_hour: float
+    usd_per_1m_output_tokens: float | None
+    low: float | None = None
+    high: float | None = None
+    usd_per_month: float
+    utilisation: float
+    provider: str
+    price_as_of: str
+    price_source: str
+
+
+class Candidate(Frozen):
+    """One way to serve the model, assessed: what the rules chose, what it needs, does and costs."""
+
+    format: FormatId
+    engine: EngineId
+    engine_version: str
+    tensor_parallel: int
+    kv_cache: KvFormat
+    group_size: int | None = None
+    tool: str | None = None
+    kernel: str
+    memory: Memory
+    predictions: tuple[Prediction, ...]
+    cost: Cost | None
+    quality: str
+    engine_arguments: tuple[str, ...]
+    verdict: Literal["chosen", "feasible", "does-not-fit", "misses-service-level", "avoided", "no-kernel"]
+    reasons: tuple[str, ...] = ()
+
+    def predicted(self, name: str) -> Prediction:
+        return next(p for p in self.predictions if p.name == name)
+
+
+class Stage(Frozen):
+    """One step for the executor, its parameters as plain JSON values."""
+
+    name: str
+    kind: StageKind
+    parameters: dict[str, Any] = {}
+
+
+class Rung(Frozen):
+    """Where to go when the choice fails: on which trouble, to which format, by which rule."""
+
+    on: Trouble
+    format: FormatId
+    rule: str
+    because: str
+
+
+class ModelSummary(Frozen):
+    """The model as planned for."""
+
+    name: str
+    family: str
+    source: str
+    path: str | None
+    parameters: int
+    active_parameters: int
+    parameters_by_component: dict[str, int]
+    layer_count: int
+    max_context_tokens: int
+    weights_16bit_gib: float
+    stored_format: str | None
+    assumptions: tuple[str, ...] = ()
+
+
+class HardwareSummary(Frozen):
+    """The hardware as planned for."""
+
+    label: str
+    name: str
+    count: int
+    memory_gib: float
+    bandwidth_gb_s: float | None
+    compute_capability: float | None
+    source: str
+    detected: bool
+    notes: tuple[str, ...] = ()
+
+
+class Plan(Frozen):
+    """The whole answer. `digest` covers every other field; change one and the plan no longer loads."""
+
+    schema_version: Literal[1] = 1
+    quantplan_version: str
+    created_at: str
+    request: Request
+    model: ModelSummary
+    hardware: HardwareSummary
+    facts: dict[str, dict[str, Any]]
+    decisions: tuple[Decision, ...]
+    chosen: Candidate
+    stages: tuple[Stage, ...]
+    ladder: tuple[Rung, ...]
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    alternatives: tuple[Candidate, ...] = ()
+    digest: str = Field(default="", pattern=r"^(|sha256:[0-9a-f]{64})$")
+
+    def sealed(self) -> Plan:
+        """The same plan with its digest."""
+        return self.model_copy(update={"digest": self.computed_digest()})
+
+    def computed_digest(self) -> str:
+        content = self.model_dump(mode="json", exclude={"digest"})
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan file. BadInput when it is missing, not a plan, of another version, or altered since it was made."""
+    where = str(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(
+            "no such plan file", where=where, fix="make one: quantplan plan MODEL --on HARDWARE --out FILE"
+        ) from None
+    except (ValueError, OSError) as error:
+        raise BadInput(
+            f"not a plan: {error}", where=where, fix="make it again with `quantplan plan --out FILE`"
+        ) from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise BadInput(
+            f"plan of schema version {version!r}; this quantplan reads version {SCHEMA_VERSION}",
+            where=where,
+            fix="plan again with this version: `quantplan plan --out FILE`",
+        )
+    try:
+        plan = Plan.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"not a valid plan: {place}: {first['msg']}", where=where, fix="plan again instead of editing"
+        ) from None
+    if plan.digest != plan.computed_digest():
+        raise BadInput(
+            "the plan was altered after it was made (its digest does not match)",
+            where=where,
+            fix="plan again with the options you want instead of editing the file",
+        )
+    return plan

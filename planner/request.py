@@ -1,0 +1,66 @@
+"""The question: which model, on what hardware, for which workload, at which price."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task
+
+
+class Frozen(BaseModel):
+    """Base of every message: immutable, unknown keys refused, NaN and infinity refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Tokens = Annotated[int, Field(gt=0, le=100_000_000)]
+
+
+class Workload(Frozen):
+    """What will be asked of the model. `context_tokens` is the longest request served (None: input + output)."""
+
+    input_tokens: Tokens = 1000
+    output_tokens: Tokens = 300
+    context_tokens: Tokens | None = None
+    concurrency: Annotated[int, Field(gt=0, le=1_000_000)] = 8
+    task: Task = "general"
+    precision_critical: bool = False
+    multi_turn: bool = False
+    may_calibrate: bool = True
+    quality_validated: bool = False
+
+    @property
+    def served_context_tokens(self) -> int:
+        return self.context_tokens or self.input_tokens + self.output_tokens
+
+
+class ServiceLevel(Frozen):
+    """Targets a plan must meet; None means: no target."""
+
+    ttft_ms: Annotated[float, Field(gt=0)] | None = None
+    tpot_ms: Annotated[float, Field(gt=0)] | None = None
+
+
+class Price(Frozen):
+    """What an hour of one accelerator (or CPU host) costs; None asks the price table."""
+
+    usd_per_hour: Annotated[float, Field(ge=0)] | None = None
+    provider: str | None = None
+    utilisation: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class Request(Frozen):
+    """One question to the planner. `format`, `engine`, `tensor_parallel` and `kv_cache` insist on a choice."""
+
+    model: str
+    hardware: str
+    workload: Workload = Workload()
+    service_level: ServiceLevel = ServiceLevel()
+    price: Price = Price()
+    objective: Objective = "tree"
+    format: FormatId | None = None
+    engine: EngineId | None = None
+    tensor_parallel: Annotated[int, Field(gt=0)] | None = None
+    kv_cache: KvFormat | None = None
