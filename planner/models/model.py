@@ -40,6 +40,7 @@ class Model:
     """`name` as people see it, `source` of the facts, `assumptions`: what was guessed and must be printed.
 
     `published_formats` lists schemes for which the maker or a well-known publisher offers ready checkpoints.
+    `stored_format` is the scheme its weights come in (as in `Checkpoint`), known also where no checkpoint is at hand.
     """
 
     name: str
@@ -50,3 +51,4 @@ class Model:
     published_formats: tuple[str, ...] = ()
     is_chat: bool = False
     assumptions: tuple[str, ...] = ()
+    stored_format: str = "bf16"

@@ -1,0 +1,91 @@
+"""The bundled catalogue: `planner/catalog/models.jsonl`, one line a model, each fact with its source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from planner.models.families import shape_from_config
+from planner.models.model import Model
+
+CATALOGUE = Path(__file__).parent.parent / "catalog" / "models.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the catalogue.
+
+    `config` has the keys of config.json that decide the shape. `published_formats` maps a scheme to the repository
+    that offers it; `base_ids` are the untuned siblings of a chat model. `params_b_published` is what the model card
+    says, kept apart from what the shape adds up to so that tests can compare them.
+    """
+
+    name: str
+    hub_id: str
+    config: Mapping[str, object]
+    is_chat: bool
+    source: str
+    params_b_published: float
+    active_params_b_published: float | None = None
+    stored_format: str = "bf16"
+    aliases: tuple[str, ...] = ()
+    base_ids: tuple[str, ...] = ()
+    published_formats: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+    released: str = ""
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Every model of the catalogue, in its order."""
+    return tuple(Entry(**json.loads(line)) for line in CATALOGUE.read_text(encoding="utf-8").splitlines())
+
+
+def catalogue_names() -> tuple[str, ...]:
+    return tuple(entry.name for entry in entries())
+
+
+def find(name: str) -> Model | None:
+    """The model called `name` (any case): by its own name, an alias, its hub id or a published checkpoint's id."""
+    found = _index().get(name.strip().lower())
+    return _model(*found) if found else None
+
+
+def model_of(entry: Entry) -> Model:
+    """The model a catalogue line describes, as its maker published it."""
+    return _model(entry, entry.name, entry.is_chat, entry.stored_format)
+
+
+def _model(entry: Entry, name: str, is_chat: bool, stored_format: str) -> Model:
+    return Model(
+        name=name,
+        shape=shape_from_config(entry.config, f"{CATALOGUE.name}: {entry.name}"),
+        origin="catalogue",
+        source=entry.source,
+        published_formats=tuple(entry.published_formats),
+        is_chat=is_chat,
+        stored_format=stored_format,
+    )
+
+
+@cache
+def _index() -> dict[str, tuple[Entry, str, bool, str]]:
+    """Each spelling in lower case, to: its entry, the name to show, whether it is tuned to chat, how it is stored."""
+    index: dict[str, tuple[Entry, str, bool, str]] = {}
+    for entry in entries():
+        for spelling in (entry.name, *entry.aliases, entry.hub_id):
+            _add(index, spelling, (entry, entry.name, entry.is_chat, entry.stored_format))
+        for spelling in entry.base_ids:
+            _add(index, spelling, (entry, spelling, False, "bf16"))
+        for scheme, repository in entry.published_formats.items():
+            _add(index, repository, (entry, repository, entry.is_chat, scheme))
+    return index
+
+
+def _add(index: dict[str, tuple[Entry, str, bool, str]], spelling: str, found: tuple[Entry, str, bool, str]) -> None:
+    """A hub id is also found without its organisation; the first to claim a spelling keeps it."""
+    for key in (spelling.lower(), spelling.lower().rpartition("/")[2]):
+        index.setdefault(key, found)
