@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Vendor = Literal["nvidia", "amd", "intel", "apple", "other"]
-Interconnect = Literal["nvlink", "infinity-fabric", "ethernet", "pcie", "unified", "unknown"]
+Interconnect = Literal["nvlink", "infinity-fabric", "xe-link", "ethernet", "pcie", "unified", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
     """One accelerator type. Rates are dense (no sparsity). None means: it has no such unit, or the figure is unknown.
 
-    `memory_gb` is the sticker; `memory_gib` is what the driver reports as total (what firmware and ECC leave of it).
+    `memory_gb` is the sticker; `memory_gib` is the total an engine sees (what firmware, driver and ECC leave of it);
+    `memory_source` says whether that was measured or estimated. `note` tells where sources disagree and what was taken.
     `compute_capability` exists for NVIDIA only. `link_gb_s` is the bidirectional total per accelerator.
     """
 
@@ -33,11 +34,17 @@ class Accelerator:
     link_gb_s: float | None = None
     tdp_watts: float | None = None
     unified_memory: bool = False
+    memory_source: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """One CPU host. Read bandwidth and matmul rate (all cores) come from the micro-benchmark; None when declared."""
+    """One CPU host: what a process here may use of it. `cores` counts hardware threads; 0 when not declared.
+
+    Read bandwidth and matmul rate (all cores) come from the micro-benchmark, and `measured_by` says how; None when
+    declared or not measured.
+    """
 
     name: str
     cores: int
@@ -46,6 +53,7 @@ class Cpu:
     bandwidth_gb_s: float | None = None
     matmul_gflops: float | None = None
     measured_on: str | None = None
+    measured_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,135 @@
+"""From what the user typed (`2xL40S`, `RTX4090`, `cpu:64GB`, `here`, a YAML file) to a `Hardware`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from planner.errors import BadInput
+from planner.hardware.catalogue import Entry, find_entry, is_assumption, similar_names, variants
+from planner.hardware.hardware import Accelerator, Cpu, Hardware
+from planner.units import GB, GIB
+
+MAX_COUNT = 100_000
+MAX_HOST_GIB = 2**20
+SPELLINGS = (
+    "write COUNTxNAME (2xL40S), cpu:64GB, `here` for this machine, or the path of a YAML file describing the GPU"
+)
+
+_COUNTED = re.compile(r"\s*([+-]?\d[\d.,_]*)\s*[x×*]\s*(.+)", re.IGNORECASE)
+_DECLARED_CPU = re.compile(r"cpu\s*:\s*([\d.]+)\s*(gb|gib|tb|tib)?(?:\s*:\s*(\d+)\s*cores?)?", re.IGNORECASE)
+_BYTES = {"gb": GB, "gib": GIB, "tb": 1000 * GB, "tib": 1024 * GIB}
+
+
+def resolve_hardware(text: str) -> Hardware:
+    """The hardware a declaration means; BadInput with the nearest names when it means none.
+
+    A short name that could mean several cards (`A100`) takes the common one and says so in `Hardware.notes`.
+    `here` and `cpu` look at this machine; every other spelling only reads the catalogue.
+    """
+    asked = text.strip()
+    if not asked:
+        raise BadInput("no hardware given", fix=SPELLINGS)
+    if asked.lower() == "here":
+        from planner.hardware.detection import detect
+
+        return detect()
+    if asked.lower().startswith("cpu"):
+        return _cpu(asked)
+    return _accelerators(asked)
+
+
+def _accelerators(asked: str) -> Hardware:
+    count, name = _count_and_name(asked)
+    if _looks_like_a_path(name):
+        return _hardware(_from_file(Path(name).expanduser()), count)
+    entry = find_entry(name)
+    if entry is None:
+        raise _unknown(name)
+    return _hardware(entry.accelerator, count, _notes(name, entry))
+
+
+def _hardware(gpu: Accelerator, count: int, notes: tuple[str, ...] = ()) -> Hardware:
+    return Hardware(label=f"{count}x{gpu.name}", accelerator=gpu, count=count, notes=notes)
+
+
+def _count_and_name(asked: str) -> tuple[int, str]:
+    counted = _COUNTED.fullmatch(asked)
+    if counted is None or find_entry(asked):  # 7900XTX is a card, not 7,900 of the card "TX"
+        return 1, asked
+    return _count(counted[1], asked), counted[2].strip()
+
+
+def _count(digits: str, asked: str) -> int:
+    if digits.isdigit() and len(digits) <= 6 and 1 <= int(digits) <= MAX_COUNT:
+        return int(digits)
+    raise BadInput(
+        f"{_shown(digits)} accelerators in {_shown(asked)}: the count is a whole number from 1 to {MAX_COUNT}",
+        fix="write COUNTxNAME, for example 2xL40S",
+    )
+
+
+def _looks_like_a_path(name: str) -> bool:
+    return "/" in name or name.lower().endswith((".yaml", ".yml"))
+
+
+def _from_file(path: Path) -> Accelerator:
+    from planner.hardware.gpu_file import read_gpu_file
+
+    return read_gpu_file(path)
+
+
+def _notes(name: str, entry: Entry) -> tuple[str, ...]:
+    if not is_assumption(name, entry):
+        return ()
+    chosen = entry.accelerator.name
+    others = ", ".join(v for v in variants(name) if v != chosen)
+    return (f"{name} taken as {chosen}; also in the catalogue: {others}",)
+
+
+def _unknown(name: str) -> BadInput:
+    return BadInput(
+        f"unknown accelerator {_shown(name)}",
+        nearest=similar_names(name[:80]),
+        fix="`quantplan detect --catalogue` lists the known ones; describe another in a YAML file and pass its path",
+    )
+
+
+def _cpu(asked: str) -> Hardware:
+    if asked.lower() == "cpu":
+        from planner.hardware.detection import detect_cpu_only
+
+        return detect_cpu_only()
+    declared = _DECLARED_CPU.fullmatch(asked)
+    if declared is None or declared[1].count(".") > 1:
+        raise BadInput(
+            f"{_shown(asked)} is not a CPU host", fix="write cpu:64GB, cpu:64GiB:16cores, or cpu for this machine"
+        )
+    memory_gib = float(declared[1]) * _BYTES[(declared[2] or "gb").lower()] / GIB
+    if not 0 < memory_gib <= MAX_HOST_GIB:
+        raise BadInput(f"{_shown(asked)}: a host has more than 0 and at most {MAX_HOST_GIB:,} GiB of memory")
+    cores = _count_cores(declared[3], asked)
+    return Hardware(
+        label=asked, cpu=Cpu("declared CPU", cores, memory_gib), notes=_cpu_notes(declared[2], memory_gib, cores)
+    )
+
+
+def _count_cores(digits: str | None, asked: str) -> int:
+    if digits is None:
+        return 0
+    if len(digits) <= 5 and int(digits) >= 1:
+        return int(digits)
+    raise BadInput(f"{_shown(asked)}: a host has from 1 to 99999 cores")
+
+
+def _cpu_notes(unit: str | None, memory_gib: float, cores: int) -> tuple[str, ...]:
+    notes = ["bandwidth and matrix rate of a declared CPU are unknown: `quantplan plan --on here` measures them"]
+    if (unit or "gb").lower() in ("gb", "tb"):
+        notes.append(f"GB read as 10^9 bytes: {memory_gib:.1f} GiB (write GiB if you mean binary units)")
+    if not cores:
+        notes.append("cores not declared: write cpu:64GB:16cores to give them")
+    return tuple(notes)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
