@@ -1,0 +1,194 @@
+"""Which type llama.cpp gives each tensor of a GGUF file, and so its size to the byte.
+
+The rules are those of `llama_tensor_get_type` and `tensor_type_fallback` in llama.cpp src/llama-quant.cpp (version
+vendored by llama-cpp-python 0.3.36), without an importance matrix.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from planner.catalog import load_yaml
+from planner.errors import BadInput
+from planner.memory.gguf_tensors import GgmlSource, source_tensors
+from planner.models.shape import Shape
+from planner.schemes import scheme
+
+BASE_TYPES = {"Q5_K_M": "Q5_K", "Q4_K_M": "Q4_K", "Q3_K_M": "Q3_K"}
+SEVENTY_B_LAYERS = 80
+SEVENTY_B_FAMILIES = frozenset({"llama", "mistral", "qwen2", "olmo", "deci"})
+VALUE_CATEGORIES = frozenset({"attn_v", "attn_qkv", "attn_kv_b"})
+
+
+@dataclass(frozen=True, slots=True)
+class GgmlType:
+    """One storage type: `block` weights in `bytes` bytes, of which `scale_bytes` are scales and minima."""
+
+    block: int
+    bytes: int
+    scale_bytes: int = 0
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GgufTensor:
+    """One tensor of the file: its type, its bytes, and the part of them that is scales and minima."""
+
+    name: str
+    type: str
+    bytes: int
+    scale_bytes: int
+
+    @property
+    def is_quantized(self) -> bool:
+        return self.scale_bytes > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What the type of a tensor depends on besides the tensor."""
+
+    file_type: str
+    base: str
+    is_falcon: bool
+    is_70b: bool
+    experts: int
+    heads_per_kv_head: int
+    is_tied: bool
+    layers: int
+    value_tensors: int
+
+    @property
+    def has_8_experts(self) -> bool:
+        return self.experts == 8
+
+
+@lru_cache
+def ggml_types() -> dict[str, GgmlType]:
+    """The storage types of `planner/catalog/ggml_types.yaml` by name."""
+    return {name: GgmlType(**entry) for name, entry in load_yaml("ggml_types.yaml")["types"].items()}
+
+
+@lru_cache(maxsize=256)
+def gguf_tensors(shape: Shape, format_id: str) -> tuple[GgufTensor, ...]:
+    """Every tensor of the model's GGUF file in this format. BadInput when the format is not a GGUF one."""
+    file_type = scheme(format_id).ggml
+    if file_type is None:
+        raise BadInput(f"{format_id} is not a GGUF format", fix="use gguf-q4_k_m, gguf-q8_0 or another gguf-* format")
+    sources = source_tensors(shape)
+    mix = _mix(shape, file_type, sources)
+    seen: Counter[str] = Counter()
+    return tuple(_typed(source, mix, seen) for source in sources)
+
+
+def _mix(shape: Shape, file_type: str, sources: tuple[GgmlSource, ...]) -> Mix:
+    first = shape.attention[0] if shape.attention else None
+    heads, kv_heads = (first.query_heads, max(first.kv_heads, 1)) if first else (1, 1)
+    return Mix(
+        file_type=file_type,
+        base=BASE_TYPES.get(file_type, file_type),
+        is_falcon=shape.family == "falcon",
+        is_70b=shape.layer_count == SEVENTY_B_LAYERS and shape.family in SEVENTY_B_FAMILIES and heads != kv_heads,
+        experts=max((layers.experts for layers in shape.experts), default=0),
+        heads_per_kv_head=heads // kv_heads,
+        is_tied=shape.tied_embeddings,
+        layers=shape.layer_count,
+        value_tensors=sum(source.category in VALUE_CATEGORIES for source in sources),
+    )
+
+
+def _typed(source: GgmlSource, mix: Mix, seen: Counter[str]) -> GgufTensor:
+    """The tensor in its final type. `seen` counts tensors of a category, which llama.cpp uses for their position."""
+    name = "F32" if source.stays_f32 else _quantized_type(source, mix, seen) if mix.base != "BF16" else "BF16"
+    kind = ggml_types()[name]
+    blocks = source.rows * source.columns // kind.block
+    return GgufTensor(source.name, name, blocks * kind.bytes, blocks * kind.scale_bytes)
+
+
+def _quantized_type(source: GgmlSource, mix: Mix, seen: Counter[str]) -> str:
+    position = source.layer if mix.experts > 1 else seen[source.category]
+    if source.category in VALUE_CATEGORIES:
+        position = seen["value"]
+        seen["value"] += 1
+    seen[source.category] += 1
+    return _fallback(_wanted_type(source, mix, position), source.columns)
+
+
+def _wanted_type(source: GgmlSource, mix: Mix, position: int) -> str:
+    if source.category == "output" or (mix.is_tied and source.category == "token_embd"):
+        return _output_type(source, mix)
+    if source.category in VALUE_CATEGORIES:
+        return _value_type(mix, position)
+    choose = CHOOSERS.get(source.category)
+    return choose(mix, position) if choose else mix.base
+
+
+def _output_type(source: GgmlSource, mix: Mix) -> str:
+    if mix.is_falcon or source.columns % ggml_types()[mix.base].block:
+        return "Q8_0"
+    return "Q8_0" if mix.base == "Q8_0" else "Q6_K"
+
+
+def _value_type(mix: Mix, position: int) -> str:
+    """Values are small and sensitive, so they get more bits; the 70B and 8-expert models still more."""
+    chosen = mix.base
+    if mix.file_type == "Q2_K":
+        chosen = "Q4_K" if mix.heads_per_kv_head >= 4 else "Q3_K"
+    elif mix.file_type == "Q3_K_M":
+        chosen = "Q5_K" if position < 2 else "Q4_K"
+    elif mix.file_type in ("Q4_K_M", "Q5_K_M") and _gets_more_bits(position, mix.value_tensors):
+        chosen = "Q6_K"
+    if mix.is_70b and chosen in ("Q3_K", "Q4_K"):
+        chosen = "Q5_K"
+    return "Q8_0" if mix.has_8_experts else chosen
+
+
+def _key_type(mix: Mix, position: int) -> str:
+    return "Q8_0" if mix.has_8_experts else mix.base
+
+
+def _down_type(mix: Mix, position: int) -> str:
+    if mix.file_type == "Q2_K":
+        return "Q3_K"
+    if mix.file_type == "Q3_K_M":
+        if position < mix.layers // 16:
+            return "Q5_K"
+        return "Q4_K" if not mix.is_falcon or _gets_more_bits(position, mix.layers) else "Q3_K"
+    if mix.file_type == "Q4_K_M" and mix.is_falcon:
+        if position < mix.layers // 16:
+            return "Q6_K"
+        return "Q5_K" if _gets_more_bits(position, mix.layers) else "Q4_K"
+    if mix.file_type in ("Q4_K_M", "Q5_K_M") and _gets_more_bits(position, mix.layers):
+        return "Q6_K"
+    return mix.base
+
+
+def _attention_output_type(mix: Mix, position: int) -> str:
+    if mix.is_falcon:
+        return mix.base
+    if mix.has_8_experts:
+        return "Q5_K" if mix.file_type in ("Q2_K", "Q3_K_M", "Q4_K_M") else mix.base
+    return {"Q2_K": "Q3_K", "Q3_K_M": "Q4_K"}.get(mix.file_type, mix.base)
+
+
+CHOOSERS: dict[str, Callable[[Mix, int], str]] = {
+    "attn_k": _key_type,
+    "ffn_down": _down_type,
+    "attn_output": _attention_output_type,
+}
+
+
+def _gets_more_bits(position: int, count: int) -> bool:
+    """The first and last eighth of the layers, and every third between."""
+    eighth = count // 8
+    return position < eighth or position >= 7 * count // 8 or (position - eighth) % 3 == 2
+
+
+def _fallback(name: str, columns: int) -> str:
+    """The type itself, or the next that divides the row length."""
+    while columns % ggml_types()[name].block:
+        name = ggml_types()[name].fallback
+    return name

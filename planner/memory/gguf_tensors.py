@@ -1,0 +1,79 @@
+"""The tensors a model has in a GGUF file before quantization: their llama.cpp names, categories and dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from planner.models.shape import AttentionLayers, Matrix, Shape
+
+BLOCK_NAMES = {
+    "q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output", "qkv_proj": "attn_qkv",
+    "gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down", "gate_up_proj": "ffn_up",
+    "expert_gate_proj": "ffn_gate_exps", "expert_up_proj": "ffn_up_exps", "expert_down_proj": "ffn_down_exps",
+    "shared_expert_gate_proj": "ffn_gate_shexp", "shared_expert_up_proj": "ffn_up_shexp",
+    "shared_expert_down_proj": "ffn_down_shexp", "router": "ffn_gate_inp",
+    "q_a_proj": "attn_q_a", "q_b_proj": "attn_q_b", "kv_a_proj": "attn_kv_a_mqa",
+}  # fmt: skip
+TOP_NAMES = {"embed_tokens": "token_embd", "lm_head": "output"}
+CATEGORIES = ("ffn_down", "ffn_gate", "ffn_up")
+F32_COMPONENTS = frozenset({"norms", "router"})
+
+
+@dataclass(frozen=True, slots=True)
+class GgmlSource:
+    """One tensor as the converter writes it: `columns` is the row length; vectors, norms and routers stay F32."""
+
+    name: str
+    category: str
+    layer: int
+    rows: int
+    columns: int
+    stays_f32: bool
+
+
+def source_tensors(shape: Shape) -> tuple[GgmlSource, ...]:
+    """All tensors in layer order. Vision towers are left out: they live in a file of their own (mmproj)."""
+    found = [tensor for matrix in shape.matrices if matrix.component != "vision" for tensor in _tensors(matrix, shape)]
+    return tuple(sorted(found, key=lambda tensor: tensor.layer))
+
+
+def _tensors(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
+    if matrix.role in TOP_NAMES:
+        name = TOP_NAMES[matrix.role]
+        yield GgmlSource(f"{name}.weight", name, -1, matrix.rows, matrix.columns, stays_f32=False)
+    elif matrix.role == "kv_b_proj":
+        yield from _latent_halves(matrix, next(layers for layers in shape.attention if layers.latent_dim))
+    elif matrix.component == "experts" and matrix.role.startswith("expert_"):
+        yield from _expert_tensors(matrix, shape)
+    else:
+        for layer in range(matrix.copies):
+            yield _block_tensor(matrix, layer, matrix.rows)
+
+
+def _expert_tensors(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
+    """All experts of a layer are one tensor. Where some layers are dense, they are the first ones."""
+    experts = shape.experts[0].experts
+    count = matrix.copies // experts
+    for layer in range(shape.layer_count - count, shape.layer_count):
+        yield _block_tensor(matrix, layer, matrix.rows * experts)
+
+
+def _latent_halves(matrix: Matrix, layers: AttentionLayers) -> Iterator[GgmlSource]:
+    """MLA's kv_b is split into its key half, transposed, and its value half."""
+    key_dim = layers.head_dim - layers.rope_dim
+    for layer in range(matrix.copies):
+        key_rows = layers.query_heads * matrix.columns
+        yield GgmlSource(f"blk.{layer}.attn_k_b.weight", "other", layer, key_rows, key_dim, stays_f32=False)
+        value_rows = layers.query_heads * layers.value_head_dim
+        yield GgmlSource(f"blk.{layer}.attn_v_b.weight", "other", layer, value_rows, matrix.columns, stays_f32=False)
+
+
+def _block_tensor(matrix: Matrix, layer: int, rows: int) -> GgmlSource:
+    name = BLOCK_NAMES.get(matrix.role, matrix.role)
+    stays_f32 = matrix.component in F32_COMPONENTS or not matrix.quantizable
+    return GgmlSource(f"blk.{layer}.{name}.weight", _category(name), layer, rows, matrix.columns, stays_f32)
+
+
+def _category(name: str) -> str:
+    return next((category for category in CATEGORIES if name.startswith(category)), name)

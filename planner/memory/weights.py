@@ -1,0 +1,111 @@
+"""What the weights of a model take after a scheme: quantized part, scales and zeros, and what stays in 16 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from planner.memory.gguf_mix import gguf_tensors
+from planner.memory.sharding import rank_fraction
+from planner.models.model import Checkpoint, Model, StoredTensor
+from planner.models.shape import Matrix, Shape
+from planner.schemes import Scheme
+
+SCALE_NAMES = ("scale", "scales", "zero", "zeros", "qzeros", "zero_point", "absmax", "quant_map", "SCB", "g_idx")
+SIXTEEN_BIT_DTYPES = frozenset({"BF16", "F16", "F32"})
+
+
+@dataclass(frozen=True, slots=True)
+class WeightBytes:
+    """Bytes of the weights on one accelerator, in three labelled parts."""
+
+    quantized: float
+    scales_and_zeros: float
+    sixteen_bit: float
+
+    @property
+    def total(self) -> float:
+        return self.quantized + self.scales_and_zeros + self.sixteen_bit
+
+    def __add__(self, other: WeightBytes) -> WeightBytes:
+        return WeightBytes(
+            self.quantized + other.quantized,
+            self.scales_and_zeros + other.scales_and_zeros,
+            self.sixteen_bit + other.sixteen_bit,
+        )
+
+    def times(self, factor: float) -> WeightBytes:
+        return WeightBytes(self.quantized * factor, self.scales_and_zeros * factor, self.sixteen_bit * factor)
+
+
+NOTHING = WeightBytes(0, 0, 0)
+
+
+@lru_cache(maxsize=4096)
+def weight_bytes(shape: Shape, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1) -> WeightBytes:
+    """Bytes one of `tensor_parallel` ranks holds of the model in this scheme; `group_size` overrides the scheme's own."""
+    if scheme.ggml:
+        return _gguf_bytes(shape, scheme).times(1 / tensor_parallel)
+    total = NOTHING
+    for matrix in shape.matrices:
+        total += _matrix_bytes(matrix, scheme, group_size).times(rank_fraction(matrix, shape, tensor_parallel))
+    return total
+
+
+def model_weight_bytes(
+    model: Model, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1
+) -> WeightBytes:
+    """Like `weight_bytes`, but exact where the model's checkpoint is already stored in this scheme."""
+    theory = weight_bytes(model.shape, scheme, group_size, tensor_parallel)
+    stored = stored_bytes(model.checkpoint, scheme)
+    if stored is None:
+        return theory
+    whole = weight_bytes(model.shape, scheme, group_size)
+    return stored.times(theory.total / whole.total)
+
+
+def stored_bytes(checkpoint: Checkpoint | None, scheme: Scheme) -> WeightBytes | None:
+    """The exact bytes of a checkpoint stored in this scheme; None when it is stored otherwise."""
+    if checkpoint is None or not checkpoint.tensors or not _same_storage(checkpoint.stored_format, scheme):
+        return None
+    total = NOTHING
+    for tensor in checkpoint.tensors:
+        total += _stored_part(tensor, scheme)
+    return total
+
+
+def _same_storage(stored_format: str, scheme: Scheme) -> bool:
+    sixteen = {"bf16", "fp16"}
+    return stored_format == scheme.id or (stored_format in sixteen and scheme.id in sixteen)
+
+
+def _stored_part(tensor: StoredTensor, scheme: Scheme) -> WeightBytes:
+    if not scheme.is_quantized:
+        return WeightBytes(tensor.bytes, 0, 0)
+    if tensor.name.endswith(SCALE_NAMES):
+        return WeightBytes(0, tensor.bytes, 0)
+    if tensor.dtype.upper() in SIXTEEN_BIT_DTYPES:
+        return WeightBytes(0, 0, tensor.bytes)
+    return WeightBytes(tensor.bytes, 0, 0)
+
+
+def _matrix_bytes(matrix: Matrix, scheme: Scheme, group_size: int | None) -> WeightBytes:
+    if not scheme.is_quantized:
+        return WeightBytes(matrix.parameters * 2, 0, 0)
+    if not matrix.quantizable or matrix.component in scheme.keeps_16_bit:
+        return WeightBytes(0, 0, matrix.parameters * 2)
+    group = (group_size if scheme.group_size else None) or scheme.group_size or matrix.columns
+    groups = matrix.rows * -(-matrix.columns // group)
+    overhead_bits = groups * (scheme.scale_bits + scheme.zero_bits) + matrix.columns * scheme.column_bits
+    overhead = (overhead_bits / 8 + scheme.tensor_bytes) * matrix.copies
+    return WeightBytes(matrix.parameters * scheme.weight_bits / 8, overhead, 0)
+
+
+def _gguf_bytes(shape: Shape, scheme: Scheme) -> WeightBytes:
+    total = NOTHING
+    for tensor in gguf_tensors(shape, scheme.id):
+        if tensor.is_quantized:
+            total += WeightBytes(tensor.bytes - tensor.scale_bytes, tensor.scale_bytes, 0)
+        else:
+            total += WeightBytes(0, 0, tensor.bytes)
+    return total if scheme.is_quantized else WeightBytes(total.sixteen_bit, 0, 0)
