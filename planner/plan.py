@@ -105,6 +105,7 @@ class Candidate(Frozen):
     engine: EngineId
     engine_version: str
     tensor_parallel: int
+    replicas: int = 1
     kv_cache: KvFormat
     group_size: int | None = None
     tool: str | None = None
@@ -191,6 +192,12 @@ class Plan(Frozen):
     def sealed(self) -> Plan:
         """The same plan with its digest."""
         return self.model_copy(update={"digest": self.computed_digest()})
+
+    def write(self, path: Path) -> None:
+        """Write the plan as JSON: aside first, then renamed, so that no half-written plan is ever read."""
+        aside = path.with_name(path.name + ".partial")
+        aside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        aside.replace(path)
 
     def computed_digest(self) -> str:
         content = self.model_dump(mode="json", exclude={"digest"})

@@ -1,6 +1,6 @@
 """Dated prices of an hour of one accelerator or of a CPU host: one line each in `planner/catalog/prices.csv`.
 
-The default line of a name is the one marked `yes` in the file's `default` column: on demand wherever someone offers that.
+A name's default line is the one marked `yes` in the file's `default` column: on demand wherever that is offered.
 A CPU host costs what the cheapest rented machine with at least its cores and memory costs.
 """
 
@@ -52,7 +52,8 @@ def find_price(accelerator_name: str, *, provider: str | None = None) -> PriceLi
     Without a provider, the default line. With one, its on-demand line, or the first of its others.
     BadInput for a provider the table does not know, or who does not rent this accelerator.
     """
-    return _choose([line for line in price_lines() if line.name == accelerator_name], accelerator_name, provider)
+    lines = [line for line in price_lines() if line.name == accelerator_name and line.vcpus is None]
+    return _choose(lines, accelerator_name, provider)
 
 
 def find_host_price(cpu: Cpu, *, provider: str | None = None) -> PriceLine | None:

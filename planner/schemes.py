@@ -73,7 +73,9 @@ def _scheme(id: str, entry: Mapping[str, Any]) -> Scheme:
     known = {f.name for f in fields(Scheme)}
     unknown = sorted(set(entry) - known)
     if unknown:
-        raise BadInput(f"unknown key {unknown[0]!r} in scheme {id}", where="schemes.yaml", nearest=nearest(unknown[0], known))
+        raise BadInput(
+            f"unknown key {unknown[0]!r} in scheme {id}", where="schemes.yaml", nearest=nearest(unknown[0], known)
+        )
     flags = {engine: tuple(words) for engine, words in entry.get("engine_flags", {}).items()}
     values = {**entry, "keeps_16_bit": tuple(entry["keeps_16_bit"]), "engine_flags": flags}
     return Scheme(id=id, **values)

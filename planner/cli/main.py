@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from typing import Any
 
 import click
 
@@ -17,6 +18,8 @@ SUBCOMMANDS = {
     "demo": "The whole path on this machine with a small real model.",
     "rules": "Read and check the rule book.",
 }
+
+BAD_INPUT = 2
 
 EXIT_CODES = """\b
 Exit codes:
@@ -52,15 +55,22 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: QuantplanErrors become a message on stderr (a JSON object with --json) and their exit code."""
+    """Entry point: problems become a message on stderr (a JSON object with --json) and their exit code."""
     from planner.errors import QuantplanError
+    from rules.errors import RuleError
 
     try:
         cli.main(standalone_mode=True)
     except QuantplanError as error:
-        if "--json" in sys.argv:
-            problem = {"error": error.what, "where": error.where, "nearest": list(error.nearest), "fix": error.fix}
-            click.echo(json.dumps(problem))
-        else:
-            click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
-        sys.exit(error.exit_code)
+        sys.exit(_report(error.what, error, error.exit_code))
+    except RuleError as error:
+        sys.exit(_report(error.message, error, BAD_INPUT))
+
+
+def _report(what: str, error: Any, exit_code: int) -> int:
+    """Say what is wrong, the way that was asked for."""
+    if "--json" in sys.argv:
+        click.echo(json.dumps({"error": what, "where": error.where, "nearest": [*error.nearest], "fix": error.fix}))
+    else:
+        click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
+    return exit_code

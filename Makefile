@@ -1,0 +1,37 @@
+# Two commands are all a new machine needs: `make demo` and `make test`. Both set everything up first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs bench-memory bench-speed fit clean
+
+help: ## Show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/ready ## The whole path on this machine with a small real model: plan, quantize, launch, measure, compare
+	@$(BIN)/quantplan demo
+
+test: $(VENV)/ready ## Set everything up and run the tests (builds llama.cpp once, into a cache)
+	@echo "Running the tests. The first run builds llama.cpp into a cache (about five minutes); later runs reuse it."
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/ready ## Lint, types, and generated documents are up to date
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/quantplan rules check
+	@$(BIN)/python docs/generate.py --check
+
+docs: $(VENV)/ready ## Write the generated documents again
+	@$(BIN)/python docs/generate.py
+
+$(VENV)/ready: pyproject.toml
+	@echo "Setting up a Python environment in $(VENV) (about half a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean: ## Remove the environment and caches of this checkout
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

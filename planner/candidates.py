@@ -1,0 +1,142 @@
+"""One way to serve the model, assessed: what the rules chose, sized, timed and priced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+
+from planner.arguments import engine_arguments
+from planner.cost import cost_of
+from planner.deciding import Choice
+from planner.hardware.hardware import Hardware
+from planner.memory.sizing import layout_problem, size_memory
+from planner.models.model import Model
+from planner.plan import Candidate, Memory
+from planner.predictions import cost_prediction, memory_predictions, quality_prediction, speed_prediction
+from planner.quality import expected_quality
+from planner.request import Request, Workload
+from planner.schemes import scheme
+from planner.speed.predicting import Speed, predict_speed
+from planner.support import engines, kernel_for
+from planner.units import GIB
+
+WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How many accelerators hold one copy of the model, and how many copies share the load."""
+
+    tensor_parallel: int
+    replicas: int
+
+    @property
+    def accelerators(self) -> int:
+        return self.tensor_parallel * self.replicas
+
+
+@dataclass(frozen=True, slots=True)
+class Assessor:
+    """Assesses choices for one question. Every method is pure."""
+
+    model: Model
+    hardware: Hardware
+    request: Request
+
+    def layouts(self) -> Iterator[Layout]:
+        """The layouts to try, fewest accelerators a copy first; one that the user insists on is the only one."""
+        count = max(self.hardware.count, 1)
+        wanted = self.request.tensor_parallel
+        for size in (wanted,) if wanted else range(1, count + 1):
+            if size <= count and layout_problem(self.model.shape, size) is None:
+                yield Layout(size, max(1, min(count // size, self.request.workload.concurrency)))
+
+    def memory(self, choice: Choice, layout: Layout) -> Memory:
+        """The labelled sum for one accelerator of this layout."""
+        return size_memory(
+            self.model,
+            self.hardware,
+            scheme(choice.format),
+            engine=choice.engine,
+            engine_version=engines()[choice.engine].version,
+            tensor_parallel=layout.tensor_parallel,
+            kv_format=choice.kv_cache,
+            workload=self.share(layout),
+            group_size=choice.group_size,
+        )
+
+    def speed(self, choice: Choice, layout: Layout, memory: Memory) -> Speed:
+        """One replica under its share of the load, with the throughput of all replicas."""
+        one = predict_speed(
+            self.model.shape,
+            self.hardware,
+            scheme(choice.format),
+            engine=choice.engine,
+            tensor_parallel=layout.tensor_parallel,
+            kv_format=choice.kv_cache,
+            weight_bytes_per_gpu=sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB,
+            kv_bytes_per_token=memory.kv_bytes_per_token,
+            workload=self.share(layout),
+        )
+        return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
+
+    def assess(self, choice: Choice, layout: Layout) -> Candidate:
+        """The whole candidate. Its verdict speaks of kernel, memory and service level; vetoes come on top."""
+        memory = self.memory(choice, layout)
+        speed = self.speed(choice, layout, memory)
+        cost = cost_of(self.request.price, self.hardware, layout.accelerators, speed.output_tokens_per_s)
+        quality = expected_quality(choice.format, self.model.shape.params_b)
+        kernel = kernel_for(choice.engine, choice.format, self.hardware)
+        candidate = Candidate(
+            format=choice.format,
+            engine=choice.engine,
+            engine_version=engines()[choice.engine].version,
+            tensor_parallel=layout.tensor_parallel,
+            replicas=layout.replicas,
+            kv_cache=choice.kv_cache,
+            group_size=choice.group_size,
+            tool=choice.tool,
+            kernel=kernel.name if kernel else "none",
+            memory=memory,
+            predictions=(
+                *memory_predictions(choice.engine, memory),
+                speed_prediction("ttft_ms", "ms", speed.ttft_ms),
+                speed_prediction("tpot_ms", "ms", speed.tpot_ms),
+                speed_prediction("output_tokens_per_s", "tokens/s", speed.output_tokens_per_s),
+                quality_prediction(quality),
+                cost_prediction(cost),
+            ),
+            cost=cost,
+            quality=quality.phrase,
+            engine_arguments=engine_arguments(choice, layout.tensor_parallel, self.share(layout), self.hardware),
+            verdict="feasible",
+        )
+        return self.judged(candidate)
+
+    def judged(self, candidate: Candidate) -> Candidate:
+        """The candidate with its verdict: no kernel, does not fit, misses the service level, or feasible."""
+        if candidate.kernel == "none":
+            reason = f"{candidate.engine} {candidate.engine_version} has no {candidate.format} kernel here"
+            return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (reason,)})
+        if not candidate.memory.fits:
+            return candidate.model_copy(update={"verdict": "does-not-fit", "reasons": (_shortage(candidate.memory),)})
+        if missed := tuple(self.missed_targets(candidate)):
+            return candidate.model_copy(update={"verdict": "misses-service-level", "reasons": missed})
+        return candidate
+
+    def missed_targets(self, candidate: Candidate) -> Iterator[str]:
+        level = self.request.service_level
+        for name, target in (("ttft_ms", level.ttft_ms), ("tpot_ms", level.tpot_ms)):
+            value = candidate.predicted(name).value
+            if target is not None and value is not None and value > target:
+                yield f"{name} {value:.0f} is above the target {target:.0f}"
+
+    def share(self, layout: Layout) -> Workload:
+        """One replica's part of the load."""
+        workload = self.request.workload
+        return workload.model_copy(update={"concurrency": ceil(workload.concurrency / layout.replicas)})
+
+
+def _shortage(memory: Memory) -> str:
+    return f"needs {memory.used_gib:.1f} GiB of {memory.available_gib:.1f} GiB usable: {-memory.free_gib:.1f} GiB short"

@@ -1,0 +1,126 @@
+"""From the rules' choices to one chosen candidate: down the ladder until one holds, and every neighbour beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from planner.candidates import Assessor, Layout
+from planner.deciding import Choice, Deliberation
+from planner.plan import Candidate
+from planner.quality import expected_quality
+from planner.schemes import load_schemes
+from rules.vocabulary import FormatId, Objective, Trouble
+
+TROUBLE_OF: dict[str, Trouble] = {
+    "does-not-fit": "memory",
+    "misses-service-level": "service-level",
+    "no-kernel": "kernel",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Chooser:
+    """Walks the ladder for one question. `tried` keeps what was given up and why, in order."""
+
+    deliberation: Deliberation
+    assessor: Assessor
+    tried: list[Candidate] = field(default_factory=list)
+
+    def choose(self) -> tuple[Choice, Candidate] | None:
+        """The first rung that holds. A format the user insists on has no ladder."""
+        insisted = self.assessor.request.format
+        queue = [self.deliberation.choice_of(insisted, record=True)] if insisted else self.first_rungs()
+        seen: set[FormatId] = set()
+        while queue:
+            choice = queue.pop(0)
+            if choice.format in seen:
+                continue
+            seen.add(choice.format)
+            candidate = self.best_layout(choice, record=True)
+            if candidate.verdict == "feasible":
+                return choice, candidate
+            self.tried.append(candidate)
+            queue += [] if insisted else self.deliberation.after(choice, TROUBLE_OF[candidate.verdict])
+        return None
+
+    def first_rungs(self) -> list[Choice]:
+        """The tree's own choice; where every format of its width is vetoed, the rungs the book names instead."""
+        width = self.deliberation.width()
+        if width is None:
+            return []
+        choice = self.deliberation.choice_in(width, record=True)
+        return [choice] if choice else list(self.deliberation.after_width(width))
+
+    def best_layout(self, choice: Choice, *, record: bool = False) -> Candidate:
+        """The layout the parallelism rules ask for: one accelerator a copy, or the fewest that hold it."""
+        layouts = list(self.assessor.layouts())
+        fits_one = bool(layouts) and layouts[0].tensor_parallel == 1 and self.fits(choice, layouts[0])
+        answer = self.deliberation.ask(
+            "parallelism",
+            record=record,
+            width=choice.width,
+            format=choice.format,
+            engine=choice.engine,
+            fits_one_gpu=fits_one,
+        )
+        wants_more = answer.outcome is not None and answer.outcome.tensor_parallel != "none"
+        several = [layout for layout in layouts if layout.tensor_parallel > 1]
+        order = several if wants_more and several else layouts
+        chosen = next((layout for layout in order if self.fits(choice, layout)), (order or layouts)[-1])
+        return self.assessor.assess(choice, chosen)
+
+    def fits(self, choice: Choice, layout: Layout) -> bool:
+        return self.assessor.memory(choice, layout).fits
+
+    def neighbours(self, chosen: FormatId | None) -> list[Candidate]:
+        """What was tried and given up, then every other format with a kernel here; vetoed ones say so."""
+        done = {chosen} | {candidate.format for candidate in self.tried}
+        others = [self.best_layout(self.deliberation.choice_of(f)) for f in load_schemes() if f not in done]
+        return self.tried + [self.marked(candidate) for candidate in others if candidate.verdict != "no-kernel"]
+
+    def marked(self, candidate: Candidate) -> Candidate:
+        if candidate.format in self.deliberation.avoided and candidate.verdict == "feasible":
+            return candidate.model_copy(update={"verdict": "avoided"})
+        return candidate
+
+
+def ranked(candidates: Collection[Candidate], objective: Objective, params_b: float) -> list[Candidate]:
+    """Feasible candidates first, best by the objective first; those without the figure come after those with it."""
+    measure = MEASURES["cost" if objective == "tree" else objective]
+
+    def key(candidate: Candidate) -> tuple[bool, bool, float]:
+        value = measure(candidate, params_b)
+        return candidate.verdict != "feasible", value is None, value if value is not None else 0.0
+
+    return sorted(candidates, key=key)
+
+
+def _cost(candidate: Candidate, params_b: float) -> float | None:
+    """Cost ranks by USD a token; without a price, by accelerator-seconds a token, which is proportional to it."""
+    if candidate.cost and candidate.cost.usd_per_1m_output_tokens is not None:
+        return candidate.cost.usd_per_1m_output_tokens
+    rate = candidate.predicted("output_tokens_per_s").value
+    return candidate.tensor_parallel * candidate.replicas / rate if rate else None
+
+
+def _latency(candidate: Candidate, params_b: float) -> float | None:
+    return candidate.predicted("tpot_ms").value
+
+
+def _throughput(candidate: Candidate, params_b: float) -> float | None:
+    rate = candidate.predicted("output_tokens_per_s").value
+    return -rate if rate is not None else None
+
+
+def _quality(candidate: Candidate, params_b: float) -> float | None:
+    recovery = expected_quality(candidate.format, params_b).recovery_percent
+    return -recovery if recovery is not None else None
+
+
+MEASURES: dict[str, Callable[[Candidate, float], float | None]] = {
+    "cost": _cost,
+    "latency": _latency,
+    "throughput": _throughput,
+    "quality": _quality,
+}

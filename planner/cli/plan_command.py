@@ -1,0 +1,64 @@
+"""`quantplan plan`: ask the question, show the answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task
+
+
+@click.command(name="plan", short_help="Decide how to serve a model on given hardware, and say why.")
+@click.argument("model")
+@click.option("--on", "hardware", required=True, help="1xA100-80GB, 2xL40S, cpu:64GB, here, or a YAML file.")
+@click.option("--input-tokens", type=int, help="Prompt tokens of a typical request (1000).")
+@click.option("--output-tokens", type=int, help="Generated tokens of a typical request (300).")
+@click.option("--context-tokens", type=int, help="Longest request to be served (input + output).")
+@click.option("--concurrency", type=int, help="Requests in flight at once (8).")
+@click.option("--task", type=click.Choice(get_args(Task)), help="What the model is used for.")
+@click.option("--precision-critical", is_flag=True, help="Quality matters more than memory and speed.")
+@click.option("--multi-turn", is_flag=True, help="Conversations go on over several turns.")
+@click.option("--no-calibration", is_flag=True, help="No calibration data may be used.")
+@click.option("--quality-validated", is_flag=True, help="Low-bit quality was validated on your own task.")
+@click.option("--format", "format_", type=click.Choice(get_args(FormatId)), help="Insist on a format.")
+@click.option("--engine", type=click.Choice(get_args(EngineId)), help="Insist on an engine.")
+@click.option("--tensor-parallel", type=int, help="Insist on this many accelerators a copy.")
+@click.option("--kv-cache", type=click.Choice(get_args(KvFormat)), help="Insist on a KV-cache format.")
+@click.option(
+    "--objective", type=click.Choice(get_args(Objective)), help="What to optimise (tree: the articles' order)."
+)
+@click.option("--ttft-ms", type=float, help="Target: time to first token.")
+@click.option("--tpot-ms", type=float, help="Target: time per output token.")
+@click.option("--usd-per-hour", type=float, help="Price of one accelerator (or CPU host) for an hour.")
+@click.option("--provider", help="Take the price of this provider.")
+@click.option("--utilisation", type=float, help="Share of the time the server is busy, 0 to 1 (1).")
+@click.option("--rules", "rules_directory", type=click.Path(path_type=Path), help="Use this rule book instead.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan here, for `quantplan apply`."
+)
+@click.option("--all", "show_all", is_flag=True, help="Show every alternative and every rule that was passed over.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def command(out: Path | None, show_all: bool, as_json: bool, rules_directory: Path | None, **options: Any) -> None:
+    """Decide how to serve MODEL, and say why.
+
+    MODEL is a directory, a .gguf file, a name of the catalogue (llama-3.1-70b), a size (70B), or a hub id.
+    """
+    from planner.asking import request_from
+    from planner.planning import make_plan
+    from rules.book import load_book
+
+    request = request_from(options)
+    plan = make_plan(request, book=load_book(rules_directory))
+    if out:
+        plan.write(out)
+    if as_json:
+        click.echo(plan.model_dump_json(indent=2))
+        return
+    from planner.cli.plan_view import print_plan
+    from planner.cli.terminal import console
+
+    print_plan(plan, console(), everything=show_all)
+    if out:
+        click.echo(f"\nWritten to {out}. Carry it out: quantplan apply {out}")

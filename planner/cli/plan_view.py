@@ -1,0 +1,172 @@
+"""A plan as a person reads it in a terminal: choice, why, memory, speed, cost, neighbours, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from planner.cli.bars import memory_bar
+from planner.cli.figures import figure, interval, usd
+from planner.plan import Candidate, Decision, Evidence, Plan
+
+SHOWN_ALTERNATIVES = 5
+WHY = ("width", "format", "engine", "kv_cache", "parallelism")
+VERDICT_STYLE = {"feasible": "green", "chosen": "bold green", "avoided": "yellow"}
+
+
+def print_plan(plan: Plan, console: Console, *, everything: bool = False) -> None:
+    """Print the whole answer; `everything` adds the rules that were passed over and all alternatives."""
+    console.print(_choice(plan))
+    for title, body in _sections(plan, everything):
+        console.print(f"\n[bold]{title}[/bold]")
+        console.print(Padding(body, (0, 0, 0, 2)))
+
+
+def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableType]]:
+    chosen, workload = plan.chosen, plan.request.workload
+    yield "Why", _why(plan, everything)
+    unit = "per accelerator" if plan.hardware.count > 1 else plan.hardware.name
+    yield f"Memory, {unit}", _memory(chosen)
+    load = f"{workload.concurrency} requests in flight, {workload.input_tokens} tokens in, {workload.output_tokens} out"
+    yield f"Speed ({load})", _speed(chosen)
+    yield "Cost", _cost(chosen)
+    shown = plan.alternatives if everything else plan.alternatives[:SHOWN_ALTERNATIVES]
+    if shown:
+        yield "What else was weighed", _alternatives(shown)
+    if plan.ladder:
+        yield "If it fails", _ladder(plan)
+    if plan.warnings:
+        yield "Warnings", Group(*(Text(f"! {w}", style="yellow") for w in plan.warnings))
+    if plan.notes:
+        yield "Notes", Group(*(Text(f"- {n}") for n in plan.notes))
+
+
+def _choice(plan: Plan) -> Panel:
+    chosen = plan.chosen
+    group = f", groups of {chosen.group_size}" if chosen.group_size else ""
+    copies = f" x {chosen.replicas} replicas" if chosen.replicas > 1 else ""
+    where = f"tensor parallel {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else "one device"
+    lines = [
+        f"[bold green]{chosen.format}[/bold green]{group}  on  [bold]{chosen.engine} {chosen.engine_version}[/bold]",
+        f"{where}{copies}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",
+    ]
+    if chosen.engine_arguments:
+        lines.append(f"[dim]{' '.join(chosen.engine_arguments)}[/dim]")
+    title = f"{plan.model.name} ({plan.model.parameters / 1e9:.3g} B) on {plan.hardware.label}"
+    return Panel("\n".join(lines), title=title, title_align="left", expand=False, padding=(0, 2))
+
+
+def _why(plan: Plan, everything: bool) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    by_name = {d.decision: d for d in plan.decisions}
+    for decision in (by_name[name] for name in WHY if name in by_name):
+        for evidence in decision.answered_by:
+            table.add_row(decision.decision, _outcome(evidence), _because(evidence))
+        for evidence in _passed(decision, everything):
+            table.add_row("", Text("not", style="dim"), Text(f"{_because(evidence)}", style="dim"))
+    for evidence in by_name["vetoes"].answered_by if "vetoes" in by_name else ():
+        table.add_row("avoid", _outcome(evidence), _because(evidence))
+    return table
+
+
+def _passed(decision: Decision, everything: bool) -> tuple[Evidence, ...]:
+    return decision.passed_over if everything else ()
+
+
+def _because(evidence: Evidence) -> str:
+    saw = ", ".join(f"{name} = {value}" for name, value in evidence.saw.items())
+    return f"{evidence.because} [cyan]\\[{evidence.source}: {evidence.rule}][/cyan]" + (
+        f" [dim]{saw}[/dim]" if saw else ""
+    )
+
+
+def _outcome(evidence: Evidence) -> str:
+    values = evidence.outcome.values()
+    return ", ".join(", ".join(v) if isinstance(v, list | tuple) else str(v) for v in values) or "-"
+
+
+def _memory(candidate: Candidate) -> Group:
+    memory = candidate.memory
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    for term in memory.terms:
+        table.add_row(term.label, f"{figure(term.predicted_gib)} GiB", term.how)
+    table.add_row(
+        "[bold]free[/bold]",
+        f"[bold]{figure(memory.free_gib)} GiB[/bold]",
+        f"of {figure(memory.available_gib)} GiB usable",
+    )
+    room = (
+        f"The KV cache can hold {memory.kv_tokens:,} tokens: a request of up to {memory.max_context_tokens:,} tokens, "
+        f"or {memory.max_concurrency:,.1f} requests like yours at once."
+    )
+    return Group(memory_bar(memory), table, Text(room))
+
+
+def _speed(candidate: Candidate) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    names = {
+        "ttft_ms": "time to first token",
+        "tpot_ms": "time per output token",
+        "output_tokens_per_s": "output, all requests",
+    }
+    for name, label in names.items():
+        p = candidate.predicted(name)
+        value = f"{figure(p.value)} {p.unit}" if p.value is not None else "unknown"
+        table.add_row(
+            label, value, interval(p) if p.value is not None else p.abstained or "", Text(p.source, style="dim")
+        )
+    return table
+
+
+def _cost(candidate: Candidate) -> RenderableType:
+    cost = candidate.cost
+    if cost is None:
+        return Text("unknown: no price is known for this hardware; give one with --usd-per-hour")
+    per_million = candidate.predicted("usd_per_1m_output_tokens")
+    tokens = (
+        f"[bold]{usd(per_million.value)}[/bold] per 1M output tokens {interval(per_million)}; "
+        if per_million.value
+        else ""
+    )
+    price = f"{usd(cost.usd_per_hour)} an hour, {usd(cost.usd_per_month)} a month, {cost.utilisation:.0%} busy"
+    return Text.from_markup(
+        f"{tokens}{price}\n[dim]price: {cost.provider}, {cost.price_as_of}; {cost.price_source}[/dim]"
+    )
+
+
+def _alternatives(candidates: tuple[Candidate, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("format", "engine", "TP"):
+        table.add_column(column)
+    for column in ("weights", "KV tokens", "TPOT ms", "tokens/s", "$/1M out"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for c in candidates:
+        weights = c.predicted("weights_gib").value
+        dollars = c.predicted("usd_per_1m_output_tokens").value
+        verdict = f"{c.verdict}: {c.reasons[0]}" if c.reasons else c.verdict
+        style = VERDICT_STYLE.get(c.verdict, "red")
+        row = (figure(weights), f"{c.memory.kv_tokens:,}", _value(c, "tpot_ms"), _value(c, "output_tokens_per_s"))
+        table.add_row(c.format, c.engine, str(c.tensor_parallel), *row, usd(dollars), Text(verdict, style=style))
+    return table
+
+
+def _value(candidate: Candidate, name: str) -> str:
+    return figure(candidate.predicted(name).value)
+
+
+def _ladder(plan: Plan) -> Group:
+    return Group(
+        *(Text.from_markup(f"on {r.on}: [bold]{r.format}[/bold] [dim]({r.because})[/dim]") for r in plan.ladder)
+    )

@@ -1,0 +1,137 @@
+"""Asks the rule book, one decision after another, and keeps the trace of why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from planner.plan import Candidate, Decision, Evidence
+from planner.request import Request
+from planner.schemes import scheme
+from rules.book import Answer, Book, Spoken
+from rules.vocabulary import DecidedFacts, EngineId, Facts, FormatId, KvFormat, Trouble, Width
+
+DEFAULT_ENGINE: EngineId = "vllm"
+DEFAULT_KV_CACHE: KvFormat = "16-bit"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the rules conclude for one width, before anything is computed."""
+
+    format: FormatId
+    engine: EngineId
+    kv_cache: KvFormat
+    width: Width | None = None
+    group_size: int | None = None
+    tool: str | None = None
+    rule: str = ""
+    because: str = ""
+
+
+@dataclass
+class Deliberation:
+    """One question put to the book. `answers` holds the latest answer to each decision."""
+
+    book: Book
+    facts: Facts
+    request: Request
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    @property
+    def trace(self) -> dict[str, Decision]:
+        return {name: as_decision(answer) for name, answer in self.answers.items()}
+
+    def ask(self, decision: str, *, avoiding: Collection[str] = (), record: bool = True, **decided: Any) -> Answer:
+        """Put one decision to the book, with what was decided so far."""
+        facts = replace(self.facts, decided=replace(DecidedFacts(), **decided))
+        answer = self.book.decide(decision, facts, avoiding=avoiding)
+        if record:
+            self.answers[decision] = answer
+        return answer
+
+    @cached_property
+    def avoided(self) -> frozenset[str]:
+        """Every vetoed format. One that the user insists on is not avoided; its veto is still in the trace."""
+        vetoed = {format for spoken in self.ask("vetoes").spoke for format in spoken.outcome.avoid}
+        return frozenset(vetoed - {self.request.format})
+
+    def width(self) -> Width | None:
+        outcome = self.ask("width").outcome
+        return outcome.width if outcome else None
+
+    def after(self, choice: Choice, trouble: Trouble) -> Iterator[Choice]:
+        """Where the book says to go when a choice fails for this reason, best first."""
+        return self._fallback(width=choice.width, format=choice.format, engine=choice.engine, trouble=trouble)
+
+    def after_width(self, width: Width) -> Iterator[Choice]:
+        """Where the book says to go when every format of a width is vetoed."""
+        return self._fallback(width=width, trouble="kernel")
+
+    def _fallback(self, **decided: Any) -> Iterator[Choice]:
+        outcome = self.ask("fallback", record=False, **decided).outcome
+        if outcome is not None:
+            yield from (self.choice_of(format) for format in outcome.try_formats if format not in self.avoided)
+            yield from (choice for width in outcome.try_widths if (choice := self.choice_in(width)))
+
+    def choice_in(self, width: Width, *, record: bool = False) -> Choice | None:
+        """The book's format, engine and KV cache inside one width; None when every format there is vetoed."""
+        answer = self.ask("format", avoiding=self.avoided, record=record, width=width)
+        if answer.outcome is None:
+            return None
+        spoken, outcome = answer.spoke[0], answer.outcome
+        choice = self.choice_of(outcome.format, record=record)
+        found = replace(choice, group_size=outcome.group_size, tool=outcome.tool, width=width)
+        return replace(found, rule=spoken.rule, because=spoken.because)
+
+    def choice_of(self, format: FormatId, *, record: bool = False) -> Choice:
+        """Any format as a choice, with the book's engine and KV cache for it and the scheme's own group size."""
+        entry = scheme(format)
+        engine = self.engine_for(format, entry.width, record=record)
+        kv_cache = self.kv_cache_for(format, engine, entry.width, record=record)
+        return Choice(format, engine, kv_cache, entry.width, entry.group_size, entry.tool)
+
+    def engine_for(self, format: FormatId, width: Width, *, record: bool) -> EngineId:
+        """The engine the user insists on, else the book's for this format."""
+        answer = self.ask("engine", record=record, width=width, format=format)
+        return self.request.engine or (answer.outcome.engine if answer.outcome else DEFAULT_ENGINE)
+
+    def kv_cache_for(self, format: FormatId, engine: EngineId, width: Width, *, record: bool) -> KvFormat:
+        """The KV-cache format the user insists on, else the book's."""
+        answer = self.ask("kv_cache", record=record, width=width, format=format, engine=engine)
+        return self.request.kv_cache or (answer.outcome.kv_cache if answer.outcome else DEFAULT_KV_CACHE)
+
+    def conclude(self, choice: Choice, chosen: Candidate) -> None:
+        """Ask what depends on the final choice: what else to evaluate, how to calibrate, what to tell."""
+        decided = {"width": choice.width, "format": chosen.format, "engine": chosen.engine}
+        for decision in ("evaluate_also", "calibration", "advice"):
+            self.ask(decision, **decided)
+
+    def advice(self) -> tuple[Spoken, ...]:
+        return self.answers["advice"].spoke if "advice" in self.answers else ()
+
+    def source_notes(self) -> tuple[str, ...]:
+        """Where a rule that spoke follows a source that is contradicted or overtaken: its note."""
+        return tuple(f"{s.note} [{s.source}]" for answer in self.answers.values() for s in answer.spoke if s.note)
+
+    def facts_as_plain(self) -> dict[str, dict[str, Any]]:
+        return {group: values for group, values in asdict(self.facts).items() if group != "decided"}
+
+
+def as_decision(answer: Answer) -> Decision:
+    """The book's answer as the plan keeps it."""
+    return Decision(
+        decision=answer.decision,
+        question=answer.question,
+        answered_by=tuple(as_evidence(s) for s in answer.spoke),
+        passed_over=tuple(as_evidence(s) for s in answer.passed_over),
+    )
+
+
+def as_evidence(spoken: Spoken) -> Evidence:
+    outcome = spoken.outcome.model_dump(exclude_none=True, exclude_defaults=True) if spoken.outcome else {}
+    return Evidence(
+        rule=spoken.rule, source=str(spoken.source), because=spoken.because, saw=dict(spoken.saw), outcome=outcome
+    )

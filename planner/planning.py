@@ -1,0 +1,131 @@
+"""The one pipeline: request -> facts -> decision -> candidate -> plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from planner.candidates import Assessor
+from planner.choosing import Chooser, ranked
+from planner.deciding import Choice, Deliberation
+from planner.facts import gather_facts, weights_16bit_gib
+from planner.hardware.hardware import Hardware
+from planner.hardware.resolving import resolve_hardware
+from planner.models.model import Model
+from planner.models.resolving import resolve_model
+from planner.plan import Candidate, HardwareSummary, ModelSummary, Plan, Rung
+from planner.refusing import refusal
+from planner.request import Request
+from planner.stages import stages_for
+from planner.telling import disagreement, notes_for, warnings_for
+from rules.book import Book, load_book
+from rules.vocabulary import Trouble
+
+TROUBLES: tuple[Trouble, ...] = ("memory", "service-level", "quality", "kernel")
+
+
+def make_plan(request: Request, *, book: Book | None = None) -> Plan:
+    """Decide how to serve the model. BadInput: the question is malformed. NoFeasiblePlan: nothing answers it."""
+    model = resolve_model(request.model)
+    hardware = resolve_hardware(request.hardware)
+    return plan_for(model, hardware, request, book or load_book())
+
+
+def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> Plan:
+    """The same, for a model and hardware already known."""
+    deliberation = Deliberation(book, gather_facts(model, hardware, request), request)
+    assessor = Assessor(model, hardware, request)
+    chooser = Chooser(deliberation, assessor)
+    found = chooser.choose()
+    if found is None:
+        raise refusal(chooser, model, hardware, request)
+    choice, tree_choice = found
+    neighbours = ranked(chooser.neighbours(tree_choice.format), request.objective, model.shape.params_b)
+    chosen = tree_choice if request.format else by_objective(tree_choice, neighbours, request, model)
+    alternatives = [
+        c for c in ranked([tree_choice, *neighbours], request.objective, model.shape.params_b) if c != chosen
+    ]
+    deliberation.conclude(choice, chosen)
+    return Plan(
+        quantplan_version=installed_version(),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        request=request,
+        model=summary_of_model(model),
+        hardware=summary_of_hardware(hardware),
+        facts=deliberation.facts_as_plain(),
+        decisions=tuple(deliberation.trace.values()),
+        chosen=chosen.model_copy(update={"verdict": "chosen"}),
+        stages=stages_for(model, chosen, request.workload),
+        ladder=tuple(ladder(deliberation, choice)),
+        warnings=warnings_for(deliberation, model, hardware),
+        notes=(*notes_for(deliberation), *disagreement(chosen, tree_choice, alternatives, request.objective)),
+        alternatives=tuple(alternatives),
+    ).sealed()
+
+
+def by_objective(tree_choice: Candidate, neighbours: list[Candidate], request: Request, model: Model) -> Candidate:
+    """The tree's own choice, or with an objective the feasible candidate that is best by it."""
+    if request.objective == "tree":
+        return tree_choice
+    return ranked([tree_choice, *neighbours], request.objective, model.shape.params_b)[0]
+
+
+def ladder(deliberation: Deliberation, choice: Choice) -> Iterator[Rung]:
+    """Where the executor goes when the choice fails, by kind of trouble."""
+    for trouble in TROUBLES:
+        for rung in deliberation.after(choice, trouble):
+            if rung.format != choice.format:
+                yield Rung(on=trouble, format=rung.format, rule=rung.rule, because=rung.because)
+
+
+def summary_of_model(model: Model) -> ModelSummary:
+    shape = model.shape
+    return ModelSummary(
+        name=model.name,
+        family=shape.family,
+        source=model.source,
+        path=model.checkpoint.path if model.checkpoint else None,
+        parameters=shape.parameters,
+        active_parameters=shape.active_parameters,
+        parameters_by_component=shape.parameters_by_component(),
+        layer_count=shape.layer_count,
+        max_context_tokens=shape.max_context_tokens,
+        weights_16bit_gib=weights_16bit_gib(shape),
+        stored_format=model.checkpoint.stored_format if model.checkpoint else None,
+        assumptions=model.assumptions,
+    )
+
+
+def summary_of_hardware(hardware: Hardware) -> HardwareSummary:
+    accelerator, cpu = hardware.accelerator, hardware.cpu
+    if accelerator is not None:
+        return HardwareSummary(
+            label=hardware.label,
+            name=accelerator.name,
+            count=hardware.count,
+            memory_gib=accelerator.memory_gib,
+            bandwidth_gb_s=accelerator.bandwidth_gb_s,
+            compute_capability=accelerator.compute_capability,
+            source=accelerator.source,
+            detected=hardware.detected,
+            notes=hardware.notes,
+        )
+    return HardwareSummary(
+        label=hardware.label,
+        name=cpu.name if cpu else "unknown",
+        count=1,
+        memory_gib=hardware.memory_gib,
+        bandwidth_gb_s=cpu.bandwidth_gb_s if cpu else None,
+        compute_capability=None,
+        source="detected" if hardware.detected else "declared",
+        detected=hardware.detected,
+        notes=hardware.notes,
+    )
+
+
+def installed_version() -> str:
+    try:
+        return version("quantplan")
+    except PackageNotFoundError:
+        return "unknown"

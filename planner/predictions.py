@@ -1,0 +1,111 @@
+"""The figures a plan commits to: each with its unit, its 90 % interval, and how it will be measured."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from planner.catalog import load_yaml
+from planner.plan import Cost, Memory, Prediction
+from planner.quality import Quality
+from rules.vocabulary import EngineId
+
+MEASURED_BY = {
+    "weights_gib": "the engine's own report of its model buffers",
+    "kv_cache_gib": "the engine's own report of its KV buffers",
+    "compute_buffer_gib": "the engine's own report of its compute buffers",
+    "artifact_bytes": "the size of the written file",
+    "ttft_ms": "load test: mean time to first streamed token",
+    "tpot_ms": "load test: mean time per output token after the first",
+    "output_tokens_per_s": "load test: output tokens of all requests / wall time",
+    "perplexity_increase_percent": "perplexity on held-out text, before and after",
+    "usd_per_1m_output_tokens": "price of an hour / measured output tokens a second",
+}
+
+
+class Estimate(Protocol):
+    """A value with its interval, or None and the reason."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def abstained(self) -> str | None: ...
+
+
+def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | None) -> list[Prediction]:
+    """Weights, KV cache and compute buffers with the error such predictions have had for this engine."""
+    errors = load_yaml("checks.yaml")["memory_error"]
+    error = errors.get(engine, errors["default"])
+    weights = sum(memory.gib(label) for label in ("weights", "scales and zeros", "16-bit remainder"))
+    found = [
+        _within("weights_gib", "GiB", weights, error["weights_gib"], error["source"]),
+        _within("kv_cache_gib", "GiB", memory.gib("KV cache"), error["kv_cache_gib"], error["source"]),
+    ]
+    compute = memory.gib("compute buffer")
+    if compute:
+        found.append(_within("compute_buffer_gib", "GiB", compute, error["compute_buffer_gib"], error["source"]))
+    if artifact_bytes is not None:
+        found.append(_within("artifact_bytes", "bytes", artifact_bytes, error["weights_gib"], error["source"]))
+    return found
+
+
+def speed_prediction(name: str, unit: str, estimate: Estimate) -> Prediction:
+    """A speed estimate as a prediction; an abstention keeps its reason."""
+    return Prediction(
+        name=name,
+        unit=unit,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        measured_by=MEASURED_BY[name],
+        source=estimate.source,
+        abstained=estimate.abstained,
+    )
+
+
+def quality_prediction(quality: Quality) -> Prediction:
+    """Perplexity change is published for few sizes and texts: abstain, and let the run measure it."""
+    return Prediction(
+        name="perplexity_increase_percent",
+        unit="%",
+        value=None,
+        measured_by=MEASURED_BY["perplexity_increase_percent"],
+        source=quality.source,
+        abstained="perplexity depends on the text; the run measures it on held-out text",
+    )
+
+
+def cost_prediction(cost: Cost | None) -> Prediction:
+    name = "usd_per_1m_output_tokens"
+    if cost is None or cost.usd_per_1m_output_tokens is None:
+        reason = "no price is known for this hardware" if cost is None else "no throughput was predicted"
+        source = cost.price_source if cost else "planner/catalog/prices.csv"
+        return Prediction(
+            name=name, unit="USD", value=None, measured_by=MEASURED_BY[name], source=source, abstained=reason
+        )
+    return Prediction(
+        name=name,
+        unit="USD",
+        value=cost.usd_per_1m_output_tokens,
+        low=cost.low,
+        high=cost.high,
+        measured_by=MEASURED_BY[name],
+        source=cost.price_source,
+    )
+
+
+def _within(name: str, unit: str, value: float, error: float, source: str) -> Prediction:
+    return Prediction(
+        name=name,
+        unit=unit,
+        value=value,
+        low=value * (1 - error),
+        high=value * (1 + error),
+        measured_by=MEASURED_BY[name],
+        source=source,
+    )

@@ -1,0 +1,50 @@
+"""Why no plan answers the question, in numbers, and what would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from planner.choosing import Chooser
+from planner.errors import NoFeasiblePlan
+from planner.hardware.hardware import Hardware
+from planner.models.model import Model
+from planner.plan import Candidate
+from planner.request import Request
+
+LARGEST_COUNT_SUGGESTED = 16
+
+
+def refusal(chooser: Chooser, model: Model, hardware: Hardware, request: Request) -> NoFeasiblePlan:
+    """The error: every rung that was tried with its shortage, then what would work."""
+    tried = chooser.tried or [chooser.best_layout(chooser.deliberation.choice_of("bf16"))]
+    reasons = "; ".join(f"{c.format}: {', '.join(c.reasons)}" for c in tried)
+    remedies = list(_remedies(chooser, hardware, request))
+    return NoFeasiblePlan(
+        f"no feasible plan for {model.name} on {hardware.label}: {reasons}",
+        fix="; or ".join(remedies) or "a smaller model, a shorter context, fewer requests at once, or more memory",
+    )
+
+
+def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterator[str]:
+    if request.format:
+        fitting = [c for c in chooser.neighbours(None) if c.verdict == "feasible"]
+        if fitting:
+            best = max(fitting, key=lambda c: c.memory.gib("weights"))
+            spare = f"{best.memory.free_gib:.1f} GiB to spare"
+            yield f"leave out --format {request.format}: {best.format} fits with {spare}"
+    if hardware.accelerator and (found := _enough(chooser, hardware)):
+        yield f"{found.tensor_parallel * found.replicas}x {hardware.accelerator.name} hold it in {found.format}"
+
+
+def _enough(chooser: Chooser, hardware: Hardware) -> Candidate | None:
+    """The smallest number of the same accelerators that holds what was tried last."""
+    last = chooser.tried[-1] if chooser.tried else None
+    if last is None or last.verdict != "does-not-fit":
+        return None
+    for count in range(hardware.count + 1, LARGEST_COUNT_SUGGESTED + 1):
+        more = replace(chooser.assessor, hardware=replace(hardware, count=count))
+        candidate = Chooser(chooser.deliberation, more).best_layout(chooser.deliberation.choice_of(last.format))
+        if candidate.verdict == "feasible":
+            return candidate
+    return None

@@ -1,0 +1,83 @@
+"""What exists: engines and their versions, the kernel an engine has for a format here, what quantizers can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+from planner.catalog import load_yaml
+from planner.hardware.hardware import Hardware
+from planner.models.shape import Shape
+from rules.vocabulary import EngineId, FormatId
+
+CPU = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One serving engine: the version planned for, and the share of memory it takes by default."""
+
+    id: EngineId
+    name: str
+    version: str
+    usable_memory: float
+    runs_on: tuple[str, ...]
+    minimum_compute_capability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The kernel an engine runs for a format; `native` or `emulated` (it dequantizes first)."""
+
+    name: str
+    support: str
+    source: str
+
+
+@lru_cache
+def engines() -> dict[EngineId, Engine]:
+    """All engines of the catalogue, by id."""
+    return {
+        id: Engine(
+            id, e["name"], e["version"], e["usable_memory"], tuple(e["runs_on"]), e["minimum_compute_capability"]
+        )
+        for id, e in load_yaml("engines.yaml").items()
+    }
+
+
+def vendor_of(hardware: Hardware) -> str:
+    """The vendor of the accelerators, or `cpu` where there is none."""
+    return hardware.accelerator.vendor if hardware.accelerator else CPU
+
+
+def kernel_for(engine: EngineId, format: FormatId, hardware: Hardware) -> Kernel | None:
+    """The kernel the engine has for this format on this hardware; None where it has none."""
+    vendor = vendor_of(hardware)
+    capability = hardware.accelerator.compute_capability if hardware.accelerator else None
+    for line in _kernel_lines():
+        if line["engine"] == engine and line["vendor"] == vendor and _same_format(line["format"], format):
+            low, high = line.get("capability", (None, None))
+            if low is None or (capability is not None and low <= capability < high):
+                return Kernel(line["kernel"], line["support"], line["source"])
+    return None
+
+
+def engines_with_kernel(format: FormatId, hardware: Hardware) -> list[EngineId]:
+    """Every engine that can run the format on this hardware, in the order of the catalogue."""
+    return [engine for engine in engines() if kernel_for(engine, format, hardware)]
+
+
+def tool_quantizes(tool: str, shape: Shape) -> bool:
+    """Whether the pinned version of a quantizing tool handles this architecture (A.pitfall.4)."""
+    return all(
+        entry["moe"] or not shape.is_moe for entry in load_yaml("kernels.yaml")["tools"] if entry["tool"] == tool
+    )
+
+
+def _kernel_lines() -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], load_yaml("kernels.yaml")["kernels"])
+
+
+def _same_format(listed: str, format: FormatId) -> bool:
+    return listed == format or (listed == "gguf" and format.startswith("gguf-"))

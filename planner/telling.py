@@ -1,0 +1,54 @@
+"""What a plan tells people beside its figures: warnings, notes, and where the tree and the numbers disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from planner.deciding import Deliberation
+from planner.hardware.hardware import Hardware
+from planner.models.model import Model
+from planner.plan import Candidate
+from rules.vocabulary import Objective
+
+
+def warnings_for(deliberation: Deliberation, model: Model, hardware: Hardware) -> tuple[str, ...]:
+    """What was assumed, what the hardware lacks, and the book's warnings, each with its source."""
+    return (*model.assumptions, *hardware.notes, *_said(deliberation, "warning"))
+
+
+def notes_for(deliberation: Deliberation) -> tuple[str, ...]:
+    """The book's further advice, and where a source it follows is contradicted or overtaken."""
+    return (*_said(deliberation, "note"), *deliberation.source_notes())
+
+
+def _said(deliberation: Deliberation, level: str) -> Iterator[str]:
+    for spoken in deliberation.advice():
+        if spoken.outcome.level == level:
+            yield f"{spoken.outcome.say} [{spoken.source}]"
+
+
+def disagreement(
+    chosen: Candidate, tree_choice: Candidate, alternatives: Iterable[Candidate], objective: Objective
+) -> tuple[str, ...]:
+    """One sentence where the articles' tree and the numbers would choose differently; nothing where they agree."""
+    if objective != "tree":
+        if chosen.format == tree_choice.format:
+            return ()
+        return (
+            f"The decision tree alone would choose {_figures(tree_choice)}; by {objective} it is {_figures(chosen)}.",
+        )
+    feasible = [c for c in alternatives if c.verdict == "feasible" and _cost(c) is not None]
+    cheapest = min(feasible, key=lambda c: _cost(c) or 0.0, default=None)
+    own = _cost(chosen)
+    if cheapest is None or own is None or (_cost(cheapest) or own) >= own:
+        return ()
+    return (f"The decision tree chooses {_figures(chosen)}; by cost alone it would be {_figures(cheapest)}.",)
+
+
+def _cost(candidate: Candidate) -> float | None:
+    return candidate.cost.usd_per_1m_output_tokens if candidate.cost else None
+
+
+def _figures(candidate: Candidate) -> str:
+    cost = _cost(candidate)
+    return f"{candidate.format} (${cost:.3g} per 1M output tokens)" if cost is not None else candidate.format
