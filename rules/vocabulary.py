@@ -7,7 +7,7 @@ Facts are frozen and total: every one has a value before a rule is asked. `None`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 HardwareKind = Literal["gpu", "cpu"]
 Attention = Literal["mha", "gqa", "mqa", "mla", "hybrid", "none"]
@@ -23,12 +23,15 @@ FormatId = Literal[
     "gguf-bf16", "gguf-q8_0", "gguf-q6_k", "gguf-q5_k_m", "gguf-q4_k_m", "gguf-q3_k_m", "gguf-q2_k",
 ]  # fmt: skip
 
+STORED_FORMATS = (*get_args(FormatId), "fp32", "unknown")
+VENDORS = ("nvidia", "amd", "intel", "apple", "other")
+
 T = TypeVar("T")
 
 
-def fact(default: T, says: str) -> T:
-    """One fact: the value an example has when it does not say, and its meaning with its unit."""
-    return field(default=default, metadata={"says": says})
+def fact(default: T, says: str, values: tuple[str, ...] = ()) -> T:
+    """One fact: the value an example has when it does not say, its meaning with its unit, the words it may be."""
+    return field(default=default, metadata={"says": says, "values": values})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ class ModelFacts:
     is_moe: bool = fact(False, "it has routed experts")
     attention: Attention = fact("gqa", "its kind of attention")
     max_context_tokens: int = fact(131072, "the longest context it was made for, tokens")
-    stored_format: str = fact("bf16", "the scheme its checkpoint is already stored in")
+    stored_format: str = fact("bf16", "the scheme its checkpoint is already stored in", STORED_FORMATS)
     is_chat: bool = fact(True, "it is instruction-tuned, with a chat template")
     publishes_awq: bool = fact(False, "a ready AWQ checkpoint is published")
     publishes_gptq: bool = fact(False, "a ready GPTQ checkpoint is published")
     publishes_fp8: bool = fact(False, "a ready FP8 checkpoint is published")
+    needs_remote_code: bool = fact(False, "its config.json names Python code of its own (auto_map)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class HardwareFacts:
 class GpuFacts:
     """What is known of one accelerator."""
 
-    vendor: str | None = fact("nvidia", "nvidia, amd, intel, apple or other")
+    vendor: str | None = fact("nvidia", "who makes it", VENDORS)
     architecture: str | None = fact("Hopper", "its generation, as the maker calls it")
     compute_capability: float | None = fact(9.0, "NVIDIA compute capability")
     memory_gib: float | None = fact(79.2, "memory the driver reports, GiB")

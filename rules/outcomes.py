@@ -1,0 +1,105 @@
+"""What each decision may conclude: one typed model a decision, in the order of the book. Unknown keys are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rules.vocabulary import EngineId, FormatId, KvFormat, Width
+
+Tool = Literal["llm-compressor", "gptqmodel", "llama.cpp", "bitsandbytes", "none"]
+GroupSize = Literal[32, 64, 128, 256]
+Samples = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Outcome(BaseModel):
+    """Base of every conclusion: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Vetoes(Outcome):
+    """What must not be chosen."""
+
+    avoid: tuple[FormatId, ...] = ()
+    avoid_kv: tuple[KvFormat, ...] = ()
+    avoid_engines: tuple[EngineId, ...] = ()
+
+
+class WidthChoice(Outcome):
+    """Bits of a weight; `tensor_parallel` when the tree splits the model in the same breath."""
+
+    width: Width
+    tensor_parallel: bool = False
+
+
+class FormatChoice(Outcome):
+    """The scheme, its weights per scale (none: the scheme has no groups, or the checkpoint's own), and the tool that makes it."""
+
+    format: FormatId
+    group_size: GroupSize | None = None
+    tool: Tool = "none"
+
+
+class EngineChoice(Outcome):
+    """What serves the model."""
+
+    engine: EngineId
+
+
+class KvCacheChoice(Outcome):
+    """How the KV cache is stored."""
+
+    kv_cache: KvFormat
+
+
+class ParallelismChoice(Outcome):
+    """`fewest`: split over as few accelerators as hold the model; `none`: one accelerator each."""
+
+    tensor_parallel: Literal["none", "fewest"]
+
+
+class AlsoEvaluate(Outcome):
+    """A format worth measuring next to the chosen one."""
+
+    format: FormatId
+
+
+class Fallback(Outcome):
+    """Where to go next, best first."""
+
+    try_widths: tuple[Width, ...] = ()
+    try_formats: tuple[FormatId, ...] = ()
+
+
+class Calibration(Outcome):
+    """Settings for quantizing with data; every rule that speaks adds its part."""
+
+    samples: Samples | None = None
+    group_size: GroupSize | None = None
+    zero_point: bool | None = None
+    checkpoint_layout: Literal["gemm"] | None = None
+    text: Literal["chat", "plain"] | None = None
+    data: str | None = None
+
+
+class Advice(Outcome):
+    """A sentence for the user."""
+
+    level: Literal["note", "warning"]
+    say: str
+
+
+OUTCOMES: dict[str, type[Outcome]] = {
+    "vetoes": Vetoes,
+    "width": WidthChoice,
+    "format": FormatChoice,
+    "engine": EngineChoice,
+    "kv_cache": KvCacheChoice,
+    "parallelism": ParallelismChoice,
+    "evaluate_also": AlsoEvaluate,
+    "fallback": Fallback,
+    "calibration": Calibration,
+    "advice": Advice,
+}

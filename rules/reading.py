@@ -1,0 +1,140 @@
+"""From YAML to rules that can be asked, with every problem placed in its file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from rules.clauses import Clause, compile_clause
+from rules.declared import Declared, check_given, declared_facts
+from rules.documents import Document, Steps, read_document
+from rules.errors import BadClause, BadShape, RuleError, UnknownSource, nearest
+from rules.outcomes import OUTCOMES, Outcome
+from rules.rule import Chapter, Rule
+from rules.schema import DecisionText, Example, RuleText
+from rules.shaping import shape_error
+
+
+def read_chapter(file: Path, sources: Collection[str], problems: list[RuleError]) -> Chapter | None:
+    """The decision in one file. What is wrong with it goes to `problems`; a rule with a problem is left out."""
+    try:
+        document = read_document(file)
+        text = _decision_text(document)
+    except RuleError as error:
+        problems.append(error)
+        return None
+    reader = _RuleReader(document, OUTCOMES[text.decision], sources, problems)
+    rules = tuple(filter(None, (reader.rule(index, rule) for index, rule in enumerate(text.rules))))
+    return Chapter(text.decision, text.question, text.pick, rules, document.file)
+
+
+def _decision_text(document: Document) -> DecisionText:
+    try:
+        text = DecisionText.model_validate(document.content)
+    except ValidationError as error:
+        raise shape_error(document, error, DecisionText) from None
+    if text.decision not in OUTCOMES:
+        raise _at(
+            document,
+            ("decision",),
+            BadShape(
+                f"there is no decision `{text.decision}`",
+                nearest=nearest(text.decision, OUTCOMES),
+                fix="use a decision of rules/outcomes.py, or declare what a new one may conclude there",
+            ),
+        )
+    return text
+
+
+class _RuleReader:
+    """Reads the rules of one file, remembering the ids met."""
+
+    def __init__(
+        self, document: Document, outcome: type[Outcome], sources: Collection[str], problems: list[RuleError]
+    ) -> None:
+        self.document, self.model, self.sources, self.problems = document, outcome, sources, problems
+        self.ids: set[str] = set()
+
+    def rule(self, index: int, text: RuleText) -> Rule | None:
+        """The rule, or None when something is wrong with it."""
+        before, at = len(self.problems), ("rules", index)
+        self.problems.extend(self.problems_of(text, at))
+        clauses = self.clauses(text, at)
+        then, copies = self.outcome(text, at)
+        if len(self.problems) > before or then is None:
+            return None
+        return Rule(
+            id=text.id,
+            clauses=clauses,
+            then=then,
+            because=text.because,
+            sources=text.source,
+            note=text.note,
+            examples=text.examples,
+            file=self.document.file,
+            line=self.document.place(at)[0],
+            copies=copies,
+            getters=tuple((key, attrgetter(fact)) for key, fact in copies.items()),
+            choices=frozenset(v for k, v in then.model_dump().items() if isinstance(v, str) and k not in copies),
+        )
+
+    def problems_of(self, text: RuleText, at: Steps) -> Iterator[RuleError]:
+        if text.id in self.ids:
+            fix = "give it an id of its own, saying the outcome"
+            yield _at(self.document, (*at, "id"), BadShape(f"another rule is called `{text.id}`", fix=fix))
+        self.ids.add(text.id)
+        for source in text.source:
+            if source not in self.sources:
+                yield self.unknown_source(source, at)
+        for index, example in enumerate(text.examples):
+            yield from self.wrong_words(example, (*at, "examples", index, "given"))
+
+    def unknown_source(self, source: str, at: Steps) -> RuleError:
+        likely, fix = nearest(source, self.sources), "cite a source of sources.yaml, or add it there with its date"
+        return _at(self.document, (*at, "source"), UnknownSource(f"there is no source {source}", nearest=likely, fix=fix))
+
+    def wrong_words(self, example: Example, at: Steps) -> Iterator[RuleError]:
+        for group, values in example.given.items():
+            for name, value in values.items():
+                try:
+                    check_given(group, name, value)
+                except BadShape as error:
+                    yield _at(self.document, (*at, group, name), error)
+
+    def clauses(self, text: RuleText, at: Steps) -> tuple[Clause, ...]:
+        compiled = []
+        for index, sentence in enumerate(text.when):
+            steps = (*at, "when", index)
+            try:
+                compiled.append(compile_clause(sentence))
+            except BadClause as error:
+                error.file, (error.line, _) = self.document.file, self.document.place(steps)
+                error.column += self.document.column_in_text(steps) - 1
+                self.problems.append(error)
+        return tuple(compiled)
+
+    def outcome(self, text: RuleText, at: Steps) -> tuple[Outcome | None, Mapping[str, str]]:
+        """The typed conclusion, and which of its values are facts of the situation."""
+        known = declared_facts()
+        copies = {key: value for key, value in text.then.items() if isinstance(value, str) and value in known}
+        stand_ins = {key: _stand_in(known[fact]) for key, fact in copies.items()}
+        try:
+            return self.model.model_validate({**text.then, **stand_ins}), copies
+        except ValidationError as error:
+            self.problems.append(shape_error(self.document, error, self.model, (*at, "then")))
+            return None, copies
+
+
+def _stand_in(fact: Declared) -> Any:
+    """A value of the fact, to check that the outcome would take it."""
+    return fact.values[0] if fact.values else fact.default
+
+
+def _at(document: Document, steps: Steps, error: RuleError) -> RuleError:
+    """The same problem, placed in the document."""
+    error.file, (error.line, error.column) = document.file, document.place(steps)
+    return error

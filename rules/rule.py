@@ -1,0 +1,61 @@
+"""A rule and a chapter, ready to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rules.clauses import Clause
+from rules.outcomes import Outcome
+from rules.schema import Example, Pick
+from rules.vocabulary import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: it speaks when all its clauses hold. `copies` are outcome keys whose value is a fact of the situation."""
+
+    id: str
+    clauses: tuple[Clause, ...]
+    then: Outcome
+    because: str
+    sources: tuple[str, ...]
+    note: str | None
+    examples: tuple[Example, ...]
+    file: str
+    line: int
+    copies: Mapping[str, str] = field(default_factory=dict)
+    getters: tuple[tuple[str, Callable[[Facts], Any]], ...] = ()
+    choices: frozenset[str] = frozenset()
+
+    def failed_clause(self, facts: Facts) -> Clause | None:
+        """The first clause that does not hold; None when the rule speaks."""
+        for clause in self.clauses:
+            if not clause.holds(facts):
+                return clause
+        return None
+
+    def outcome(self, facts: Facts) -> Outcome:
+        """The conclusion in this situation."""
+        if not self.getters:
+            return self.then
+        return self.then.model_copy(update={key: get(facts) for key, get in self.getters})
+
+    def vetoed(self, facts: Facts, avoiding: frozenset[str]) -> bool:
+        """Whether anything it would choose is to be avoided."""
+        if not avoiding:
+            return False
+        copied = (get(facts) for _, get in self.getters)
+        return not avoiding.isdisjoint(self.choices) or any(value in avoiding for value in copied)
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One decision of the book: its question and its rules, in the order asked."""
+
+    decision: str
+    question: str
+    pick: Pick
+    rules: tuple[Rule, ...]
+    file: str

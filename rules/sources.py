@@ -1,0 +1,39 @@
+"""The publications rules rest on, from sources.yaml: `A.tree.3` is part `tree.3` of work `A`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rules.documents import read_document
+from rules.schema import Work
+from rules.shaping import shape_error
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One statement somebody published; `says` in our own words, `date` when it was published or read."""
+
+    id: str
+    title: str
+    kind: str
+    date: str
+    says: str
+    link: str | None = None
+
+
+def read_sources(file: Path) -> Mapping[str, Source]:
+    """Every statement by its id. RuleError with its place when the file is malformed."""
+    document = read_document(file)
+    sources: dict[str, Source] = {}
+    for key, content in document.content.items():
+        try:
+            work = Work.model_validate(content)
+        except ValidationError as error:
+            raise shape_error(document, error, Work, (key,)) from None
+        for part, says in work.says.items():
+            sources[f"{key}.{part}"] = Source(f"{key}.{part}", work.title, work.kind, work.date, says, work.link)
+    return sources
