@@ -74,3 +74,7 @@ def _report(what: str, error: Any, exit_code: int) -> int:
     else:
         click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
     return exit_code
+
+
+if __name__ == "__main__":
+    main()
