@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from planner.catalog import load_yaml
 from planner.errors import BadInput, nearest
@@ -78,4 +78,4 @@ def _scheme(id: str, entry: Mapping[str, Any]) -> Scheme:
         )
     flags = {engine: tuple(words) for engine, words in entry.get("engine_flags", {}).items()}
     values = {**entry, "keeps_16_bit": tuple(entry["keeps_16_bit"]), "engine_flags": flags}
-    return Scheme(id=id, **values)
+    return Scheme(id=cast(FormatId, id), **values)

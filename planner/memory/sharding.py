@@ -1,4 +1,4 @@
-"""How tensor parallelism splits a model: what is divided, what every rank holds whole, and why a layout is impossible."""
+"""How tensor parallelism splits a model: what is divided, what is held whole, which layouts are impossible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def layout_problem(shape: Shape, tensor_parallel: int) -> str | None:
                 f" (possible: {', '.join(map(str, _divisors(layers.query_heads)))})"
             )
         if not layers.latent_dim and max(layers.kv_heads, tensor_parallel) % min(layers.kv_heads, tensor_parallel):
-            return f"{layers.kv_heads} key/value heads neither divide over nor replicate onto {tensor_parallel} accelerators"
+            return f"{layers.kv_heads} key/value heads neither divide over {tensor_parallel} accelerators nor replicate"
     return None
 
 

@@ -43,7 +43,7 @@ NOTHING = WeightBytes(0, 0, 0)
 
 @lru_cache(maxsize=4096)
 def weight_bytes(shape: Shape, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1) -> WeightBytes:
-    """Bytes one of `tensor_parallel` ranks holds of the model in this scheme; `group_size` overrides the scheme's own."""
+    """Bytes one of `tensor_parallel` ranks holds in this scheme; `group_size` overrides the scheme's own."""
     if scheme.ggml:
         return _gguf_bytes(shape, scheme).times(1 / tensor_parallel)
     total = NOTHING

@@ -1,0 +1,71 @@
+"""What a sequence leaves in memory: keys and values per token and layer kind, and fixed states of recurrent layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.catalog import load_yaml
+from planner.memory.sharding import kv_heads_per_rank
+from planner.models.shape import AttentionLayers, RecurrentLayers, Shape
+
+STATE_BYTES_PER_ELEMENT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CachedLayers:
+    """Layers of one kind on one accelerator: bytes a token leaves in all of them, and how many tokens they remember."""
+
+    bytes_per_token: float
+    window_tokens: int | None = None
+
+    def bytes_for(self, context_tokens: int) -> float:
+        remembered = min(context_tokens, self.window_tokens) if self.window_tokens else context_tokens
+        return self.bytes_per_token * remembered
+
+
+@dataclass(frozen=True, slots=True)
+class KvCache:
+    """The cache of one accelerator. `state_bytes` is fixed per sequence, however long it is."""
+
+    layers: tuple[CachedLayers, ...]
+    state_bytes: float
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Bytes one more token takes while no window is full yet."""
+        return sum(layers.bytes_per_token for layers in self.layers)
+
+    @property
+    def is_proportional(self) -> bool:
+        """True where a sequence's cache is tokens x bytes per token, with no windows and no states."""
+        return not self.state_bytes and not any(layers.window_tokens for layers in self.layers)
+
+    def sequence_bytes(self, context_tokens: int) -> float:
+        """Bytes of one sequence of that length."""
+        return self.state_bytes + sum(layers.bytes_for(context_tokens) for layers in self.layers)
+
+
+def kv_cache(shape: Shape, kv_format: str, tensor_parallel: int = 1) -> KvCache:
+    """The cache one of `tensor_parallel` ranks holds, its elements in `kv_format` (16-bit, fp8, int8)."""
+    element_bytes = load_yaml("memory_constants.yaml")["kv_element_bytes"][kv_format]["bytes"]
+    caching = [layers for layers in shape.attention if layers.owns_kv]
+    return KvCache(
+        layers=tuple(
+            CachedLayers(layers.count * token_bytes(layers, element_bytes, tensor_parallel), layers.window_tokens)
+            for layers in caching
+        ),
+        state_bytes=sum(_state_bytes(layers, tensor_parallel) for layers in shape.recurrent),
+    )
+
+
+def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: int) -> float:
+    """Bytes one token leaves in one layer of one rank. MLA's latent is replicated on every rank."""
+    if layers.latent_dim:
+        return (layers.latent_dim + layers.rope_dim) * element_bytes + layers.indexer_bytes_per_token
+    heads = kv_heads_per_rank(layers, tensor_parallel)
+    dims = layers.head_dim if layers.key_is_value else layers.head_dim + layers.value_head_dim
+    return heads * dims * element_bytes + layers.indexer_bytes_per_token
+
+
+def _state_bytes(layers: RecurrentLayers, tensor_parallel: int) -> float:
+    return layers.count * (layers.state_elements + layers.conv_elements) * STATE_BYTES_PER_ELEMENT / tensor_parallel

@@ -1,0 +1,67 @@
+"""What an engine's accountant is told: model, scheme, hardware and the limits the server is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.hardware.hardware import Accelerator
+from planner.memory.kv_cache import KvCache
+from planner.memory.weights import WeightBytes
+from planner.models.shape import Shape
+from planner.plan import Term
+from planner.schemes import Scheme
+from planner.units import GIB
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One server to be started. Memory is per accelerator (or of the CPU host, where `accelerator` is None).
+
+    `weights` and `kv` are what one rank holds. `max_sequences` and `batched_tokens` are the limits the server is
+    started with; None takes the engine's own default. `utilisation` likewise.
+    """
+
+    shape: Shape
+    scheme: Scheme
+    weights: WeightBytes
+    kv: KvCache
+    physical_gib: float
+    context_tokens: int
+    concurrency: int
+    tensor_parallel: int = 1
+    accelerator: Accelerator | None = None
+    engine_version: str | None = None
+    max_sequences: int | None = None
+    batched_tokens: int | None = None
+    utilisation: float | None = None
+    eager: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An engine's answer: the memory it may use, what it spends besides the KV cache, and how it rounds that cache.
+
+    `block_tokens`: tokens are allocated in blocks of that many.
+    """
+
+    available_gib: float
+    terms: tuple[Term, ...]
+    block_tokens: int = 1
+
+
+def gib_term(label: str, bytes: float, how: str = "") -> Term:
+    return Term(label=label, predicted_gib=bytes / GIB, how=how)
+
+
+def weight_terms(weights: WeightBytes, scheme: Scheme) -> list[Term]:
+    """The weights in their labelled parts; parts that are empty are left out."""
+    parts = [gib_term("weights", weights.quantized, f"{scheme.name}, {scheme.weight_bits:g} bits a weight")]
+    if weights.scales_and_zeros:
+        parts.append(gib_term("scales and zeros", weights.scales_and_zeros, _scales_how(scheme)))
+    if weights.sixteen_bit:
+        parts.append(gib_term("16-bit remainder", weights.sixteen_bit, "embeddings, head, norms, routers"))
+    return parts
+
+
+def _scales_how(scheme: Scheme) -> str:
+    return f"one scale per {scheme.group_size} weights" if scheme.group_size else "one scale a row"

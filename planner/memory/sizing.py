@@ -1,0 +1,114 @@
+"""The door the planner calls: does it fit, what takes the memory, and how many tokens, users and what context fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from planner.hardware.hardware import Hardware
+from planner.memory import llama_cpp, sglang, tensorrt_llm, transformers_generate, vllm
+from planner.memory.kv_cache import KvCache, kv_cache
+from planner.memory.sharding import layout_problem
+from planner.memory.situation import Account, Situation, gib_term
+from planner.memory.weights import model_weight_bytes
+from planner.models.model import Model
+from planner.plan import Memory
+from planner.request import Workload
+from planner.schemes import Scheme
+from planner.units import GIB
+
+__all__ = ["layout_problem", "size_memory"]
+
+ACCOUNTANTS: dict[str, Callable[[Situation], Account]] = {
+    "vllm": vllm.account,
+    "sglang": sglang.account,
+    "tensorrt-llm": tensorrt_llm.account,
+    "llama.cpp": llama_cpp.account,
+    "transformers": transformers_generate.account,
+}
+
+
+def size_memory(
+    model: Model,
+    hardware: Hardware,
+    scheme: Scheme,
+    *,
+    engine: str,
+    engine_version: str | None,
+    tensor_parallel: int,
+    kv_format: str,
+    workload: Workload,
+    group_size: int | None = None,
+) -> Memory:
+    """The labelled sum for one accelerator of the layout (or the CPU host), forwards and backwards, in GiB and tokens.
+
+    The server is taken to be started for this workload: its sequence limit is the workload's concurrency and its
+    context limit the workload's context.
+    """
+    situation = Situation(
+        shape=model.shape,
+        scheme=scheme,
+        weights=model_weight_bytes(model, scheme, group_size, tensor_parallel),
+        kv=kv_cache(model.shape, kv_format, tensor_parallel),
+        physical_gib=_physical_gib(hardware),
+        context_tokens=workload.served_context_tokens,
+        concurrency=workload.concurrency,
+        tensor_parallel=tensor_parallel,
+        accelerator=hardware.accelerator,
+        engine_version=engine_version,
+        max_sequences=workload.concurrency,
+    )
+    return both_directions(situation, ACCOUNTANTS[engine](situation))
+
+
+def both_directions(situation: Situation, account: Account) -> Memory:
+    """Adds the workload's own KV cache to an engine's sum, and asks what the room for it could hold at most."""
+    kv, context, users = situation.kv, situation.context_tokens, situation.concurrency
+    needed = sequence_bytes(kv, context, account.block_tokens) * users
+    spent_gib = sum(term.predicted_gib for term in account.terms)
+    pool = (account.available_gib - spent_gib) * GIB
+    how = f"{users} x {context} tokens"
+    free_gib = (pool - needed) / GIB
+    return Memory(
+        available_gib=account.available_gib,
+        terms=(*account.terms, gib_term("KV cache", needed, how)),
+        free_gib=free_gib,
+        fits=free_gib >= 0,
+        kv_bytes_per_token=kv.bytes_per_token,
+        kv_tokens=pool_tokens(kv, pool, context, account.block_tokens),
+        max_context_tokens=longest_context(kv, pool, situation.shape.max_context_tokens, account.block_tokens),
+        max_concurrency=max(pool, 0) / (needed / users) if needed else 0.0,
+    )
+
+
+def sequence_bytes(kv: KvCache, context_tokens: int, block_tokens: int) -> float:
+    """Bytes of one sequence, its tokens rounded up to whole blocks."""
+    return kv.sequence_bytes(-(-context_tokens // block_tokens) * block_tokens)
+
+
+def pool_tokens(kv: KvCache, pool_bytes: float, context_tokens: int, block_tokens: int) -> int:
+    """Tokens the pool holds: whole blocks, or, with windows and states, sequences of the served context."""
+    if pool_bytes <= 0 or not kv.bytes_per_token:
+        return 0
+    if kv.is_proportional:
+        return int(pool_bytes // (kv.bytes_per_token * block_tokens)) * block_tokens
+    return int(pool_bytes / sequence_bytes(kv, context_tokens, block_tokens) * context_tokens)
+
+
+def longest_context(kv: KvCache, pool_bytes: float, model_maximum: int, block_tokens: int) -> int:
+    """The longest single sequence that fits, at most what the model was made for."""
+    low, high = 0, model_maximum
+    while low < high:
+        middle = (low + high + 1) // 2
+        if sequence_bytes(kv, middle, block_tokens) <= pool_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _physical_gib(hardware: Hardware) -> float:
+    """Memory of one accelerator or of the host; what is already taken there counts as gone."""
+    if hardware.accelerator is None:
+        return hardware.memory_gib
+    physical = hardware.accelerator.memory_gib
+    return physical if hardware.free_memory_gib is None else min(physical, hardware.free_memory_gib)
