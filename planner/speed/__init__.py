@@ -1,0 +1,1 @@
+"""How fast a model runs: closed formulas of bytes, operations and fitted constants, each answer with its interval."""

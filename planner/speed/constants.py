@@ -1,0 +1,128 @@
+"""The fitted constants of `planner/catalog/speed_constants.yaml`: a base value each, times what engine, kernel and GPU class do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+from planner.catalog import load_yaml
+from planner.errors import BadInput, nearest
+from planner.hardware.hardware import Accelerator
+from planner.speed.steps import Rates
+
+FILE = "speed_constants.yaml"
+FACTORS = ("engine", "kernel", "gpu_class")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Multipliers of a prediction that held 90 % of its residuals, from `rows` measurements of `source`."""
+
+    low: float
+    high: float
+    rows: int
+    residual: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What was measured for one engine, kernel and GPU class: the interval of each figure. `exact` is False when the
+    constants are borrowed from the nearest measured combination, or from the datasheet alone."""
+
+    intervals: Mapping[str, Interval]
+    exact: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServingConstants:
+    """How an engine mixes prefill with decode, and what it adds to a request."""
+
+    interference: float
+    request_ms: float
+    queue: float
+    entry_steps: float
+
+
+def gpu_class(accelerator: Accelerator) -> str:
+    """The class of GPUs an accelerator shares its constants with, or its architecture's own name where there is none."""
+    classes: Mapping[str, Any] = load_yaml(FILE)["gpu_classes"]
+    for name, architectures in classes.items():
+        if accelerator.architecture in architectures:
+            return str(name)
+    return accelerator.architecture.lower()
+
+
+def constant(name: str, engine: str, kernel: str, gpu_class: str) -> float:
+    """One constant: its base times the factors of engine, kernel and GPU class (1 where none was fitted)."""
+    entry = _constants()[name]
+    value = float(entry["base"])
+    for factor, level in zip(FACTORS, (engine, kernel, gpu_class), strict=True):
+        value *= float(entry.get(factor, {}).get(level, 1.0))
+    return value
+
+
+@lru_cache(maxsize=256)
+def rates(engine: str, kernel: str, gpu_class: str) -> Rates:
+    """All constants of a step for one engine, kernel and GPU class."""
+    names = [f.name for f in fields(Rates) if f.name != "knee"]
+    values = {name: constant(name, engine, kernel, gpu_class) for name in names}
+    return Rates(**values, knee=float(load_yaml(FILE)["knee"]))
+
+
+@lru_cache(maxsize=256)
+def serving_constants(engine: str, kernel: str, gpu_class: str) -> ServingConstants:
+    """All constants of serving for one engine, kernel and GPU class."""
+    names = [f.name for f in fields(ServingConstants)]
+    return ServingConstants(**{name: constant(name, engine, kernel, gpu_class) for name in names})
+
+
+@lru_cache(maxsize=256)
+def support(engine: str, kernel: str, gpu_class: str) -> Support | None:
+    """How well this combination is measured: itself, the nearest that shares its kernel, or the datasheet bound.
+
+    None when nothing is known of the engine: the caller abstains.
+    """
+    content = load_yaml(FILE)
+    if engine not in content["engines"]:
+        return None
+    measured = content["support"]
+    for exact, wanted in _nearness(engine, kernel, gpu_class):
+        for entry in measured:
+            if all(entry[key] == value for key, value in wanted.items()):
+                note = "" if exact else f"constants of {entry['engine']} {entry['kernel']} on {entry['gpu_class']}"
+                return _support(entry, exact, note, 1.0 if exact else float(content["borrowed_widening"]))
+    return _support(content["datasheet_bound"], False, "datasheet bound: nothing measured is near", 1.0)
+
+
+def _nearness(engine: str, kernel: str, gpu_class: str) -> list[tuple[bool, dict[str, str]]]:
+    return [
+        (True, {"engine": engine, "kernel": kernel, "gpu_class": gpu_class}),
+        (False, {"kernel": kernel, "gpu_class": gpu_class}),
+        (False, {"engine": engine, "kernel": kernel}),
+    ]
+
+
+def _support(entry: Mapping[str, Any], exact: bool, note: str, widening: float) -> Support:
+    intervals = {}
+    for figure, found in entry["intervals"].items():
+        intervals[figure] = Interval(
+            low=float(found["low"]) ** widening,
+            high=float(found["high"]) ** widening,
+            rows=int(found["rows"]),
+            residual=float(found["residual"]),
+            source=str(entry["source"]),
+        )
+    return Support(intervals, exact, note)
+
+
+def _constants() -> Mapping[str, Any]:
+    constants: Mapping[str, Any] = load_yaml(FILE)["constants"]
+    known = {f.name for f in (*fields(Rates), *fields(ServingConstants))} - {"knee"}
+    for name in constants:
+        if name not in known:
+            raise BadInput(f"unknown constant {name!r}", where=FILE, nearest=nearest(name, known))
+    return constants

@@ -1,0 +1,53 @@
+"""A predicted figure with its 90 % interval, and the three figures of speed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One figure and the interval that should hold 9 measurements in 10; all None when `abstained` says why not."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    source: str
+    abstained: str | None = None
+
+    @classmethod
+    def unknown(cls, reason: str) -> Estimate:
+        return cls(value=None, low=None, high=None, source="", abstained=reason)
+
+    def times(self, factor: float) -> Estimate:
+        """The same figure `factor` times over: the throughput of so many replicas."""
+        if self.value is None or self.low is None or self.high is None:
+            return self
+        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
+
+    def times(self, factor: float) -> Estimate:
+        """The same figure for `factor` independent servers."""
+        if self.value is None or self.low is None or self.high is None:
+            return self
+        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Speed at the workload's closed-loop concurrency.
+
+    `ttft_ms`: mean time from sending a request to its first token, queueing included. `tpot_ms`: mean time between the
+    tokens after the first, as one user sees it. `output_tokens_per_s`: generated tokens of the whole server, all
+    requests together. `crossover_batch`: the batch above which weight-only quantization is slower than 16 bits.
+    """
+
+    ttft_ms: Estimate
+    tpot_ms: Estimate
+    output_tokens_per_s: Estimate
+    kernel: str
+    crossover_batch: int | None = None
+
+    @classmethod
+    def unknown(cls, reason: str, kernel: str = "unknown") -> Speed:
+        nothing = Estimate.unknown(reason)
+        return cls(ttft_ms=nothing, tpot_ms=nothing, output_tokens_per_s=nothing, kernel=kernel)

@@ -1,0 +1,53 @@
+"""The door to the speed model: one model, one layout, one workload -> TTFT, TPOT and throughput with intervals."""
+
+from __future__ import annotations
+
+from planner.hardware.hardware import Hardware
+from planner.models.shape import Shape
+from planner.request import Workload
+from planner.schemes import Scheme
+from planner.speed.cpu import cpu_speed
+from planner.speed.estimate import Estimate, Speed
+from planner.speed.gpu import gpu_speed
+from planner.speed.work import Layout, Stored
+from planner.support import kernel_for
+from rules.vocabulary import EngineId
+
+__all__ = ["Estimate", "Speed", "predict_speed"]
+
+
+def predict_speed(
+    shape: Shape,
+    hardware: Hardware,
+    scheme: Scheme,
+    *,
+    engine: EngineId,
+    tensor_parallel: int,
+    kv_format: str,
+    weight_bytes_per_gpu: float,
+    kv_bytes_per_token: float,
+    workload: Workload,
+) -> Speed:
+    """Speed of one copy of the model on `tensor_parallel` accelerators, or on the CPU where there is none.
+
+    `weight_bytes_per_gpu` and `kv_bytes_per_token` are what one accelerator holds (`kv_format` is already in the
+    latter). Never raises for a combination it does not know: each figure abstains with the reason instead.
+    """
+    kernel = kernel_for(engine, scheme.id, hardware)
+    if kernel is None:
+        return Speed.unknown(f"{engine} has no {scheme.id} kernel for {hardware.label}")
+    stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu, kv_bytes_per_token)
+    if hardware.accelerator is None:
+        return cpu_speed(
+            shape, hardware.cpu, scheme, engine=engine, kernel=kernel.name, stored=stored, workload=workload
+        )
+    return gpu_speed(
+        shape,
+        hardware.accelerator,
+        scheme,
+        engine=engine,
+        kernel=kernel.name,
+        layout=Layout(tensor_parallel=tensor_parallel),
+        stored=stored,
+        workload=workload,
+    )
