@@ -1,0 +1,105 @@
+"""Runs one tool so that nothing can outlive quantplan: a script of its own, started by `executor.processes`.
+
+    python -I -S guard.py LIFELINE_FD PID_FD PROGRAM ARGUMENT...
+
+The tool gets its own session and process group. Its pid is reported on PID_FD. The guard waits for the tool to end
+or for LIFELINE_FD to close. The lifeline's other end is held by quantplan alone, so it closes however quantplan ends,
+`kill -9` included; then the whole group is stopped. Exits with the tool's status (128 + N if signal N ended it).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+
+GRACE_S = 3.0  # between asking the group to end and ending it, once quantplan is gone
+POLL_S = 0.5
+
+
+def main(lifeline: int, pid_fd: int, command: list[str]) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for fd in (lifeline, pid_fd):
+        os.set_inheritable(fd, False)
+    wakeup_read, wakeup_write = os.pipe()
+    os.set_blocking(wakeup_write, False)
+    signal.set_wakeup_fd(wakeup_write)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler, so that the wakeup descriptor is written
+    guard = os.getpid()
+    child = os.fork()
+    if child == 0:
+        become(command, guard, pid_fd)
+    os.close(pid_fd)
+    while (status := ended(child)) is None:
+        ready, _, _ = select.select([lifeline, wakeup_read], [], [], POLL_S)
+        if lifeline in ready:
+            stop_group(child)
+        if wakeup_read in ready:
+            os.read(wakeup_read, 512)
+    signal_group(child, signal.SIGKILL)  # whatever the tool left behind in its group
+    return status if status >= 0 else 128 - status
+
+
+def become(command: list[str], guard: int, pid_fd: int) -> None:
+    """Turn this forked child into the tool: own session, default signals, and killed if the guard is.
+
+    The pid is told only then: whoever knows it may signal the group.
+    """
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    die_with_parent()
+    if os.getppid() != guard:
+        os._exit(1)
+    os.write(pid_fd, f"{os.getpid()}\n".encode())
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        print(f"cannot start {command[0]}: {error.strerror}", file=sys.stderr, flush=True)
+        os._exit(127)
+
+
+def die_with_parent() -> None:
+    """Linux: prctl(PR_SET_PDEATHSIG, SIGKILL), should the guard itself be killed. Elsewhere the journal catches that."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
+
+
+def ended(child: int) -> int | None:
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid == child else None
+
+
+def stop_group(child: int) -> None:
+    signal_group(child, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    while time.monotonic() < deadline and group_lives(child):
+        time.sleep(0.05)
+        with contextlib.suppress(ChildProcessError):
+            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                break
+    signal_group(child, signal.SIGKILL)
+
+
+def signal_group(child: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, number)
+
+
+def group_lives(child: int) -> bool:
+    try:
+        os.killpg(child, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

@@ -1,0 +1,254 @@
+"""Child processes that are always stopped: own process group, output in a log, journalled, ended with us even by kill -9.
+
+Every tool runs under `executor/guard.py`, which ends the tool's whole group when quantplan is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from planner.errors import ExecutionFailed
+
+GUARD = Path(__file__).with_name("guard.py")
+POLL_S = 0.05
+RESUME = "mend what the log says, then run the same `quantplan apply` again: finished steps are not repeated"
+
+Arguments = Sequence[str | Path]
+
+
+class Register(Protocol):
+    """Where started processes are written down, so that a later run can find survivors."""
+
+    def process_started(self, pid: int, created_at: float, command: str) -> None: ...
+
+    def process_ended(self, pid: int, created_at: float) -> None: ...
+
+
+@dataclass(slots=True)
+class Process:
+    """One running tool. `pid` is the tool's own (and its group's), `created_at` its start in seconds since the epoch."""
+
+    pid: int
+    created_at: float
+    arguments: tuple[str, ...]
+    log_path: Path
+    log_starts_at: int
+    _guard: subprocess.Popen[bytes] = field(repr=False)
+    _lifeline: int = field(repr=False)
+
+    def poll(self) -> int | None:
+        """The exit status (128 + N when signal N ended it), or None while it runs."""
+        return self._guard.poll()
+
+    @property
+    def running(self) -> bool:
+        return self.poll() is None
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for its exit status. subprocess.TimeoutExpired when it outlasts `timeout_s`."""
+        return self._guard.wait(timeout_s)
+
+    def output(self) -> str:
+        """All it has written so far."""
+        with self.log_path.open("rb") as log:
+            log.seek(self.log_starts_at)
+            return log.read().decode(errors="replace")
+
+    def log_tail(self, lines: int = 15) -> str:
+        return "\n".join(self.output().splitlines()[-lines:])
+
+    def stop(self, grace_s: float = 10.0) -> int:
+        """SIGTERM to the group, wait, SIGKILL. Safe to call twice. Returns the exit status."""
+        if self.running:
+            _signal_group(self.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guard.wait(grace_s)
+        if self.running:
+            _signal_group(self.pid, signal.SIGKILL)
+        status = self._guard.wait()
+        self._close_lifeline()
+        return status
+
+    def _close_lifeline(self) -> None:
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+
+class Processes:
+    """Starts tools and ends them all when its `with` block does, at exit, or when quantplan dies."""
+
+    def __init__(self, register: Register | None = None) -> None:
+        self._register = register
+        self._alive: list[Process] = []
+        atexit.register(self.stop_all)
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop_all()
+        atexit.unregister(self.stop_all)
+
+    def start(
+        self, args: Arguments, *, log_path: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Process:
+        """Start a tool that goes on running (a server). `env` is added to ours; output is appended to the log.
+
+        ExecutionFailed when there is no such program.
+        """
+        arguments = tuple(str(a) for a in args)
+        require_program(arguments[0])
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("ab") as log:
+            process = _start_guarded(arguments, log_path, log.fileno(), env, cwd)
+        self._alive.append(process)
+        if self._register is not None:
+            self._register.process_started(process.pid, process.created_at, " ".join(arguments))
+        return process
+
+    def stop(self, process: Process, grace_s: float = 10.0) -> int:
+        """Stop one tool and everything it started; returns its exit status."""
+        status = process.stop(grace_s)
+        if process in self._alive:
+            self._alive.remove(process)
+            if self._register is not None:
+                self._register.process_ended(process.pid, process.created_at)
+        return status
+
+    def stop_all(self) -> None:
+        """Stop every tool that still runs, the latest first."""
+        for process in reversed(tuple(self._alive)):
+            self.stop(process)
+
+    def run_tool(
+        self,
+        args: Arguments,
+        log_path: Path,
+        timeout_s: float | None = None,
+        on_line: Callable[[str], None] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> str:
+        """Run a tool to its end and return its output (stdout and stderr, as in the log).
+
+        `on_line` hears each line as it is written (a carriage return ends a line too). ExecutionFailed when it exits
+        with another status than 0 or outlasts `timeout_s`: the last lines of the log, the log's path, how to resume.
+        """
+        process = self.start(args, log_path=log_path, env=env, cwd=cwd)
+        try:
+            status = _follow(process, timeout_s, on_line)
+        finally:
+            self.stop(process)
+        if status != 0:
+            raise tool_failed(process, f"{Path(process.arguments[0]).name} failed with exit status {status}")
+        return process.output()
+
+
+def tool_failed(process: Process, what: str) -> ExecutionFailed:
+    """The error for a tool that failed: what it was, its last lines, and where the whole log lies."""
+    tail = process.log_tail()
+    said = f"\nThe last lines of its log:\n{_indented(tail)}" if tail else "\nIt wrote nothing."
+    return ExecutionFailed(f"{what}{said}\nThe whole log: {process.log_path}", fix=RESUME)
+
+
+def require_program(program: str) -> None:
+    """ExecutionFailed unless `program` is an executable file or on PATH."""
+    if shutil.which(program) is None:
+        raise ExecutionFailed(f"there is no program {program!r}", fix=f"install {Path(program).name} or put it on PATH")
+
+
+def kill_survivors(recorded: Sequence[tuple[int, float]]) -> list[int]:
+    """Kill what an earlier run started and lost: recorded (pid, start time) pairs that still match. Returns their pids."""
+    survivors = [pid for pid, created_at in recorded if _is_same_process(pid, created_at)]
+    for pid in survivors:
+        _signal_group(pid, signal.SIGKILL)
+    return survivors
+
+
+def _start_guarded(
+    arguments: tuple[str, ...], log_path: Path, log_fd: int, env: Mapping[str, str] | None, cwd: Path | None
+) -> Process:
+    lifeline_read, lifeline_write = os.pipe()
+    pid_read, pid_write = os.pipe()
+    starts_at = os.fstat(log_fd).st_size
+    try:
+        guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(GUARD), str(lifeline_read), str(pid_write), *arguments],
+            stdin=subprocess.DEVNULL, stdout=log_fd, stderr=log_fd, cwd=cwd, env={**os.environ, **(env or {})},
+            pass_fds=(lifeline_read, pid_write), start_new_session=True,
+        )  # fmt: skip
+    finally:
+        os.close(lifeline_read)
+        os.close(pid_write)
+    with os.fdopen(pid_read, "rb") as reported:
+        pid = int(reported.readline() or b"0")
+    return Process(pid, _created_at(pid), arguments, log_path, starts_at, guard, lifeline_write)
+
+
+def _follow(process: Process, timeout_s: float | None, on_line: Callable[[str], None] | None) -> int:
+    """Wait for the tool's end, handing on its lines; returns its exit status."""
+    deadline = time.monotonic() + timeout_s if timeout_s is not None else None
+    lines = _new_lines(process)
+    while True:
+        status = process.poll()
+        for line in lines:
+            if line is None:
+                break
+            if on_line is not None:
+                on_line(line)
+        if status is not None:
+            return status
+        if deadline is not None and time.monotonic() > deadline:
+            raise tool_failed(process, f"{Path(process.arguments[0]).name} did not finish in {timeout_s:.0f} s")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_S)
+
+
+def _new_lines(process: Process) -> Iterator[str | None]:
+    """Complete lines of the log as they come; None each time there is no more for now."""
+    with process.log_path.open("rb") as log:
+        log.seek(process.log_starts_at)
+        rest = b""
+        while True:
+            *complete, rest = (rest + log.read()).replace(b"\r", b"\n").split(b"\n")
+            for line in complete:
+                if line:
+                    yield line.decode(errors="replace")
+            yield None
+
+
+def _is_same_process(pid: int, created_at: float) -> bool:
+    return pid > 1 and abs(_created_at(pid) - created_at) < 1.0
+
+
+def _created_at(pid: int) -> float:
+    """When process `pid` started, seconds since the epoch; 0 when it is gone."""
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except (psutil.NoSuchProcess, ValueError):
+        return 0.0
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

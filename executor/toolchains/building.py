@@ -1,0 +1,123 @@
+"""Building a toolchain so that it is either whole or absent: built aside, verified, given a manifest, renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from executor.artifacts import PARTIAL, no_space_left, require_space, sync
+from executor.locking import lock
+from executor.processes import Processes
+from executor.toolchains.catalog import Spec
+from planner.errors import ExecutionFailed
+
+MANIFEST = "manifest.json"
+
+Progress = Callable[[str, float | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a builder works with: where toolchains live, how to run tools, and whom to tell."""
+
+    root: Path
+    processes: Processes
+    on_progress: Progress
+
+    def log_path(self, spec: Spec) -> Path:
+        return self.root / "logs" / f"{spec.name}.log"
+
+
+Builder = Callable[[Path, Path], dict[str, Any]]
+"""Fills an empty directory (first argument), logging to the second, and returns what the manifest should say."""
+
+
+def ensure(workshop: Workshop, spec: Spec, build: Builder, *, for_this_cpu: bool = False) -> Path:
+    """The directory of the toolchain, built first if it is not there. A second builder waits for the first.
+
+    ExecutionFailed with the build log's tail and path when it cannot be built; nothing half-built is kept.
+    """
+    directory = workshop.root / f"{spec.name}-{_key(spec, for_this_cpu)}"
+    if is_whole(directory):
+        return directory
+    with lock(workshop.root / "locks" / f"{directory.name}.lock", waiting=_say_waiting(workshop, spec)):
+        if not is_whole(directory):
+            _build_aside(workshop, spec, build, directory)
+    return directory
+
+
+def is_whole(directory: Path) -> bool:
+    """Whether a toolchain lies there with its manifest; the directory gets its name only when it is finished."""
+    return (directory / MANIFEST).is_file()
+
+
+def manifest(directory: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+    return content
+
+
+def _build_aside(workshop: Workshop, spec: Spec, build: Builder, directory: Path) -> None:
+    log_path = workshop.log_path(spec)
+    for left_over in workshop.root.glob(f"{directory.name}{PARTIAL}*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    require_space(workshop.root, spec.needs_bytes)
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    log_path.unlink(missing_ok=True)
+    aside = workshop.root / f"{directory.name}{PARTIAL}{os.getpid()}"
+    aside.mkdir()
+    started = time.monotonic()
+    try:
+        made = build(aside, log_path)
+        _write_manifest(aside, spec, made, time.monotonic() - started)
+        shutil.rmtree(directory, ignore_errors=True)
+        aside.rename(directory)
+        sync(workshop.root)
+    except (OSError, ExecutionFailed) as error:
+        raise _explained(error, workshop, spec) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _explained(error: OSError | ExecutionFailed, workshop: Workshop, spec: Spec) -> ExecutionFailed:
+    full = "No space left on device"
+    if full in str(error):
+        return no_space_left(workshop.root, spec.needs_bytes)
+    if isinstance(error, ExecutionFailed):
+        return ExecutionFailed(error.what, where=f"building the toolchain {spec.name}", fix=error.fix)
+    return ExecutionFailed(str(error), where=f"building the toolchain {spec.name}")
+
+
+def _write_manifest(directory: Path, spec: Spec, made: dict[str, Any], seconds: float) -> None:
+    content = {"name": spec.name, "spec": spec.model_dump(mode="json"), "build_seconds": round(seconds, 1), **made}
+    path = directory / MANIFEST
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    sync(path)
+
+
+def _say_waiting(workshop: Workshop, spec: Spec) -> Callable[[str], None]:
+    return lambda holder: workshop.on_progress(f"Waiting: {spec.name} is being built by {holder}", None)
+
+
+def _key(spec: Spec, for_this_cpu: bool) -> str:
+    """Names everything the result depends on: the pins, Python, the platform and, for native code, the CPU."""
+    depends = [spec.model_dump_json(), sys.version_info[:2], sys.platform, platform.machine()]
+    if for_this_cpu:
+        depends.append(_cpu_flags())
+    return hashlib.sha256(repr(depends).encode()).hexdigest()[:12]
+
+
+def _cpu_flags() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((" ".join(sorted(line.split())) for line in lines if line.startswith(("flags", "Features"))), "")

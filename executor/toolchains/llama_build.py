@@ -1,0 +1,93 @@
+"""Compiles llama.cpp's programs for this very CPU: only the four that are needed, statically linked."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from executor.toolchains.building import Builder, Workshop, ensure
+from executor.toolchains.catalog import LlamaCppSpec, SourceSpec
+from executor.toolchains.environments import make_environment, pip
+from executor.toolchains.llama_source import llama_source
+from planner.errors import ExecutionFailed
+
+STEP_OF = re.compile(r"^\[(\d+)/(\d+)\]")  # ninja
+PERCENT = re.compile(r"^\[\s*(\d+)%\]")  # make
+
+
+def built_programs(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Path:
+    """The directory that holds the compiled programs, compiled first if need be (minutes)."""
+    return ensure(workshop, spec, _builder(workshop, spec, source), for_this_cpu=True)
+
+
+def _builder(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Builder:
+    def build(directory: Path, log_path: Path) -> dict[str, Any]:
+        require_compiler()
+        tree = llama_source(workshop, source)
+        tools = _build_tools(workshop, spec, directory / "tools", log_path)
+        _compile(workshop, spec, source, tree, directory / "build", tools, log_path)
+        for program in spec.programs:
+            shutil.move(directory / "build" / "bin" / program, directory / program)
+        for scaffold in ("build", "tools"):
+            shutil.rmtree(directory / scaffold, ignore_errors=True)
+        return {"version": _version(workshop, directory / spec.programs[0], log_path), "commit": source.commit}
+
+    return build
+
+
+def require_compiler() -> None:
+    """ExecutionFailed unless a C++ compiler is on PATH or named by CXX."""
+    if not any(shutil.which(name) for name in (os.environ.get("CXX") or "c++", "g++", "clang++")):
+        raise ExecutionFailed(
+            "no C++ compiler found (looked for CXX, c++, g++, clang++); llama.cpp must be compiled once",
+            fix="apt-get install g++ (Debian, Ubuntu), dnf install gcc-c++ (Fedora) or xcode-select --install (macOS); "
+            "or put llama.cpp's own programs on PATH or name their directory in QUANTPLAN_LLAMA_CPP",
+        )
+
+
+def _build_tools(workshop: Workshop, spec: LlamaCppSpec, directory: Path, log_path: Path) -> Path | None:
+    """Where cmake and ninja lie: None when the machine's own will do, else an environment with the pinned wheels."""
+    if shutil.which("cmake") and (shutil.which("ninja") or shutil.which("make")):
+        return None
+    workshop.on_progress("Fetching cmake and ninja (this machine has none)", None)
+    python = make_environment(workshop, directory, log_path)
+    pip(workshop, python, ["install", *spec.build_tools], log_path, "Fetching cmake and ninja")
+    return python.parent
+
+
+def _compile(
+    workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec, tree: Path, build: Path, tools: Path | None, log: Path
+) -> None:
+    cmake = tools / "cmake" if tools else "cmake"
+    env = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"} if tools else {}
+    generator = ["-G", "Ninja"] if tools or shutil.which("ninja") else ["-G", "Unix Makefiles"]
+    options = [f"-D{option}" for option in (*spec.cmake_options, f"LLAMA_BUILD_COMMIT={source.commit}")]
+    workshop.on_progress("Configuring the build of llama.cpp", 0.0)
+    configure = [cmake, "-S", tree, "-B", build, *generator, *options, "-DLLAMA_BUILD_NUMBER=0"]
+    workshop.processes.run_tool(configure, log, env=env)
+    jobs = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    compile_ = [cmake, "--build", build, "-j", jobs, "--target", *spec.programs]
+    workshop.processes.run_tool(compile_, log, on_line=_counted(workshop), env=env)
+
+
+def _counted(workshop: Workshop) -> Callable[[str], None]:
+    def tell(line: str) -> None:
+        if step := STEP_OF.match(line):
+            fraction = int(step[1]) / int(step[2])
+        elif percent := PERCENT.match(line):
+            fraction = int(percent[1]) / 100
+        else:
+            return
+        workshop.on_progress("Compiling llama.cpp for this CPU (once; kept for later runs)", fraction)
+
+    return tell
+
+
+def _version(workshop: Workshop, server: Path, log_path: Path) -> str:
+    """What the new server says of itself: proof that it starts on this machine."""
+    said = workshop.processes.run_tool([server, "--version"], log_path, timeout_s=60)
+    return next((line for line in said.splitlines() if line.startswith("version")), "version: unknown")

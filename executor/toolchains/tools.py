@@ -1,0 +1,91 @@
+"""The tools as steps ask for them: each is found or built on first use, and says where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from executor.processes import Processes
+from executor.toolchains.building import Progress, Workshop, ensure, manifest
+from executor.toolchains.catalog import EnvironmentSpec, catalog
+from executor.toolchains.environments import installed_versions, make_environment, pip
+from executor.toolchains.llama_build import built_programs
+from executor.toolchains.llama_own import own_programs
+from executor.toolchains.llama_source import llama_source
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCpp:
+    """llama.cpp's programs and its converter. `version` is what llama-server says; `origin`: "built" or "own"."""
+
+    server: Path
+    quantize: Path
+    perplexity: Path
+    bench: Path
+    convert_script: Path
+    version: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """A Python with the packages of one toolchain; `versions` of everything installed, by distribution name."""
+
+    python: Path
+    versions: dict[str, str]
+
+
+class Toolchains:
+    """Finds or builds tools below `root` (default: `toolchains` in quantplan's cache); tells progress as it goes."""
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        on_progress: Progress = lambda message, fraction: None,
+        processes: Processes | None = None,
+    ) -> None:
+        self._root = root or _default_root()
+        self._on_progress = on_progress
+        self._processes = processes
+
+    def llama_cpp(self) -> LlamaCpp:
+        """llama.cpp: the user's own when new enough, else compiled once (minutes) from the pinned source."""
+        spec, source = catalog().llama_cpp, catalog().source
+        workshop = self._workshop()
+        script = llama_source(workshop, source) / source.provides
+        if own := own_programs(spec):
+            return LlamaCpp(*own.paths.values(), convert_script=script, version=own.version, origin="own")
+        directory = built_programs(workshop, spec, source)
+        programs = [directory / program for program in spec.programs]
+        return LlamaCpp(*programs, convert_script=script, version=manifest(directory)["version"], origin="built")
+
+    def gguf_convert(self) -> Python:
+        """The Python that runs convert_hf_to_gguf.py."""
+        return self._environment(catalog().gguf_convert)
+
+    def _environment(self, spec: EnvironmentSpec) -> Python:
+        workshop = self._workshop()
+        directory = ensure(workshop, spec, _environment_builder(workshop, spec))
+        return Python(directory / "environment" / "bin" / "python", manifest(directory)["versions"])
+
+    def _workshop(self) -> Workshop:
+        self._root.mkdir(parents=True, exist_ok=True)
+        return Workshop(self._root, self._processes or Processes(), self._on_progress)
+
+
+def _environment_builder(workshop: Workshop, spec: EnvironmentSpec) -> Callable[[Path, Path], dict[str, dict[str, str]]]:
+    def build(directory: Path, log_path: Path) -> dict[str, dict[str, str]]:
+        workshop.on_progress(f"Making the environment {spec.name}: {spec.why}", None)
+        python = make_environment(workshop, directory / "environment", log_path)
+        pip(workshop, python, ["install", *spec.packages], log_path, f"Installing {spec.name}")
+        workshop.processes.run_tool([python, "-c", f"import {', '.join(spec.imports)}"], log_path)
+        return {"versions": installed_versions(workshop, python, log_path)}
+
+    return build
+
+
+def _default_root() -> Path:
+    from planner.cache import cache_directory
+
+    return cache_directory() / "toolchains"
