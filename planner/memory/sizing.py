@@ -7,9 +7,10 @@ from collections.abc import Callable
 from planner.hardware.hardware import Hardware
 from planner.memory import llama_cpp, sglang, tensorrt_llm, transformers_generate, vllm
 from planner.memory.kv_cache import KvCache, kv_cache
+from planner.memory.loading import loading_extra
 from planner.memory.sharding import layout_problem
 from planner.memory.situation import Account, Situation, gib_term
-from planner.memory.weights import model_weight_bytes
+from planner.memory.weights import WeightBytes, model_weight_bytes
 from planner.models.model import Model
 from planner.plan import Memory
 from planner.request import Workload
@@ -18,6 +19,7 @@ from planner.units import GIB
 
 __all__ = ["layout_problem", "size_memory"]
 
+PYTORCH_ENGINES = frozenset({"vllm", "sglang", "transformers"})
 ACCOUNTANTS: dict[str, Callable[[Situation], Account]] = {
     "vllm": vllm.account,
     "sglang": sglang.account,
@@ -47,7 +49,7 @@ def size_memory(
     situation = Situation(
         shape=model.shape,
         scheme=scheme,
-        weights=model_weight_bytes(model, scheme, group_size, tensor_parallel),
+        weights=loaded_weights(model, scheme, group_size, tensor_parallel, engine),
         kv=kv_cache(model.shape, kv_format, tensor_parallel),
         physical_gib=_physical_gib(hardware),
         context_tokens=workload.served_context_tokens,
@@ -58,6 +60,16 @@ def size_memory(
         max_sequences=workload.concurrency,
     )
     return both_directions(situation, ACCOUNTANTS[engine](situation))
+
+
+def loaded_weights(
+    model: Model, scheme: Scheme, group_size: int | None, tensor_parallel: int, engine: str
+) -> WeightBytes:
+    """What one rank holds once loaded: the tensors, and for PyTorch engines what loading adds to them."""
+    stored = model_weight_bytes(model, scheme, group_size, tensor_parallel)
+    if engine not in PYTORCH_ENGINES:
+        return stored
+    return stored + loading_extra(model.shape, scheme, group_size, tensor_parallel)
 
 
 def both_directions(situation: Situation, account: Account) -> Memory:

@@ -48,7 +48,7 @@ def weight_bytes(shape: Shape, scheme: Scheme, group_size: int | None = None, te
         return _gguf_bytes(shape, scheme).times(1 / tensor_parallel)
     total = NOTHING
     for matrix in shape.matrices:
-        total += _matrix_bytes(matrix, scheme, group_size).times(rank_fraction(matrix, shape, tensor_parallel))
+        total += matrix_bytes(matrix, scheme, group_size).times(rank_fraction(matrix, shape, tensor_parallel))
     return total
 
 
@@ -89,7 +89,8 @@ def _stored_part(tensor: StoredTensor, scheme: Scheme) -> WeightBytes:
     return WeightBytes(tensor.bytes, 0, 0)
 
 
-def _matrix_bytes(matrix: Matrix, scheme: Scheme, group_size: int | None) -> WeightBytes:
+def matrix_bytes(matrix: Matrix, scheme: Scheme, group_size: int | None) -> WeightBytes:
+    """Bytes of all copies of one weight tensor in this scheme."""
     if not scheme.is_quantized:
         return WeightBytes(matrix.parameters * 2, 0, 0)
     if not matrix.quantizable or matrix.component in scheme.keeps_16_bit:

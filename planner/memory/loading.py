@@ -1,0 +1,78 @@
+"""What a PyTorch engine holds after loading a model, besides the tensors themselves: rounding, padding, rope tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import lru_cache
+
+from planner.memory.sharding import rank_fraction
+from planner.memory.weights import NOTHING, WeightBytes, matrix_bytes
+from planner.models.shape import Matrix, Shape
+from planner.schemes import Scheme
+from planner.units import MIB
+
+SEGMENT_BYTES = 2 * MIB
+OWN_SEGMENT_BYTES = 10 * MIB
+SPLIT_BYTES = MIB
+VOCAB_PADDING = 64
+FUSED = {
+    "q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "gate_proj": "gate_up", "up_proj": "gate_up",
+    "expert_gate_proj": "expert_gate_up", "expert_up_proj": "expert_gate_up",
+    "shared_expert_gate_proj": "shared_gate_up", "shared_expert_up_proj": "shared_gate_up",
+    "q_a_proj": "qkv_a", "kv_a_proj": "qkv_a",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def loading_extra(shape: Shape, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1) -> WeightBytes:
+    """Bytes a rank holds beyond the checkpoint: allocator rounding, padded vocabulary, rope tables."""
+    rounding = sum(
+        rounding_bytes(tensor_bytes) * count
+        for tensor_bytes, count in fused_tensors(shape, scheme, group_size, tensor_parallel)
+    )
+    padding = vocab_padding_bytes(shape, tensor_parallel)
+    dense = padding + rope_bytes(shape)
+    return WeightBytes(rounding, 0, dense) if scheme.is_quantized else WeightBytes(rounding + dense, 0, 0)
+
+
+def rounding_bytes(tensor_bytes: float) -> float:
+    """What the caching allocator wastes on one tensor (PyTorch c10/cuda/CUDACachingAllocator).
+
+    From 10 MiB a tensor has segments of its own, in steps of 2 MiB; what is left of them is split off for others
+    only if it is more than 1 MiB.
+    """
+    if tensor_bytes < OWN_SEGMENT_BYTES:
+        return 0
+    left = -tensor_bytes % SEGMENT_BYTES
+    return left if left <= SPLIT_BYTES else 0
+
+
+def fused_tensors(
+    shape: Shape, scheme: Scheme, group_size: int | None, tensor_parallel: int
+) -> list[tuple[float, int]]:
+    """(bytes, number) of the tensors as the engine stores them: query, key and value in one, gate and up in one."""
+    sizes: dict[tuple[str, int], WeightBytes] = defaultdict(lambda: NOTHING)
+    for matrix in shape.matrices:
+        layers = layers_with(matrix, shape)
+        one = matrix_bytes(matrix, scheme, group_size).times(rank_fraction(matrix, shape, tensor_parallel) / layers)
+        sizes[FUSED.get(matrix.role, matrix.role), layers] += one
+    return [(size.quantized + size.sixteen_bit, layers) for (_, layers), size in sizes.items()]
+
+
+def layers_with(matrix: Matrix, shape: Shape) -> int:
+    """In how many layers the matrix stands; the experts of a layer are one tensor."""
+    if matrix.role.startswith("expert_") and shape.experts:
+        return max(1, matrix.copies // shape.experts[0].experts)
+    return matrix.copies
+
+
+def vocab_padding_bytes(shape: Shape, tensor_parallel: int) -> float:
+    """The vocabulary is padded to a multiple of 64, in the embedding and in a head of its own."""
+    tables = 1 if shape.tied_embeddings else 2
+    return -shape.vocab_size % VOCAB_PADDING * shape.hidden_size * 2 * tables / tensor_parallel
+
+
+def rope_bytes(shape: Shape) -> float:
+    """The table of rotary cosines and sines, shared by the layers: one 16-bit row a position."""
+    rotary = max((layers.rope_dim or layers.head_dim for layers in shape.attention), default=0)
+    return shape.max_context_tokens * rotary * 2
