@@ -25,7 +25,10 @@ PROMPTS = ("Return the", "This module provides", "If the file", "The following")
 
 
 def main(arguments: list[str] | None = None) -> None:
+    import torch
+
     options = _parse(arguments)
+    torch.set_num_threads(1)  # on a shared machine two threads wait for each other and run four times slower
     recipe = Recipe()
     model_folder, text_folder = options.out / "model", options.out / "text"
     for folder in (model_folder, text_folder):

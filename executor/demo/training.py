@@ -77,7 +77,6 @@ def train(model: Any, tokens: Any, recipe: Recipe, steps: int | None, seconds: f
 def _run_steps(model: Any, tokens: Any, recipe: Recipe, steps: int) -> None:
     import torch
 
-    torch.set_num_threads(1)  # on a shared machine two threads wait for each other and run four times slower
     model.train()
     random = torch.Generator().manual_seed(recipe.seed)
     optimizer = torch.optim.AdamW(_parameter_groups(model, recipe), betas=(0.9, 0.95), fused=True)
