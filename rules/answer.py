@@ -1,4 +1,4 @@
-"""What the book answers, and why: the rules that spoke, and for those that did not, the clause that failed or the veto."""
+"""What the book answers, and why: the rules that spoke; for the others, the clause that failed or the veto."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Book:
     def decide(self, decision: str, facts: Facts, *, avoiding: Collection[str] = ()) -> Answer:
         """Ask one decision. Rules whose outcome is in `avoiding` are skipped and shown as vetoed.
 
-        `first`: the first rule that holds speaks; `every`: all that hold do. UnknownDecision for a name not in the book.
+        `first`: the first rule that holds speaks; `every`: all that hold do. UnknownDecision when the book has it not.
         """
         chapter = self.chapter(decision)
         unwanted = frozenset(avoiding)
@@ -66,7 +66,7 @@ def _every(chapter: Chapter, facts: Facts, avoiding: frozenset[str]) -> Answer:
 
 
 def load_book(directory: Path | None = None) -> Book:
-    """The rule book of a directory (None: the built-in one). RuleError: its first problem, with file, line and column."""
+    """The rule book of a directory (None: the built-in one). RuleError: its first problem, with its place."""
     return _built_in() if directory is None else _sound(directory)
 
 

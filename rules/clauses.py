@@ -1,7 +1,7 @@
-"""One typed true/false sentence of a rule: `workload.context_tokens >= 32768`, `not model.is_moe`, `decided.width == 4-bit`.
+"""One typed true/false sentence of a rule: `workload.context_tokens >= 32768`, `not model.is_moe`, `gpu.vendor == amd`.
 
 A clause reads declared facts and compares them with values; there is nothing else it can do. Python's own parser reads
-the sentence, the compiler below admits the few shapes it knows, checks types, and builds a closure. Nothing is evaluated.
+the sentence, the compiler below admits the few shapes it knows, checks types, builds a closure. Nothing is evaluated.
 A fact that is None ("does not apply here") makes every sentence about it false, except `... is None`.
 """
 
@@ -12,6 +12,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -42,6 +43,7 @@ class Clause:
     numbers: tuple[tuple[int, int], ...]
 
 
+@lru_cache(maxsize=1024)
 def compile_clause(text: str) -> Clause:
     """The clause of a sentence. BadClause says what is wrong at which column of it, and the nearest valid word."""
     return _Compiler(text).clause()
@@ -75,7 +77,8 @@ class _Compiler:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return _equals(self.truth(node.operand), False)
         if isinstance(node, ast.BoolOp):
-            raise self.error(node, "a clause says one thing", fix="one clause a line; for `or` use `in [...]` or two rules")
+            fix = "write one clause a line; for `or` use `in [...]`, or two rules"
+            raise self.error(node, "a clause says one thing", fix=fix)
         return _equals(self.truth(node), True)
 
     def truth(self, node: ast.expr) -> Declared:
@@ -112,6 +115,7 @@ class _Compiler:
 
     def membership(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Test:
         fact = self.fact(left)
+        self.comparing(fact, ast.Eq(), left)
         if not isinstance(right, (ast.List, ast.Tuple)):
             raise self.error(right, "`in` needs a list", fix=f"write `{fact.name} in [one, two]`")
         values = frozenset(self.value_for(fact, item) for item in right.elts)
@@ -163,9 +167,9 @@ class _Compiler:
         if isinstance(value, Declared):
             raise self.error(node, f"{value.name} is a fact; a list holds values")
         if (fact.kind == "a number") is not isinstance(value, (int, float)):
-            dotted = isinstance(value, str) and "." in value
-            likely = likely_facts(value) if dotted and isinstance(value, str) else []
-            raise self.error(node, f"{fact.name} is {fact.kind}; `{value}` is not", likely, f"give it {permitted(fact)}")
+            likely = likely_facts(value) if isinstance(value, str) and "." in value else []
+            message = f"{fact.name} is {fact.kind}; `{value}` is not"
+            raise self.error(node, message, likely, f"give it {permitted(fact)}")
         if isinstance(value, str) and fact.values and value not in fact.values:
             likely = nearest(value, fact.values)
             raise self.error(node, f"{fact.name} is never `{value}`", likely, f"give it {permitted(fact)}")
@@ -175,8 +179,6 @@ class _Compiler:
         found = self.operand(node)
         if not isinstance(found, Declared):
             raise self.unknown_fact(node)
-        if found.kind == "true or false":
-            self.comparing(found, ast.Eq(), node)
         return found
 
     def operand(self, node: ast.expr) -> Operand:
@@ -199,7 +201,7 @@ class _Compiler:
         return text
 
     def segment(self, node: ast.expr) -> str:
-        return ast.get_source_segment(self.text, node) or ""
+        return self.text.encode()[node.col_offset : node.end_col_offset].decode()
 
     def unknown_fact(self, node: ast.expr) -> BadClause:
         text = self.segment(node)
@@ -225,6 +227,6 @@ def _number(node: ast.expr) -> float | None:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         inner = _number(node.operand)
         return None if inner is None else -inner
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return float(node.value) if isinstance(node.value, float) else node.value
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+        return node.value
     return None

@@ -1,4 +1,4 @@
-"""The facts a clause may read, by dotted name, with the values each may take; and facts made from an example's words."""
+"""The facts a clause may read, by dotted name, with the values each may take; and facts made from an example."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Kind = Literal["true or false", "a number", "a word"]
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One fact: `workload.context_tokens`, its kind, its meaning; `values` lists the words it may be (none: any word)."""
+    """One fact: `workload.context_tokens`, its kind, its meaning; `values` lists the words it may be (none: any)."""
 
     name: str
     kind: Kind
@@ -105,4 +105,6 @@ def permitted(fact: Declared) -> str:
 
 def shown(value: Any) -> str:
     """A YAML value as its author wrote it."""
-    return {True: "true", False: "false", None: "null"}.get(value, str(value)) if value in (True, False, None) else str(value)
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value)

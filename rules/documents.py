@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ import yaml
 from rules.errors import BrokenYaml
 
 try:
-    from yaml import CSafeLoader as Loader
+    from yaml import CSafeLoader as FastLoader
 except ImportError:  # PyYAML built without libyaml: the same result, ten times slower
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+    from yaml import SafeLoader as FastLoader  # type: ignore[assignment]
 
 Steps = tuple[str | int, ...]
 
-SCALARS = {
-    "tag:yaml.org,2002:null": lambda text: None,
-    "tag:yaml.org,2002:bool": lambda text: text.lower() in ("true", "yes", "on"),
-    "tag:yaml.org,2002:int": lambda text: int(text.replace("_", "")),
-    "tag:yaml.org,2002:float": float,
-}
+NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
+CONSTANTS = {"true": True, "false": False, "null": None, "": None}
+
+
+class Loader(FastLoader):
+    """Leaves scalars as text: what they mean is decided by `_scalar`, as in YAML 1.2 (`no` and `on` are words)."""
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def read_document(file: Path) -> Document:
     finally:
         loader.dispose()
     if root is None:
-        raise BrokenYaml("the file is empty", file=file.name, fix="start with `decision:`, `question:`, `pick:`, `rules:`")
+        raise BrokenYaml("the file is empty", file=file.name, fix="start with `decision:` and `question:`")
     return Document(file.name, _plain(root, file.name), root)
 
 
@@ -80,8 +84,17 @@ def _plain(node: yaml.Node, file: str) -> Any:
         return _mapping(node, file)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, file) for item in node.value]
-    read = SCALARS.get(node.tag)
-    return node.value if read is None else read(node.value)
+    assert isinstance(node, yaml.ScalarNode)
+    return node.value if node.style else _scalar(node.value)
+
+
+def _scalar(text: str) -> Any:
+    """What unquoted text means: true, false, nothing, a number, or itself."""
+    if text in CONSTANTS:
+        return CONSTANTS[text]
+    if not NUMBER.fullmatch(text):
+        return text
+    return float(text) if any(mark in text for mark in ".eE") else int(text)
 
 
 def _mapping(node: yaml.MappingNode, file: str) -> dict[str, Any]:

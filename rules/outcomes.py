@@ -35,7 +35,7 @@ class WidthChoice(Outcome):
 
 
 class FormatChoice(Outcome):
-    """The scheme, its weights per scale (none: the scheme has no groups, or the checkpoint's own), and the tool that makes it."""
+    """The scheme, the tool that makes it, and the weights a scale covers (none: no groups, or the checkpoint's own)."""
 
     format: FormatId
     group_size: GroupSize | None = None

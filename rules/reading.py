@@ -94,8 +94,9 @@ class _RuleReader:
             yield from self.wrong_words(example, (*at, "examples", index, "given"))
 
     def unknown_source(self, source: str, at: Steps) -> RuleError:
-        likely, fix = nearest(source, self.sources), "cite a source of sources.yaml, or add it there with its date"
-        return _at(self.document, (*at, "source"), UnknownSource(f"there is no source {source}", nearest=likely, fix=fix))
+        fix = "cite a source of sources.yaml, or add it there with its date"
+        error = UnknownSource(f"there is no source {source}", nearest=nearest(source, self.sources), fix=fix)
+        return _at(self.document, (*at, "source"), error)
 
     def wrong_words(self, example: Example, at: Steps) -> Iterator[RuleError]:
         for group, values in example.given.items():

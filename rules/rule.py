@@ -14,7 +14,7 @@ from rules.vocabulary import Facts
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: it speaks when all its clauses hold. `copies` are outcome keys whose value is a fact of the situation."""
+    """One rule: it speaks when all its clauses hold. `copies`: outcome keys whose value is a fact of the situation."""
 
     id: str
     clauses: tuple[Clause, ...]
