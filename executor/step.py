@@ -10,13 +10,17 @@ from typing import Any, Protocol
 from executor.processes import Processes
 from executor.toolchains import Toolchains
 from planner.plan import Plan, Stage
+from planner.ports import StepRecord
 
 Result = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """All a step may use. `results` holds what earlier steps returned, by stage name; `report` tells progress (0-1 or None)."""
+    """All a step may use. `results` holds what earlier steps returned, by stage name; `report` tells progress (0-1 or None).
+
+    `finished` is what the journal holds of the earlier steps: the report shows how long each took.
+    """
 
     plan: Plan
     stage: Stage
@@ -26,6 +30,7 @@ class StepContext:
     report: Callable[[str, float | None], None]
     toolchains: Toolchains
     processes: Processes
+    finished: tuple[StepRecord, ...] = ()
 
 
 class Step(Protocol):

@@ -1,0 +1,44 @@
+"""llama-server: its arguments, its addresses, and the lines of its log that report memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from executor.engines.engine import HOST, Buffer
+from executor.toolchains import Toolchains
+from planner.units import MIB
+
+BUFFER = re.compile(r"(?P<place>\S+)\s+(?P<purpose>model|KV|RS|compute|output)\s+buffer size =\s+(?P<mib>[0-9.]+) MiB")
+REPORTS_BUFFERS = "4"  # log verbosity from which buffer sizes are printed
+PORT_TAKEN = "couldn't bind HTTP server socket"
+
+
+class LlamaCppServer:
+    """The server that comes with llama.cpp."""
+
+    def command(self, toolchains: Toolchains, model: Path, port: int, arguments: Sequence[str]) -> list[str]:
+        server = toolchains.llama_cpp().server
+        ours = ["--model", str(model), "--host", HOST, "--port", str(port), "--log-verbosity", REPORTS_BUFFERS]
+        return [str(server), *arguments, *ours]
+
+    def port_was_taken(self, log: str) -> bool:
+        return PORT_TAKEN in log
+
+    def buffers(self, log: str) -> list[Buffer]:
+        """MiB are printed with two decimals, so each figure is exact to 0.005 MiB.
+
+        A context is laid out more than once while the server starts; for each place and purpose the last line holds.
+        """
+        last: dict[tuple[str, str], int] = {}
+        for found in BUFFER.finditer(log):
+            last[found["purpose"], found["place"]] = round(float(found["mib"]) * MIB)
+        return [Buffer(purpose, place, size) for (purpose, place), size in last.items()]
+
+    def tokenize_request(self, text: str) -> tuple[str, dict[str, Any]]:
+        return "/tokenize", {"content": text}
+
+    def completion_options(self) -> dict[str, Any]:
+        return {"ignore_eos": True, "cache_prompt": False}

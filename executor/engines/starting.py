@@ -1,0 +1,84 @@
+"""Start a server as a tracked child and wait until it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from executor.engines.engine import HOST, Engine
+from executor.engines.ports import free_port, port_taken, require_free
+from executor.processes import Process, Processes, tool_failed
+from executor.toolchains import Toolchains
+
+TRIES = 3  # a free port can be taken between finding and using it
+POLL_S = 0.1
+READY_WITHIN_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that answered its health check `ready_s` seconds after it was started."""
+
+    process: Process
+    port: int
+    ready_s: float
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start one server. `port` None takes any free one; `ready_within_s` bounds its start with loading the model."""
+
+    engine: Engine
+    model: Path
+    arguments: Sequence[str]
+    log_path: Path
+    port: int | None = None
+    ready_within_s: float = READY_WITHIN_S
+
+
+def start_server(
+    launch: Launch, toolchains: Toolchains, processes: Processes, on_wait: Callable[[str], None]
+) -> RunningServer:
+    """ExecutionFailed when the given port is taken, the server ends while it starts, or does not get ready in time."""
+    if launch.port is not None:
+        require_free(launch.port)
+    for _ in range(TRIES):
+        port = launch.port or free_port()
+        command = launch.engine.command(toolchains, launch.model, port, launch.arguments)
+        process = processes.start(command, log_path=launch.log_path)
+        started = time.monotonic()
+        if _ready(process, port, launch.ready_within_s, on_wait):
+            return RunningServer(process, port, time.monotonic() - started)
+        timed_out = process.running
+        status = processes.stop(process)
+        if timed_out:
+            raise tool_failed(process, f"the server was not ready in {launch.ready_within_s:.0f} s")
+        if not launch.engine.port_was_taken(process.output()):
+            raise tool_failed(process, f"the server ended while it started, with exit status {status}")
+    raise port_taken(port)
+
+
+def _ready(process: Process, port: int, within_s: float, on_wait: Callable[[str], None]) -> bool:
+    """True once /health answers 200; False when the process ends first or time runs out."""
+    deadline = time.monotonic() + within_s
+    while process.running and time.monotonic() < deadline:
+        if _healthy(port):
+            return process.running
+        on_wait("waiting for the server to load the model")
+        time.sleep(POLL_S)
+    return False
+
+
+def _healthy(port: int) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(f"http://{HOST}:{port}/health", timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False

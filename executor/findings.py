@@ -1,0 +1,105 @@
+"""Every prediction of a plan against its measurement: inside its interval or not, by how much, and the likely cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from executor.step import Result
+from planner.cost import usd_per_1m_tokens
+from planner.plan import Plan, Prediction, StageKind
+from planner.ports import FindingRecord
+
+SPEED = {"ttft_ms", "tpot_ms", "output_tokens_per_s", "usd_per_1m_output_tokens"}
+
+
+def findings_of(plan: Plan, results: Mapping[str, Result]) -> list[FindingRecord]:
+    """One record a prediction of the chosen candidate, in the plan's order."""
+    measured = measurements(plan, results)
+    load = _result(plan, results, "load-test")
+    return [compare(prediction, measured.get(prediction.name), load) for prediction in plan.chosen.predictions]
+
+
+def compare(prediction: Prediction, measured: float | None, load: Result) -> FindingRecord:
+    """One prediction against one measurement. `inside` is None where either is missing."""
+    inside = None
+    if measured is not None and prediction.low is not None and prediction.high is not None:
+        inside = prediction.low <= measured <= prediction.high
+    return FindingRecord(
+        name=prediction.name,
+        unit=prediction.unit,
+        predicted=prediction.value,
+        low=prediction.low,
+        high=prediction.high,
+        measured=measured,
+        inside=inside,
+        note=_note(prediction, measured, inside, load),
+    )
+
+
+def relative_error(predicted: float | None, measured: float | None) -> float | None:
+    """measured / predicted - 1; None where either is missing or zero was predicted."""
+    if predicted is None or measured is None or predicted == 0:
+        return None
+    return measured / predicted - 1
+
+
+def measurements(plan: Plan, results: Mapping[str, Result]) -> dict[str, float | None]:
+    """What the run measured, by the predictions' names."""
+    memory = _result(plan, results, "launch").get("memory", {})
+    load = _result(plan, results, "load-test")
+    rate = load.get("output_tokens_per_s")
+    return {
+        "artifact_bytes": _result(plan, results, "check-artifact").get("bytes"),
+        "weights_gib": memory.get("weights_gib"),
+        "kv_cache_gib": memory.get("kv_cache_gib"),
+        "compute_buffer_gib": memory.get("compute_buffer_gib"),
+        "ttft_ms": (load.get("ttft_ms") or {}).get("mean"),
+        "tpot_ms": (load.get("tpot_ms") or {}).get("mean"),
+        "output_tokens_per_s": rate,
+        "perplexity_increase_percent": _result(plan, results, "evaluate").get("increase_percent"),
+        "usd_per_1m_output_tokens": measured_cost(plan, rate),
+    }
+
+
+def measured_cost(plan: Plan, output_tokens_per_s: float | None) -> float | None:
+    """USD per million output tokens at the measured throughput; None without a price or a throughput."""
+    cost = plan.chosen.cost
+    if cost is None or not output_tokens_per_s:
+        return None
+    return usd_per_1m_tokens(cost.usd_per_hour, output_tokens_per_s, cost.utilisation)
+
+
+def as_plain(finding: FindingRecord) -> dict[str, Any]:
+    """A record as JSON values; its fields are those of FindingRecord."""
+    return {name: getattr(finding, name) for name in FindingRecord.__slots__}
+
+
+def _result(plan: Plan, results: Mapping[str, Result], kind: StageKind) -> Result:
+    """What the last stage of that kind returned; empty where there is none."""
+    names = [stage.name for stage in plan.stages if stage.kind == kind]
+    return results.get(names[-1], {}) if names else {}
+
+
+def _note(prediction: Prediction, measured: float | None, inside: bool | None, load: Result) -> str:
+    if measured is None:
+        return "not measured in this run"
+    if prediction.value is None:
+        return f"not predicted: {prediction.abstained or 'no reason given'}"
+    if inside is None:
+        return "predicted without an interval"
+    return "" if inside else "; ".join(_causes(prediction, measured, load)) or "the prediction's model is off here"
+
+
+def _causes(prediction: Prediction, measured: float, load: Result) -> Iterator[str]:
+    """What the run saw that may explain a figure outside its interval. Only what was observed is named."""
+    if prediction.name not in SPEED:
+        return
+    if load.get("errors"):
+        yield f"{load['errors']} of {load['requests']} requests failed"
+    if load.get("short_requests"):
+        yield f"{load['short_requests']} requests ended before their planned length"
+    other = round(load.get("cpu", {}).get("other_cores", 0.0), 1)
+    slower = (measured < (prediction.low or 0)) == (prediction.name == "output_tokens_per_s")
+    if slower and other > 0:
+        yield f"other programs used {other} of {load['cpu']['machine_cores']:.0f} cores during the load test"

@@ -1,0 +1,52 @@
+"""GGUF formats, made by llama-quantize from the 16-bit GGUF file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from executor.artifacts import ArtifactWriter
+from executor.step import Result, StepContext
+from executor.steps.earlier import result_of_kind
+from planner.errors import ExecutionFailed
+
+TYPE_NAMES = {
+    "gguf-bf16": "BF16",
+    "gguf-q8_0": "Q8_0",
+    "gguf-q6_k": "Q6_K",
+    "gguf-q5_k_m": "Q5_K_M",
+    "gguf-q4_k_m": "Q4_K_M",
+    "gguf-q3_k_m": "Q3_K_M",
+    "gguf-q2_k": "Q2_K",
+}
+TENSOR = re.compile(r"^\[\s*(\d+)/\s*(\d+)\]\s+(\S+)")
+FALLBACK = re.compile(r"(\d+) of (\d+) tensor\(s\) required fallback quantization")
+
+
+def quantize_gguf(context: StepContext, format: str) -> Result:
+    """Write `model-FORMAT.gguf`: {path, bytes, fallback_tensors, artifacts}.
+
+    `fallback_tensors` counts those llama.cpp gave another type because their rows do not divide into blocks.
+    """
+    if format not in TYPE_NAMES:
+        raise ExecutionFailed(f"llama-quantize makes no {format!r}", nearest=TYPE_NAMES, fix="plan with a GGUF format")
+    source = Path((result_of_kind(context, "convert") or {})["path"])
+    target = context.workspace / f"model-{format.removeprefix('gguf-')}.gguf"
+
+    def on_line(line: str) -> None:
+        if found := TENSOR.match(line):
+            context.report(f"quantizing {found[3]}", int(found[1]) / int(found[2]))
+
+    with ArtifactWriter(target, needs_bytes=source.stat().st_size) as writer:
+        tool = context.toolchains.llama_cpp().quantize
+        output = context.processes.run_tool(
+            [tool, source, writer.partial, TYPE_NAMES[format]], context.log_path, on_line=on_line
+        )
+    made = writer.artifact
+    fallback = FALLBACK.search(output)
+    return {
+        "path": str(made.path),
+        "bytes": made.bytes,
+        "fallback_tensors": int(fallback[1]) if fallback else 0,
+        "artifacts": [made.record()],
+    }

@@ -1,0 +1,136 @@
+"""From a run's results to its report: every figure is looked up, none is made here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from executor.findings import measured_cost, relative_error
+from executor.report.document import File, Finding, MemoryPart, QualityResult, Report, StepTime
+from executor.report.verdict import judge
+from executor.step import Result, StepContext
+from executor.steps.earlier import result_of_kind
+from planner.plan import Plan, Prediction, StageKind
+from planner.ports import StepRecord
+
+PARTS = (("weights", "weights_gib"), ("KV cache", "kv_cache_gib"), ("compute buffer", "compute_buffer_gib"))
+MEASURED_ONLY = (("repacked weights", "repacked_weights_gib"), ("output buffer", "output_buffer_gib"))
+
+
+def gather(context: StepContext, changed_originals: Sequence[str], versions: Mapping[str, str]) -> Report:
+    """The whole report of the run that `context` is the last step of."""
+    plan = context.plan
+
+    def result(kind: StageKind) -> Result:
+        return result_of_kind(context, kind) or {}
+
+    found = [_finding(plan, record) for record in result("findings").get("findings", ())]
+    launched, load, quality = result("launch"), result("load-test"), _quality(result("evaluate"))
+    vetoes = [evidence for d in plan.decisions if d.decision == "vetoes" for evidence in d.answered_by]
+    return Report(
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        quantplan_version=plan.quantplan_version,
+        plan_digest=plan.digest,
+        model=plan.model,
+        hardware=plan.hardware,
+        workload=plan.request.workload,
+        chosen=plan.chosen,
+        decisions=tuple(d for d in plan.decisions if d.decision != "vetoes"),
+        vetoes=tuple(vetoes),
+        alternatives=plan.alternatives,
+        ladder=plan.ladder,
+        warnings=plan.warnings,
+        notes=plan.notes,
+        verdict=judge(found, quality, load, result("check-artifact"), changed_originals),
+        findings=tuple(found),
+        memory=tuple(_memory(plan, launched.get("memory", {}))),
+        resident_gib=load.get("resident_gib") or launched.get("resident_gib"),
+        quality=quality,
+        load={name: value for name, value in load.items() if name != "artifacts"},
+        exchanges=tuple(_exchanges(load)),
+        cost=plan.chosen.cost,
+        measured_usd_per_1m_output_tokens=measured_cost(plan, load.get("output_tokens_per_s")),
+        original_bytes=result("fetch").get("total_bytes", 0),
+        artifact_types=result("check-artifact").get("types", {}),
+        server_command=tuple(launched.get("command", ())),
+        first_completion=launched.get("first_completion", ""),
+        steps=tuple(_step(record) for record in context.finished),
+        files=tuple(_files(context.results)),
+        versions=dict(versions),
+        environment=describe_machine(),
+    )
+
+
+def describe_machine() -> dict[str, str]:
+    """What the run ran on, in words."""
+    import os
+    import platform
+
+    import psutil
+
+    from planner.units import GIB
+
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "logical cores": str(os.cpu_count()),
+        "memory": f"{psutil.virtual_memory().total / GIB:.1f} GiB",
+        "Python": platform.python_version(),
+    }
+
+
+def _finding(plan: Plan, record: Mapping[str, Any]) -> Finding:
+    prediction: Prediction = plan.chosen.predicted(record["name"])
+    return Finding(
+        **record,
+        relative_error=relative_error(record["predicted"], record["measured"]),
+        measured_by=prediction.measured_by,
+        source=prediction.source,
+    )
+
+
+def _memory(plan: Plan, measured: Mapping[str, float | None]) -> Iterator[MemoryPart]:
+    predicted = {p.name: p.value for p in plan.chosen.predictions}
+    for label, name in PARTS:
+        yield MemoryPart(label=label, predicted_gib=predicted.get(name), measured_gib=measured.get(name))
+    for label, name in MEASURED_ONLY:
+        if measured.get(name) is not None:
+            yield MemoryPart(label=label, predicted_gib=None, measured_gib=measured[name])
+
+
+def _quality(evaluated: Result) -> QualityResult | None:
+    if "perplexity_before" not in evaluated:
+        return None
+    same_names = ("standard_error", "increase", "increase_percent", "tolerable", "max_increase", "max_increase_percent")
+    return QualityResult(
+        before=evaluated["perplexity_before"],
+        after=evaluated["perplexity"],
+        windows=evaluated["chunks"],
+        window_tokens=evaluated["context_tokens"],
+        tolerance_source=evaluated.get("tolerance_source"),
+        text=evaluated["text"],
+        **{name: evaluated[name] for name in same_names},
+    )
+
+
+def _exchanges(load: Result) -> list[dict[str, Any]]:
+    for record in load.get("artifacts", ()):
+        path = Path(record["path"])
+        if path.name == "load-test.json" and path.is_file():
+            exchanges: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["exchanges"]
+            return exchanges
+    return []
+
+
+def _step(record: StepRecord) -> StepTime:
+    known = record.started_at is not None and record.ended_at is not None
+    seconds = record.ended_at - record.started_at if known else None  # type: ignore[operator]
+    return StepTime(name=record.name, state=record.state, seconds=seconds)
+
+
+def _files(results: Mapping[str, Result]) -> Iterator[File]:
+    for result in results.values():
+        for record in result.get("artifacts", ()):
+            yield File(name=Path(record["path"]).name, bytes=record["bytes"], sha256=record["sha256"])

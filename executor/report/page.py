@@ -1,0 +1,70 @@
+"""The report as one self-contained HTML page: no script, no font, no image from elsewhere; all text is escaped."""
+
+from __future__ import annotations
+
+from executor.report.document import Report
+from executor.report.drawing import interval_marks, memory_segments, timeline
+from planner.cli.figures import figure, usd
+from planner.templates import template_directory
+from planner.units import GIB
+
+TITLES = {
+    "artifact_bytes": "Size of the file",
+    "weights_gib": "Weights in memory",
+    "kv_cache_gib": "KV cache",
+    "compute_buffer_gib": "Compute buffer",
+    "ttft_ms": "Time to first token",
+    "tpot_ms": "Time per output token",
+    "output_tokens_per_s": "Throughput, whole server",
+    "perplexity_increase_percent": "Perplexity increase",
+    "usd_per_1m_output_tokens": "Cost of 1M output tokens",
+}
+
+
+def render_page(report: Report) -> str:
+    """The page's HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(template_directory()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"figure": figure, "usd": usd, "memory": memory, "quantity": quantity, "seconds": seconds}
+    environment.filters |= {"percent": percent, "title_of": lambda name: TITLES.get(name, name.replace("_", " "))}
+    environment.globals |= {"interval_marks": interval_marks, "segments": memory_segments, "timeline": timeline}
+    return environment.get_template("report.html.j2").render(report=report)
+
+
+def memory(gib: float | None) -> str:
+    """GiB, or MiB where that reads better."""
+    if gib is None:
+        return figure(None)
+    return f"{figure(gib)} GiB" if gib >= 0.1 else f"{figure(gib * 1024)} MiB"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A figure with its unit, as people write it."""
+    if value is None:
+        return figure(None)
+    if unit == "GiB":
+        return memory(value)
+    if unit == "bytes":
+        return memory(value / GIB)
+    if unit == "USD":
+        return usd(value)
+    return f"{figure(value)} {unit}"
+
+
+def percent(share: float | None) -> str:
+    """A signed share, in percent."""
+    return figure(None) if share is None else f"{share * 100:+.1f} %"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds below two minutes, minutes above."""
+    if value is None:
+        return figure(None)
+    return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"

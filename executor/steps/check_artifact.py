@@ -1,0 +1,92 @@
+"""Step `check-artifact`: read back what was written and hold it against the plan, tensor by tensor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from executor.step import Result, StepContext
+from executor.steps.earlier import made_by, parameter, result_of_kind
+from planner.errors import BadInput, ExecutionFailed
+from planner.models.model import StoredTensor
+
+UNQUANTIZED = {"F32", "F16", "BF16"}
+MOST_SHOWN = 12
+
+
+def check_artifact(context: StepContext) -> Result:
+    """{bytes, tensor_bytes, expected_bytes, bytes_error, types, expected_types, differences, remarks}.
+
+    ExecutionFailed when a tensor is stored in another type than planned, so that a scheme that was silently not applied
+    is never served; BadInput when the file is truncated. Other differences (an extra F32 vector, bytes) are remarks.
+    """
+    from planner.models.gguf_header import read_header
+
+    stage = context.stage.parameters
+    path = made_by(context, str(stage.get("artifact", "quantize")))
+    context.report("reading the header of the written file", None)
+    header = read_header(path)
+    types = dict(Counter(tensor.dtype for tensor in header.tensors))
+    expected_types: dict[str, int] = dict(parameter(context, "expected_types"))
+    expected_bytes = int(parameter(context, "expected_bytes"))
+    tensor_bytes = sum(tensor.bytes for tensor in header.tensors)
+    differences = [*type_differences(header.tensors, planned_types(context)), *count_differences(types, expected_types)]
+    if differences:
+        raise _not_as_planned(path, str(parameter(context, "format")), differences)
+    return {
+        "bytes": header.file_bytes,
+        "tensor_bytes": tensor_bytes,
+        "expected_bytes": expected_bytes,
+        "bytes_error": tensor_bytes / expected_bytes - 1,
+        "types": types,
+        "expected_types": expected_types,
+        "remarks": list(_remarks(types, expected_types)),
+    }
+
+
+def planned_types(context: StepContext) -> dict[str, str]:
+    """The planned type of each tensor by name; empty when the original's shape cannot be read again."""
+    from planner.memory.gguf_mix import gguf_tensors
+    from planner.models.directory import model_from_directory
+
+    fetched = result_of_kind(context, "fetch") or {}
+    try:
+        shape = model_from_directory(Path(fetched["directory"])).shape
+    except (BadInput, KeyError):
+        return {}
+    return {tensor.name: tensor.type for tensor in gguf_tensors(shape, str(parameter(context, "format")))}
+
+
+def type_differences(tensors: Sequence[StoredTensor], planned: Mapping[str, str]) -> list[str]:
+    """Tensors that the plan knows by name and that are stored in another type."""
+    return [
+        f"{tensor.name} is {tensor.dtype} instead of {planned[tensor.name]}"
+        for tensor in tensors
+        if planned.get(tensor.name, tensor.dtype) != tensor.dtype
+    ]
+
+
+def count_differences(types: Mapping[str, int], expected: Mapping[str, int]) -> list[str]:
+    """Quantized types that occur more or less often than planned; 16- and 32-bit tensors are left to the remarks."""
+    return [
+        f"{types.get(name, 0)} tensors are {name} instead of {expected.get(name, 0)}"
+        for name in sorted({*types, *expected} - UNQUANTIZED)
+        if types.get(name, 0) != expected.get(name, 0)
+    ]
+
+
+def _remarks(types: Mapping[str, int], expected: Mapping[str, int]) -> Iterator[str]:
+    for name in sorted(UNQUANTIZED & {*types, *expected}):
+        if types.get(name, 0) != expected.get(name, 0):
+            yield f"{types.get(name, 0)} tensors are {name}, {expected.get(name, 0)} were planned"
+
+
+def _not_as_planned(path: Path, format: str, differences: Sequence[str]) -> ExecutionFailed:
+    shown = "\n".join(f"  {difference}" for difference in differences[:MOST_SHOWN])
+    more = f"\n  and {len(differences) - MOST_SHOWN} more" if len(differences) > MOST_SHOWN else ""
+    return ExecutionFailed(
+        f"the written file is not {format} as planned:\n{shown}{more}",
+        where=str(path),
+        fix="rows that do not divide by 256 fall back to larger types; plan another format, such as gguf-q8_0",
+    )

@@ -1,0 +1,83 @@
+"""Step `evaluate`: perplexity on held-out text, and against the original where that was measured before."""
+
+from __future__ import annotations
+
+from executor.artifacts import sha256_of
+from executor.evaluate.perplexity import CHUNKS, chunks_done, increase, parse_perplexity
+from executor.evaluate.text import held_out_text
+from executor.step import Result, StepContext
+from executor.steps.earlier import made_by, parameter
+from planner.errors import ExecutionFailed
+
+
+def evaluate(context: StepContext) -> Result:
+    """{perplexity, standard_error, chunks, context_tokens, text, text_sha256}; after another evaluation also
+    {perplexity_before, increase, increase_percent, tolerable, max_increase, max_increase_percent}.
+
+    Only text and windows equal to the earlier evaluation's are compared; ExecutionFailed otherwise.
+    """
+    text = held_out_text(context.stage.parameters.get("text"))
+    model = made_by(context, str(parameter(context, "artifact")))
+    measured = parse_perplexity(_run(context, model, text), str(text))
+    result: Result = {
+        "perplexity": measured.value,
+        "standard_error": measured.standard_error,
+        "chunks": measured.chunks,
+        "context_tokens": measured.context_tokens,
+        "text": text.name,
+        "text_sha256": sha256_of(text),
+    }
+    before = _earlier_evaluation(context)
+    return {**result, **_compared(context, before, result)} if before else result
+
+
+def _run(context: StepContext, model: object, text: object) -> str:
+    total = 0
+
+    def on_line(line: str) -> None:
+        nonlocal total
+        if found := CHUNKS.search(line):
+            total = int(found[1])
+        if total and (done := chunks_done(line)):
+            context.report("measuring perplexity", done / total)
+
+    arguments = [context.toolchains.llama_cpp().perplexity, "-m", model, "-f", text, *_window(context)]
+    return context.processes.run_tool([str(a) for a in arguments], context.log_path, on_line=on_line)
+
+
+def _window(context: StepContext) -> list[str]:
+    """The window asked for; else llama-perplexity's own, unless the model was made for less."""
+    window = context.stage.parameters.get("context_tokens")
+    longest = context.plan.model.max_context_tokens
+    if window is None and longest >= 512:  # llama-perplexity's default window
+        return []
+    return ["-c", str(window or longest)]
+
+
+def _earlier_evaluation(context: StepContext) -> Result | None:
+    for stage in context.plan.stages:
+        if stage.name == context.stage.name:
+            return None
+        if stage.kind == "evaluate":
+            return context.results.get(stage.name)
+    return None
+
+
+def _compared(context: StepContext, before: Result, after: Result) -> Result:
+    for same in ("text_sha256", "context_tokens", "chunks"):
+        if before[same] != after[same]:
+            raise ExecutionFailed(
+                f"the two perplexities are not comparable: {same} was {before[same]}, now {after[same]}",
+                where=context.stage.name,
+                fix="evaluate both on the same text; plan again to start afresh",
+            )
+    limits = {name: context.stage.parameters.get(name) for name in ("max_increase", "max_increase_percent")}
+    grown = increase(before["perplexity"], after["perplexity"], **limits)
+    return {
+        "perplexity_before": before["perplexity"],
+        "increase": grown.absolute,
+        "increase_percent": grown.percent,
+        "tolerable": grown.tolerable,
+        "tolerance_source": context.stage.parameters.get("source"),
+        **limits,
+    }

@@ -1,0 +1,82 @@
+"""Step `launch`: the planned server, started, healthy, answering, and with its memory read from its own log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from executor.engines import ENGINES
+from executor.engines.engine import Buffer
+from executor.engines.footprint import resident_bytes
+from executor.engines.starting import READY_WITHIN_S, Launch, RunningServer, start_server
+from executor.step import Result, StepContext
+from executor.steps.earlier import model_to_serve
+from executor.steps.supported import require_supported
+from planner.errors import ExecutionFailed
+from planner.units import GIB
+
+REPACKED = "CPU_REPACK"
+
+
+def launch(context: StepContext) -> Result:
+    """{url, port, pid, command, ready_s, memory, resident_gib, first_completion}; the server keeps running."""
+    require_supported(context.plan)
+    parameters = context.stage.parameters
+    engine = ENGINES[context.plan.chosen.engine]
+    asked = Launch(
+        engine=engine,
+        model=model_to_serve(context),
+        arguments=[str(argument) for argument in parameters.get("arguments", ())],
+        log_path=context.log_path,
+        port=parameters.get("port"),
+        ready_within_s=parameters.get("ready_within_s", READY_WITHIN_S),
+    )
+    server = start_server(asked, context.toolchains, context.processes, lambda said: context.report(said, None))
+    answer = first_completion(server, context.plan.model.name)
+    resident = resident_bytes(server.process.pid)
+    return {
+        "url": server.url,
+        "port": server.port,
+        "pid": server.process.pid,
+        "command": list(server.process.arguments),
+        "ready_s": server.ready_s,
+        "memory": memory_summary(engine.buffers(server.process.output())),
+        "resident_gib": resident / GIB if resident else None,
+        "first_completion": answer,
+    }
+
+
+def first_completion(server: RunningServer, model_name: str) -> str:
+    """What the server answers to a first short request. ExecutionFailed when it does not."""
+    import httpx
+
+    body = {"model": model_name, "prompt": "The ", "max_tokens": 8, "temperature": 0}
+    try:
+        response = httpx.post(f"{server.url}/v1/completions", json=body, timeout=300.0, trust_env=False)
+        response.raise_for_status()
+        return str(response.json()["choices"][0]["text"])
+    except (httpx.HTTPError, json.JSONDecodeError, LookupError, TypeError) as error:
+        raise ExecutionFailed(
+            f"the server is healthy but did not answer a first completion: {error}\n"
+            f"The last lines of its log:\n{server.process.log_tail()}",
+            where=server.url,
+            fix="read the step's log; the model file may be broken",
+        ) from error
+
+
+def memory_summary(buffers: Sequence[Buffer]) -> dict[str, Any]:
+    """Buffers by purpose, in GiB. `weights_gib` leaves out the repacked copy, which is `repacked_weights_gib`."""
+
+    def gib(purpose: str, *, repacked: bool = False) -> float | None:
+        sizes = [b.bytes for b in buffers if b.purpose == purpose and (b.place == REPACKED) == repacked]
+        return sum(sizes) / GIB if sizes else None
+
+    return {
+        "weights_gib": gib("model"),
+        "repacked_weights_gib": gib("model", repacked=True),
+        "kv_cache_gib": gib("KV"),
+        "compute_buffer_gib": gib("compute"),
+        "output_buffer_gib": gib("output"),
+        "buffers": [{"purpose": b.purpose, "place": b.place, "bytes": b.bytes} for b in buffers],
+    }

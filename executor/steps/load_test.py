@@ -1,0 +1,111 @@
+"""Step `load-test`: the planned load on the launched server, measured where a client stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from executor.artifacts import write_text
+from executor.engines import ENGINES
+from executor.engines.engine import Engine
+from executor.engines.footprint import CpuClock, read_cpu_clock, resident_bytes
+from executor.evaluate.text import prompt_text
+from executor.load.closed_loop import LoopResult, closed_loop
+from executor.load.exchange import Exchange, complete
+from executor.load.prompts import cut_prompts, tokenize
+from executor.load.statistics import as_rows, summarise
+from executor.step import Result, StepContext
+from executor.steps.earlier import parameter, result_of_kind
+from planner.errors import ExecutionFailed
+from planner.units import GIB
+
+REQUEST_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many requests of what size, how many at once, after how many that are not counted."""
+
+    concurrency: int
+    input_tokens: int
+    output_tokens: int
+    requests: int
+    warmup_requests: int
+
+
+def load_test(context: StepContext) -> Result:
+    """Closed loop at the planned concurrency over streamed /v1/completions.
+
+    TTFT: from sending a request to its first streamed token. TPOT: (last - first token) / (output tokens - 1), so
+    without the first. output_tokens_per_s: output tokens of all counted requests / wall time, for the whole server.
+    Prompts are token ids, so exactly as long as planned; the end of text is ignored, so answers are too; no prompt is
+    served from a cache.
+
+    ExecutionFailed when every request failed. Single exchanges are written to `load-test.json`.
+    """
+    served = result_of_kind(context, "launch") or {}
+    names = ("concurrency", "input_tokens", "output_tokens", "requests", "warmup_requests")
+    load = Load(**{name: int(parameter(context, name)) for name in names})
+    before = read_cpu_clock(served["pid"])
+    loop = asyncio.run(_run(context, served["url"], load))
+    after = read_cpu_clock(served["pid"])
+    summary = summarise(loop, load.output_tokens)
+    if summary["errors"] == summary["requests"]:
+        raise _all_failed(summary)
+    rows = json.dumps({"exchanges": as_rows(loop.exchanges)}, indent=1) + "\n"
+    written = write_text(context.workspace / "load-test.json", rows)
+    resident = resident_bytes(served["pid"])
+    return {
+        **summary,
+        "resident_gib": resident / GIB if resident else None,
+        "cpu": cores_used(before, after, loop.wall_s),
+        "artifacts": [written.record()],
+    }
+
+
+async def _run(context: StepContext, url: str, load: Load) -> LoopResult:
+    import httpx
+
+    engine: Engine = ENGINES[context.plan.chosen.engine]
+    limits = httpx.Limits(max_connections=load.concurrency + 1, max_keepalive_connections=load.concurrency + 1)
+    timeout = httpx.Timeout(REQUEST_TIMEOUT_S, connect=30.0)
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=timeout, trust_env=False) as client:
+        text = prompt_text(context.stage.parameters.get("text")).read_text(encoding="utf-8")
+        ids = await tokenize(client, engine, text)
+        prompts = cut_prompts(ids, load.warmup_requests + load.requests, load.input_tokens)
+        options = engine.completion_options()
+
+        async def send(prompt: Any) -> Exchange:
+            return await complete(client, context.plan.model.name, prompt, load.output_tokens, options)
+
+        context.report("warming up", None)
+        await closed_loop(send, prompts[: load.warmup_requests], load.concurrency)
+
+        def on_done(done: int) -> None:
+            context.report(f"{done} of {load.requests} requests answered", done / load.requests)
+
+        return await closed_loop(send, prompts[load.warmup_requests :], load.concurrency, on_done)
+
+
+def cores_used(before: CpuClock, after: CpuClock, wall_s: float) -> dict[str, float]:
+    """Mean processor cores busy during the test: with the server, with the load generator, with anything else."""
+    machine, server, client = (
+        (getattr(after, clock) - getattr(before, clock)) / wall_s for clock in ("machine_s", "tree_s", "own_s")
+    )
+    return {
+        "server_cores": server,
+        "client_cores": client,
+        "other_cores": max(0.0, machine - server - client),
+        "machine_cores": float(os.cpu_count() or 1),
+    }
+
+
+def _all_failed(summary: dict[str, Any]) -> ExecutionFailed:
+    reasons = "; ".join(f"{reason} ({count}x)" for reason, count in summary["error_reasons"].items())
+    return ExecutionFailed(
+        f"all {summary['requests']} requests of the load test failed: {reasons}",
+        fix="read the log of the launch step; the planned context may be too small for the planned tokens",
+    )

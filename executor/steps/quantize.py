@@ -1,0 +1,16 @@
+"""Step `quantize`: the chosen format, made by the planned tool."""
+
+from __future__ import annotations
+
+from executor.quantizers import QUANTIZERS
+from executor.step import Result, StepContext
+from executor.steps.earlier import parameter
+from planner.errors import ExecutionFailed
+
+
+def quantize(context: StepContext) -> Result:
+    """Hand over to the quantizer that the stage names. ExecutionFailed when there is none of that name."""
+    tool = context.stage.parameters.get("tool") or "llama.cpp"
+    if tool not in QUANTIZERS:
+        raise ExecutionFailed(f"no quantizer {tool!r}", nearest=QUANTIZERS, fix="plan again with a GGUF format")
+    return QUANTIZERS[tool](context, str(parameter(context, "format")))
