@@ -83,7 +83,6 @@ def _save(model: Any, folder: Path) -> None:
     import torch
 
     saved = model.to(torch.bfloat16)
-    saved.config.use_cache = True
     saved.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)  # safetensors writes it for its owner only
     tokenizer_config = {

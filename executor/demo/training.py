@@ -55,7 +55,6 @@ def new_model(recipe: Recipe) -> Any:
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=None,
-        use_cache=False,
     )
     return LlamaForCausalLM(config).float()
 
@@ -113,5 +112,5 @@ def _batch(tokens: Any, recipe: Recipe, window_tokens: int, random: Any) -> Any:
 def _loss(model: Any, batch: Any) -> Any:
     import torch
 
-    logits = model(input_ids=batch[:, :-1]).logits
+    logits = model(input_ids=batch[:, :-1], use_cache=False).logits
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
