@@ -43,14 +43,13 @@ class Config:
     def has(self, *keys: str) -> bool:
         return any(self.values.get(key) is not None for key in keys)
 
-    def integer(self, key: str, default: int | None = None, *, least: int = 1, or_key: str = "") -> int:
-        """A whole number between `least` and the key's bound; `or_key` is an older spelling of `key`."""
-        if not self.has(key) and or_key and self.has(or_key):
-            key = or_key
+    def integer(self, *keys: str, default: int | None = None, least: int = 1) -> int:
+        """A whole number from `least` to the bound of `keys[0]`, under the first of its spellings that is there."""
+        key = next((key for key in keys if self.has(key)), keys[0])
         value = self.values.get(key)
         if value is None:
-            return self._missing(key) if default is None else default
-        most = LARGEST.get(key, LARGEST_OTHER)
+            return self.missing(key) if default is None else default
+        most = LARGEST.get(keys[0], LARGEST_OTHER)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise self.wrong(key, f"a whole number from {least} to {most}")
         return value
@@ -66,7 +65,7 @@ class Config:
     def text(self, key: str, default: str | None = None) -> str:
         value = self.values.get(key)
         if value is None:
-            return self._missing(key) if default is None else default
+            return self.missing(key) if default is None else default
         if not isinstance(value, str):
             raise self.wrong(key, "a text")
         return value
@@ -97,12 +96,11 @@ class Config:
         return Config(value, f"{self.where}: {key}")
 
     def with_defaults(self, defaults: Mapping[str, object]) -> Config:
-        """The same config where absent keys take the family's defaults (a config.json may leave them out)."""
-        given = {key: value for key, value in self.values.items() if value is not None}
-        return Config({**defaults, **given}, self.where)
+        """The same config where keys left out take the family's defaults; an explicit null stays null."""
+        return Config({**defaults, **self.values}, self.where)
 
     def wrong(self, key: str, must_be: str) -> BadInput:
         return BadInput(f"{key} is {shown(self.values.get(key))}; it must be {must_be}", where=self.where, fix=WRONG)
 
-    def _missing(self, key: str) -> NoReturn:
+    def missing(self, key: str) -> NoReturn:
         raise BadInput(f"{key} is missing", where=self.where, fix=MISSING)

@@ -38,22 +38,22 @@ class Core:
 
 def read_core(config: Config, *, tied: bool = False) -> Core:
     """Reads the shared numbers; `tied` is the family's default for `tie_word_embeddings`."""
-    hidden = config.integer("hidden_size", or_key="n_embd")
-    query_heads = config.integer("num_attention_heads", or_key="n_head")
-    kv_heads = config.integer("num_key_value_heads", query_heads)
+    hidden = config.integer("hidden_size", "n_embd", "d_model")
+    query_heads = config.integer("num_attention_heads", "n_head", "n_heads")
+    kv_heads = config.integer("num_key_value_heads", "num_kv_heads", default=query_heads)
     if query_heads % kv_heads:
         raise config.wrong("num_key_value_heads", f"a divisor of num_attention_heads ({query_heads})")
     if not config.has("head_dim") and hidden % query_heads:
         raise config.wrong("hidden_size", f"divisible by num_attention_heads ({query_heads})")
     return Core(
         hidden=hidden,
-        layers=config.integer("num_hidden_layers", or_key="n_layer"),
+        layers=config.integer("num_hidden_layers", "n_layer", "n_layers"),
         query_heads=query_heads,
         kv_heads=kv_heads,
-        head_dim=config.integer("head_dim", max(1, hidden // query_heads)),
-        intermediate=config.integer("intermediate_size", 4 * hidden, least=0),
+        head_dim=config.integer("head_dim", default=max(1, hidden // query_heads)),
+        intermediate=config.integer("intermediate_size", default=4 * hidden, least=0),
         vocab=config.integer("vocab_size"),
-        max_context=config.integer("max_position_embeddings", 2048),
+        max_context=config.integer("max_position_embeddings", "n_positions", "max_seq_len", default=2048),
         tied=config.flag("tie_word_embeddings", tied),
     )
 
@@ -100,7 +100,8 @@ def gated_mlp(hidden: int, intermediate: int, copies: int, *, bias: bool = False
     ]
 
 
-def plain_mlp(hidden: int, intermediate: int, copies: int, *, bias: bool = True) -> Matrices:
+def plain_mlp(hidden: int, intermediate: int, copies: int, *, bias: bool = False) -> Matrices:
+    """An MLP without a gate (GELU, squared ReLU)."""
     return [
         *linear("mlp", "up_proj", intermediate, hidden, copies, bias=bias),
         *linear("mlp", "down_proj", hidden, intermediate, copies, bias=bias),
@@ -134,6 +135,11 @@ def shared_expert(hidden: int, layers: ExpertLayers, *, gated: bool = True) -> M
         *linear("experts", "shared_expert_up_proj", width, hidden, copies),
         *linear("experts", "shared_expert_down_proj", hidden, width, copies),
     ]
+
+
+def expert_mlps(hidden: int, layers: ExpertLayers, *, gated: bool = True) -> Matrices:
+    """Router, routed and shared experts of mixture-of-experts layers."""
+    return [*routed_experts(hidden, layers, gated=gated), *shared_expert(hidden, layers, gated=gated)]
 
 
 def embedding(core: Core) -> Matrices:

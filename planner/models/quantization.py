@@ -62,7 +62,7 @@ def _group_size(section: Config, *keys: str) -> int | None:
 
 
 def _awq(section: Config) -> Quantization:
-    bits = section.integer("bits", section.integer("w_bit", 4))
+    bits = section.integer("bits", "w_bit", default=4)
     if bits != 4:
         return unknown(f"AWQ with {bits} bits")
     return Quantization("awq-int4", _group_size(section, "group_size", "q_group_size"), "AutoAWQ layout")
@@ -126,7 +126,7 @@ def _compressed_tensors(section: Config) -> Quantization:
 def _compressed_group(group: Config) -> Quantization:
     """One config group: bits, number type and group size of weights, and whether activations are quantized too."""
     weights = group.section("weights")
-    bits, kind = weights.integer("num_bits", 8), weights.text("type", "int")
+    bits, kind = weights.integer("num_bits", default=8), weights.text("type", "int")
     size = _group_size(weights, "group_size")
     both = group.has("input_activations")
     if kind == "int" and bits == 4 and not both:

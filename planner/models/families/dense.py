@@ -1,49 +1,142 @@
-"""Llama-shaped families: grouped attention, gated MLP, two norms a layer."""
+"""Llama-shaped families: grouped attention, a gated MLP, RMS norms. Each differs in a few facts."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from planner.models.config import Config
 from planner.models.families.windows import attention_layers
-from planner.models.layers import Core, Matrices, decoder, gated_mlp, grouped_attention, norm, read_core
+from planner.models.layers import (
+    Core,
+    Matrices,
+    decoder,
+    gated_mlp,
+    grouped_attention,
+    norm,
+    plain_mlp,
+    read_core,
+)
 from planner.models.shape import Shape
 
+QkNorm = Literal["none", "per_head_dim", "per_layer", "per_head"]
 
-def head_norms(core: Core, copies: int) -> Matrices:
-    """One norm for queries and one for keys, shared by the heads of a layer (Qwen3, Gemma 3)."""
-    return norm(core.head_dim, 2 * copies, role="qk_norm")
+
+def qk_norms(core: Core, copies: int, kind: QkNorm) -> Matrices:
+    """Norms on queries and keys: one vector shared by all heads, one over all of them, or one for each head."""
+    lengths = {"none": 0, "per_head_dim": 2 * core.head_dim}
+    everything = (core.query_heads + core.kv_heads) * core.head_dim
+    return norm(lengths.get(kind, everything), copies, role="qk_norm")
+
+
+def llama_like(
+    config: Config,
+    *,
+    tied: bool = False,
+    qkv_bias: bool | None = None,
+    o_bias: bool | None = None,
+    qk_norm: QkNorm = "none",
+    norms_per_layer: int = 2,
+    norm_bias: bool = False,
+    gated: bool = True,
+) -> Shape:
+    """A dense decoder in the Llama mould; biases left as None follow the config's `attention_bias`."""
+    core = read_core(config, tied=tied)
+    bias, mlp_bias = config.flag("attention_bias", False), config.flag("mlp_bias", False)
+    mlp = gated_mlp if gated else plain_mlp
+    layers = [
+        *grouped_attention(
+            core,
+            core.layers,
+            qkv_bias=bias if qkv_bias is None else qkv_bias,
+            o_bias=bias if o_bias is None else o_bias,
+        ),
+        *qk_norms(core, core.layers, qk_norm),
+        *mlp(core.hidden, core.intermediate, core.layers, bias=mlp_bias),
+        *norm(core.hidden, norms_per_layer * core.layers + 1, bias=norm_bias),
+    ]
+    return decoder(config, core, layers, attention=attention_layers(config, core))
 
 
 def llama(config: Config) -> Shape:
-    """Llama, Mistral, Yi, CodeLlama, DeepSeek-LLM, SmolLM, Granite 3 dense: everything in the Llama mould."""
-    core = read_core(config)
-    bias = config.flag("attention_bias", False)
-    layers = [
-        *grouped_attention(core, core.layers, qkv_bias=bias, o_bias=bias),
-        *gated_mlp(core.hidden, core.intermediate, core.layers, bias=config.flag("mlp_bias", False)),
-        *norm(core.hidden, 2 * core.layers + 1),
-    ]
-    return decoder(config, core, layers, attention=attention_layers(config, core))
+    """Llama, Yi, CodeLlama, DeepSeek-LLM, SmolLM, Mistral, Granite 3, Phi-3: the mould itself."""
+    return llama_like(config)
 
 
 def qwen2(config: Config) -> Shape:
-    """Qwen2, Qwen2.5 and Qwen1.5: biases on query, key and value."""
-    core = read_core(config)
-    layers = [
-        *grouped_attention(core, core.layers, qkv_bias=True),
-        *gated_mlp(core.hidden, core.intermediate, core.layers),
-        *norm(core.hidden, 2 * core.layers + 1),
-    ]
-    return decoder(config, core, layers, attention=attention_layers(config, core))
+    return llama_like(config, qkv_bias=True, o_bias=False)
 
 
 def qwen3(config: Config) -> Shape:
-    """Qwen3: no biases, a norm on queries and keys."""
-    core = read_core(config)
-    bias = config.flag("attention_bias", False)
-    layers = [
-        *grouped_attention(core, core.layers, qkv_bias=bias, o_bias=bias),
-        *head_norms(core, core.layers),
-        *gated_mlp(core.hidden, core.intermediate, core.layers),
-        *norm(core.hidden, 2 * core.layers + 1),
-    ]
-    return decoder(config, core, layers, attention=attention_layers(config, core))
+    return llama_like(config, qk_norm="per_head_dim")
+
+
+def gemma(config: Config) -> Shape:
+    return llama_like(config, tied=True)
+
+
+def gemma2(config: Config) -> Shape:
+    """Sliding and full layers alternate; a norm before and after each block."""
+    config = config.with_defaults({"sliding_window": 4096, "sliding_window_pattern": 2})
+    return llama_like(config, tied=True, norms_per_layer=4)
+
+
+def glm(config: Config) -> Shape:
+    return llama_like(config, qkv_bias=config.flag("attention_bias", True), o_bias=False)
+
+
+def glm4(config: Config) -> Shape:
+    return llama_like(config, qkv_bias=config.flag("attention_bias", True), o_bias=False, norms_per_layer=4)
+
+
+def cohere(config: Config) -> Shape:
+    """Command R: attention and MLP run side by side behind one norm."""
+    return llama_like(
+        config, tied=True, norms_per_layer=1, qk_norm="per_head" if config.flag("use_qk_norm", False) else "none"
+    )
+
+
+def cohere2(config: Config) -> Shape:
+    """Command R7B and Command A: three sliding layers, then a full one."""
+    config = config.with_defaults({"sliding_window": 4096, "sliding_window_pattern": 4})
+    return llama_like(config, tied=True, norms_per_layer=1)
+
+
+def olmo2(config: Config) -> Shape:
+    return llama_like(config, qk_norm="per_layer")
+
+
+def olmo3(config: Config) -> Shape:
+    return llama_like(config.with_defaults({"sliding_window_pattern": 4}), qk_norm="per_layer")
+
+
+def exaone4(config: Config) -> Shape:
+    return llama_like(config, qk_norm="per_head_dim")
+
+
+def seed_oss(config: Config) -> Shape:
+    qkv_bias, o_bias = config.flag("attention_bias", True), config.flag("attention_out_bias", False)
+    return llama_like(config, qkv_bias=qkv_bias, o_bias=o_bias)
+
+
+def stablelm(config: Config) -> Shape:
+    return llama_like(
+        config,
+        qkv_bias=config.flag("use_qkv_bias", False),
+        o_bias=False,
+        qk_norm="per_head" if config.flag("qk_layernorm", False) else "none",
+        norms_per_layer=1 if config.flag("use_parallel_residual", False) else 2,
+        norm_bias=True,
+    )
+
+
+def nemotron(config: Config) -> Shape:
+    """Nemotron-4 and Minitron: squared ReLU without a gate, norms with a bias."""
+    return llama_like(config, norm_bias=True, gated=False)
+
+
+def arcee(config: Config) -> Shape:
+    return llama_like(config, gated=False)
+
+
+def apertus(config: Config) -> Shape:
+    return llama_like(config, gated=False, qk_norm="per_head_dim")

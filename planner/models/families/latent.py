@@ -1,0 +1,94 @@
+"""Multi-head latent attention (MLA): DeepSeek V2 and V3, Kimi K2, GLM-5 and relatives."""
+
+from __future__ import annotations
+
+from planner.models.config import Config
+from planner.models.families.sparse import read_experts
+from planner.models.layers import (
+    Core,
+    Matrices,
+    decoder,
+    dense,
+    expert_mlps,
+    gated_mlp,
+    linear,
+    norm,
+    read_core,
+)
+from planner.models.shape import AttentionLayers, Shape
+
+# An indexer keeps one FP8 key and its 4-byte scale for each token (deepseek-ai/DeepSeek-V3.2-Exp inference code).
+INDEXER_SCALE_BYTES = 4
+
+
+def latent_attention(config: Config, core: Core, count: int) -> AttentionLayers:
+    """`count` MLA layers: a token's cache is one latent and one rotary key, whatever the number of heads."""
+    rope = config.integer("qk_rope_head_dim")
+    index_dim = config.integer("index_head_dim", default=0, least=0)
+    return AttentionLayers(
+        count=count,
+        query_heads=core.query_heads,
+        kv_heads=core.kv_heads,
+        head_dim=config.integer("qk_nope_head_dim") + rope,
+        value_head_dim=config.integer("v_head_dim"),
+        kind="mla",
+        latent_dim=config.integer("kv_lora_rank"),
+        rope_dim=rope,
+        indexer_bytes_per_token=index_dim + INDEXER_SCALE_BYTES if index_dim else 0,
+    )
+
+
+def latent_projections(config: Config, core: Core, layers: AttentionLayers) -> Matrices:
+    """Down- and up-projections of queries and of the key-value latent, their norms, and the output."""
+    rank, copies = config.integer("q_lora_rank", default=0, least=0), layers.count
+    queries, values = layers.query_heads * layers.head_dim, layers.query_heads * layers.value_head_dim
+    from_latent = layers.query_heads * (layers.head_dim - layers.rope_dim) + values
+    down = [
+        *linear("attention", "q_a_proj", rank, core.hidden, copies),
+        *norm(rank, copies, role="q_a_norm"),
+        *linear("attention", "q_b_proj", queries, rank, copies),
+    ]
+    return [
+        *(down if rank else linear("attention", "q_proj", queries, core.hidden, copies)),
+        *linear("attention", "kv_a_proj", layers.latent_dim + layers.rope_dim, core.hidden, copies),
+        *norm(layers.latent_dim, copies, role="kv_a_norm"),
+        *linear("attention", "kv_b_proj", from_latent, layers.latent_dim, copies),
+        *linear("attention", "o_proj", core.hidden, values, copies),
+    ]
+
+
+def indexer(config: Config, core: Core, copies: int) -> Matrices:
+    """DeepSeek sparse attention: the small scorer that picks which tokens a query looks at."""
+    heads, width = config.integer("index_n_heads"), config.integer("index_head_dim")
+    return [
+        *linear("attention", "indexer_q_proj", heads * width, config.integer("q_lora_rank"), copies),
+        *linear("attention", "indexer_k_proj", width, core.hidden, copies),
+        *norm(width, copies, role="indexer_k_norm", bias=True),
+        *dense("attention", "indexer_weights_proj", heads, core.hidden, copies),
+    ]
+
+
+def glm4_moe_lite(config: Config) -> Shape:
+    """GLM-4.7-Flash: its config need not say that only the first layer is dense."""
+    return deepseek(config.with_defaults({"first_k_dense_replace": 1}))
+
+
+def deepseek(config: Config) -> Shape:
+    """DeepSeek V2, V3, R1, V3.2 and Kimi K2: MLA, the first layers dense, the rest routed with shared experts."""
+    config = config.with_defaults({"head_dim": 1})
+    core = read_core(config)
+    attention = latent_attention(config, core, core.layers)
+    width = config.integer("moe_intermediate_size")
+    shared = width * config.integer("n_shared_experts", default=0, least=0)
+    routed = core.layers - min(core.layers, config.integer("first_k_dense_replace", default=0, least=0))
+    experts = read_experts(config, routed, shared=shared)
+    layers = [
+        *latent_projections(config, core, attention),
+        *(indexer(config, core, core.layers) if config.has("index_n_heads") else []),
+        *gated_mlp(core.hidden, core.intermediate, core.layers - routed),
+        *expert_mlps(core.hidden, experts),
+        *norm(core.hidden, 2 * core.layers + 1),
+    ]
+    extra = config.integer("num_nextn_predict_layers", default=0, least=0)
+    notes = (f"{extra} multi-token-prediction layer(s) are not counted: engines leave them out by default",)
+    return decoder(config, core, layers, attention=(attention,), experts=(experts,), notes=notes if extra else ())
