@@ -13,7 +13,7 @@ from planner.hardware.hardware import Accelerator, Interconnect, Vendor
 from planner.request import Frozen
 
 MAX_FILE_BYTES = 100_000
-EXAMPLE = "name, vendor, architecture, memory_gb, bandwidth_gb_s, fp16_tflops and source are required"
+REQUIRED = "name, vendor, architecture, memory_gb, bandwidth_gb_s, fp16_tflops and source are required"
 
 Figure = Annotated[float, Field(gt=0, le=1e7)]
 
@@ -80,8 +80,13 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadInput(f"not YAML: {error.problem}", where=f"{path}:{line}", fix="one `key: value` per line") from None
     if not isinstance(node, yaml.MappingNode):
-        raise BadInput("a GPU file is a mapping of `key: value` lines", where=f"{path}:1", fix=EXAMPLE)
-    return content, {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
+        raise BadInput("a GPU file is a mapping of `key: value` lines", where=f"{path}:1", fix=REQUIRED)
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if lines.setdefault(str(key.value), line) != line:
+            raise BadInput(f"{key.value} is given twice", where=f"{path}:{line}", fix="keep one of the lines")
+    return content, lines
 
 
 def _reason(error: Exception) -> str:
@@ -98,5 +103,5 @@ def _bad_key(path: Path, error: ValidationError, lines: dict[str, int]) -> BadIn
             f"unknown key {key!r}", where=where, nearest=nearest(key, known), fix=f"known keys: {', '.join(known)}"
         )
     if problem["type"] == "missing":
-        return BadInput(f"{key} is missing", where=where, fix=EXAMPLE)
+        return BadInput(f"{key} is missing", where=where, fix=REQUIRED)
     return BadInput(f"{key}: {problem['msg']}, not {problem['input']!r}", where=where)

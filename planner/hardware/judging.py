@@ -50,7 +50,9 @@ def cpu_host(cpu: Cpu, free_gib: float, notes: tuple[str, ...] = ()) -> Hardware
 
 
 def _why_no_gpu(driver: DriverReading) -> tuple[str, ...]:
-    return (f"no GPU: {driver.absence}",) if driver.absence else ()
+    if driver.absence is None:
+        return ()
+    return (f"no GPU: {driver.absence}; AMD, Intel and Apple GPUs are not detected, declare them: --on 1xMI300X",)
 
 
 def _largest_group(gpus: Sequence[GpuReading]) -> tuple[list[GpuReading], list[GpuReading]]:
@@ -70,7 +72,7 @@ def _left_aside(group: Sequence[GpuReading], others: Sequence[GpuReading]) -> tu
     if not others:
         return ()
     names = ", ".join(sorted({" ".join(filter(None, _kind(gpu))) for gpu in others}))
-    return (f"mixed GPUs: planned for the {len(group)} equal ones with the most memory; left aside: {names}",)
+    return (f"mixed GPUs: of the equal ones, these {len(group)} have the most memory; left aside: {names}",)
 
 
 def _differences(reading: GpuReading, gpu: Accelerator) -> tuple[str, ...]:

@@ -60,13 +60,13 @@ def read_driver(pynvml: ModuleType | None = None) -> DriverReading:
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        return DriverReading(absence=f"no NVIDIA driver: {error}")
+        return DriverReading(absence=f"no NVIDIA driver ({error})")
     try:
         gpus = [gpu for index in range(nvml.nvmlDeviceGetCount()) for gpu in _read_device(nvml, index)]
         version = _ask(nvml, nvml.nvmlSystemGetDriverVersion)
         return DriverReading(tuple(gpus), _text(version), None if gpus else "the NVIDIA driver sees no GPU")
     except nvml.NVMLError as error:
-        return DriverReading(absence=f"the NVIDIA driver failed: {error}")
+        return DriverReading(absence=f"the NVIDIA driver failed ({error})")
     finally:
         nvml.nvmlShutdown()
 

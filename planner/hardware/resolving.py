@@ -16,8 +16,10 @@ SPELLINGS = (
     "write COUNTxNAME (2xL40S), cpu:64GB, `here` for this machine, or the path of a YAML file describing the GPU"
 )
 
-_COUNTED = re.compile(r"\s*([+-]?\d[\d.,_]*)\s*[x×*]\s*(.+)", re.IGNORECASE)
-_DECLARED_CPU = re.compile(r"cpu\s*:\s*([\d.]+)\s*(gb|gib|tb|tib)?(?:\s*:\s*(\d+)\s*cores?)?", re.IGNORECASE)
+_COUNTED = re.compile(r"\s*([+-]?\d[\d.,_]*)\s*[x×*]\s*(.+)", re.IGNORECASE | re.ASCII)
+_DECLARED_CPU = re.compile(
+    r"cpu\s*:\s*(\d+(?:\.\d+)?)\s*(gb|gib|tb|tib)?(?:\s*:\s*(\d+)\s*cores?)?", re.IGNORECASE | re.ASCII
+)
 _BYTES = {"gb": GB, "gib": GIB, "tb": 1000 * GB, "tib": 1024 * GIB}
 
 
@@ -101,7 +103,7 @@ def _cpu(asked: str) -> Hardware:
 
         return detect_cpu_only()
     declared = _DECLARED_CPU.fullmatch(asked)
-    if declared is None or declared[1].count(".") > 1:
+    if declared is None:
         raise BadInput(
             f"{_shown(asked)} is not a CPU host", fix="write cpu:64GB, cpu:64GiB:16cores, or cpu for this machine"
         )
