@@ -59,11 +59,9 @@ def accelerators() -> str:
     ]
     for entry in all_entries():
         a = entry.accelerator
-        fp8 = f"{a.fp8_tflops:g}" if a.fp8_tflops else "-"
-        capability = f"{a.compute_capability}" if a.compute_capability else "-"
-        lines.append(
-            f"| {a.name} | {a.memory_gib:.2f} | {a.bandwidth_gb_s:g} | {a.fp16_tflops:g} | {fp8} | {capability} | {a.source} |"
-        )
+        figures = (f"{a.memory_gib:.2f}", f"{a.bandwidth_gb_s:g}", f"{a.fp16_tflops:g}")
+        optional = (f"{value:g}" if value else "-" for value in (a.fp8_tflops, a.compute_capability))
+        lines.append("| " + " | ".join((a.name, *figures, *optional, a.source)) + " |")
     return "\n".join(lines) + "\n"
 
 

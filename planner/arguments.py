@@ -42,7 +42,7 @@ def _llama_cpp(choice: Choice, tensor_parallel: int, workload: Workload, hardwar
     """One slot a request in flight; the context is shared by the slots, so it is multiplied by their number."""
     arguments = ["--ctx-size", str(workload.served_context_tokens * workload.concurrency)]
     arguments += ["--parallel", str(workload.concurrency)]
-    if hardware.cpu:
+    if hardware.cpu and hardware.cpu.cores:
         arguments += ["--threads", str(hardware.cpu.cores)]
     kv = KV_FLAGS["llama.cpp"][choice.kv_cache]
     return [*arguments, "--cache-type-k", kv, "--cache-type-v", kv]

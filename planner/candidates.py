@@ -10,8 +10,10 @@ from planner.arguments import engine_arguments
 from planner.cost import cost_of
 from planner.deciding import Choice
 from planner.hardware.hardware import Hardware
+from planner.memory.gguf_mix import gguf_tensors
 from planner.memory.sizing import layout_problem, size_memory
 from planner.models.model import Model
+from planner.models.shape import Shape
 from planner.plan import Candidate, Memory
 from planner.predictions import cost_prediction, memory_predictions, quality_prediction, speed_prediction
 from planner.quality import expected_quality
@@ -20,6 +22,7 @@ from planner.schemes import scheme
 from planner.speed.predicting import Speed, predict_speed
 from planner.support import engines, kernel_for
 from planner.units import GIB
+from rules.vocabulary import FormatId
 
 WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
 
@@ -100,7 +103,7 @@ class Assessor:
             kernel=kernel.name if kernel else "none",
             memory=memory,
             predictions=(
-                *memory_predictions(choice.engine, memory),
+                *memory_predictions(choice.engine, memory, artifact_bytes(self.model.shape, choice.format)),
                 speed_prediction("ttft_ms", "ms", speed.ttft_ms),
                 speed_prediction("tpot_ms", "ms", speed.tpot_ms),
                 speed_prediction("output_tokens_per_s", "tokens/s", speed.output_tokens_per_s),
@@ -136,6 +139,11 @@ class Assessor:
         """One replica's part of the load."""
         workload = self.request.workload
         return workload.model_copy(update={"concurrency": ceil(workload.concurrency / layout.replicas)})
+
+
+def artifact_bytes(shape: Shape, format: FormatId) -> int | None:
+    """Bytes of all tensors of the file a quantizer will write; known to the byte for GGUF, else None."""
+    return sum(tensor.bytes for tensor in gguf_tensors(shape, format)) if format.startswith("gguf-") else None
 
 
 def _shortage(memory: Memory) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from planner.hardware.hardware import Hardware
 from planner.plan import Cost
 from planner.predictions import Estimate
-from planner.prices import find_price
+from planner.prices import price_of
 from planner.request import Price
 
 SECONDS_PER_HOUR = 3600
@@ -43,7 +43,7 @@ def hourly_price(price: Price, hardware: Hardware) -> HourlyPrice | None:
     """The price given with the request, else the catalogue's; None where neither is known."""
     if price.usd_per_hour is not None:
         return HourlyPrice(price.usd_per_hour, price.provider or "given", "given", GIVEN)
-    line = find_price(hardware.accelerator.name if hardware.accelerator else "cpu", provider=price.provider)
+    line = price_of(hardware, provider=price.provider)
     return HourlyPrice(line.usd_per_hour, line.provider, line.as_of, line.source) if line else None
 
 

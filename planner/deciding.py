@@ -71,10 +71,12 @@ class Deliberation:
         return self._fallback(width=width, trouble="kernel")
 
     def _fallback(self, **decided: Any) -> Iterator[Choice]:
-        outcome = self.ask("fallback", record=False, **decided).outcome
-        if outcome is not None:
-            yield from (self.choice_of(format) for format in outcome.try_formats if format not in self.avoided)
-            yield from (choice for width in outcome.try_widths if (choice := self.choice_in(width)))
+        answer = self.ask("fallback", record=False, **decided)
+        if answer.outcome is not None:
+            formats = (self.choice_of(format) for format in answer.outcome.try_formats if format not in self.avoided)
+            widths = (choice for width in answer.outcome.try_widths if (choice := self.choice_in(width)))
+            for choice in (*formats, *widths):
+                yield replace(choice, rule=answer.spoke[0].rule, because=answer.spoke[0].because)
 
     def choice_in(self, width: Width, *, record: bool = False) -> Choice | None:
         """The book's format, engine and KV cache inside one width; None when every format there is vetoed."""
@@ -105,7 +107,7 @@ class Deliberation:
 
     def conclude(self, choice: Choice, chosen: Candidate) -> None:
         """Ask what depends on the final choice: what else to evaluate, how to calibrate, what to tell."""
-        decided = {"width": choice.width, "format": chosen.format, "engine": chosen.engine}
+        decided: dict[str, Any] = {"width": choice.width, "format": chosen.format, "engine": chosen.engine}
         for decision in ("evaluate_also", "calibration", "advice"):
             self.ask(decision, **decided)
 
@@ -113,8 +115,9 @@ class Deliberation:
         return self.answers["advice"].spoke if "advice" in self.answers else ()
 
     def source_notes(self) -> tuple[str, ...]:
-        """Where a rule that spoke follows a source that is contradicted or overtaken: its note."""
-        return tuple(f"{s.note} [{s.source}]" for answer in self.answers.values() for s in answer.spoke if s.note)
+        """Where a rule that spoke follows a source that is contradicted or overtaken: its note, said once."""
+        spoken = [s for answer in self.answers.values() for s in answer.spoke if s.note]
+        return tuple(f"{note} [{source}]" for note, source in {s.note: s.source for s in spoken}.items())
 
     def facts_as_plain(self) -> dict[str, dict[str, Any]]:
         return {group: values for group, values in asdict(self.facts).items() if group != "decided"}
@@ -133,5 +136,11 @@ def as_decision(answer: Answer) -> Decision:
 def as_evidence(spoken: Spoken) -> Evidence:
     outcome = spoken.outcome.model_dump(exclude_none=True, exclude_defaults=True) if spoken.outcome else {}
     return Evidence(
-        rule=spoken.rule, source=str(spoken.source), because=spoken.because, saw=dict(spoken.saw), outcome=outcome
+        rule=spoken.rule,
+        source=spoken.source,
+        because=spoken.because,
+        saw=spoken.saw,
+        outcome=outcome,
+        failed_clause=spoken.failed_clause,
+        vetoed=spoken.vetoed,
     )

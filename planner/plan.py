@@ -66,13 +66,15 @@ class Prediction(Frozen):
 
 
 class Evidence(Frozen):
-    """Why a rule spoke or did not: its id, source, reason, and the facts it saw."""
+    """Why a rule spoke or did not: its id, source, reason, the facts it saw, and the clause that did not hold."""
 
     rule: str
     source: str
     because: str
     saw: dict[str, Any] = {}
     outcome: dict[str, Any] = {}
+    failed_clause: str = ""
+    vetoed: bool = False
 
 
 class Decision(Frozen):

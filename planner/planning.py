@@ -57,7 +57,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         decisions=tuple(deliberation.trace.values()),
         chosen=chosen.model_copy(update={"verdict": "chosen"}),
         stages=stages_for(model, chosen, request.workload),
-        ladder=tuple(ladder(deliberation, choice)),
+        ladder=tuple(ladder(chooser, choice)),
         warnings=warnings_for(deliberation, model, hardware),
         notes=(*notes_for(deliberation), *disagreement(chosen, tree_choice, alternatives, request.objective)),
         alternatives=tuple(alternatives),
@@ -71,11 +71,11 @@ def by_objective(tree_choice: Candidate, neighbours: list[Candidate], request: R
     return ranked([tree_choice, *neighbours], request.objective, model.shape.params_b)[0]
 
 
-def ladder(deliberation: Deliberation, choice: Choice) -> Iterator[Rung]:
-    """Where the executor goes when the choice fails, by kind of trouble."""
+def ladder(chooser: Chooser, choice: Choice) -> Iterator[Rung]:
+    """Where the executor goes when the choice fails, by kind of trouble: only to what would hold here."""
     for trouble in TROUBLES:
-        for rung in deliberation.after(choice, trouble):
-            if rung.format != choice.format:
+        for rung in chooser.deliberation.after(choice, trouble):
+            if rung.format != choice.format and chooser.best_layout(rung).verdict == "feasible":
                 yield Rung(on=trouble, format=rung.format, rule=rung.rule, because=rung.because)
 
 

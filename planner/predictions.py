@@ -13,7 +13,7 @@ MEASURED_BY = {
     "weights_gib": "the engine's own report of its model buffers",
     "kv_cache_gib": "the engine's own report of its KV buffers",
     "compute_buffer_gib": "the engine's own report of its compute buffers",
-    "artifact_bytes": "the size of the written file",
+    "artifact_bytes": "the bytes of all tensors in the written file's header",
     "ttft_ms": "load test: mean time to first streamed token",
     "tpot_ms": "load test: mean time per output token after the first",
     "output_tokens_per_s": "load test: output tokens of all requests / wall time",

@@ -12,10 +12,16 @@ from rich.text import Text
 
 from planner.cli.bars import memory_bar
 from planner.cli.figures import figure, interval, usd
-from planner.plan import Candidate, Decision, Evidence, Plan
+from planner.cli.why_view import why
+from planner.plan import Candidate, Plan
+from planner.units import GB, GIB
 
 SHOWN_ALTERNATIVES = 5
-WHY = ("width", "format", "engine", "kv_cache", "parallelism")
+SPEEDS = {
+    "ttft_ms": "time to first token",
+    "tpot_ms": "time per output token",
+    "output_tokens_per_s": "output, all requests",
+}
 VERDICT_STYLE = {"feasible": "green", "chosen": "bold green", "avoided": "yellow"}
 
 
@@ -29,7 +35,7 @@ def print_plan(plan: Plan, console: Console, *, everything: bool = False) -> Non
 
 def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableType]]:
     chosen, workload = plan.chosen, plan.request.workload
-    yield "Why", _why(plan, everything)
+    yield "Why", why(plan, everything=everything)
     unit = "per accelerator" if plan.hardware.count > 1 else plan.hardware.name
     yield f"Memory, {unit}", _memory(chosen)
     load = f"{workload.concurrency} requests in flight, {workload.input_tokens} tokens in, {workload.output_tokens} out"
@@ -61,38 +67,6 @@ def _choice(plan: Plan) -> Panel:
     return Panel("\n".join(lines), title=title, title_align="left", expand=False, padding=(0, 2))
 
 
-def _why(plan: Plan, everything: bool) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    by_name = {d.decision: d for d in plan.decisions}
-    for decision in (by_name[name] for name in WHY if name in by_name):
-        for evidence in decision.answered_by:
-            table.add_row(decision.decision, _outcome(evidence), _because(evidence))
-        for evidence in _passed(decision, everything):
-            table.add_row("", Text("not", style="dim"), Text(f"{_because(evidence)}", style="dim"))
-    for evidence in by_name["vetoes"].answered_by if "vetoes" in by_name else ():
-        table.add_row("avoid", _outcome(evidence), _because(evidence))
-    return table
-
-
-def _passed(decision: Decision, everything: bool) -> tuple[Evidence, ...]:
-    return decision.passed_over if everything else ()
-
-
-def _because(evidence: Evidence) -> str:
-    saw = ", ".join(f"{name} = {value}" for name, value in evidence.saw.items())
-    return f"{evidence.because} [cyan]\\[{evidence.source}: {evidence.rule}][/cyan]" + (
-        f" [dim]{saw}[/dim]" if saw else ""
-    )
-
-
-def _outcome(evidence: Evidence) -> str:
-    values = evidence.outcome.values()
-    return ", ".join(", ".join(v) if isinstance(v, list | tuple) else str(v) for v in values) or "-"
-
-
 def _memory(candidate: Candidate) -> Group:
     memory = candidate.memory
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -106,27 +80,26 @@ def _memory(candidate: Candidate) -> Group:
         f"[bold]{figure(memory.free_gib)} GiB[/bold]",
         f"of {figure(memory.available_gib)} GiB usable",
     )
+    weights_gib = candidate.predicted("weights_gib").value or 0.0
     room = (
-        f"The KV cache can hold {memory.kv_tokens:,} tokens: a request of up to {memory.max_context_tokens:,} tokens, "
+        f"Weights are {figure(weights_gib)} GiB ({figure(weights_gib * GIB / GB)} GB) in all. "
+        f"The KV cache can hold {memory.kv_tokens:,} tokens: one request of up to {memory.max_context_tokens:,}, "
         f"or {memory.max_concurrency:,.1f} requests like yours at once."
     )
     return Group(memory_bar(memory), table, Text(room))
 
 
-def _speed(candidate: Candidate) -> Table:
+def _speed(candidate: Candidate) -> RenderableType:
+    predictions = {label: candidate.predicted(name) for name, label in SPEEDS.items()}
+    reasons = {p.abstained for p in predictions.values()}
+    if None not in reasons and len(reasons) == 1:
+        return Text(f"unknown: {reasons.pop()}")
     table = Table(box=None, show_header=False, pad_edge=False)
-    names = {
-        "ttft_ms": "time to first token",
-        "tpot_ms": "time per output token",
-        "output_tokens_per_s": "output, all requests",
-    }
-    for name, label in names.items():
-        p = candidate.predicted(name)
+    for label, p in predictions.items():
         value = f"{figure(p.value)} {p.unit}" if p.value is not None else "unknown"
-        table.add_row(
-            label, value, interval(p) if p.value is not None else p.abstained or "", Text(p.source, style="dim")
-        )
-    return table
+        table.add_row(label, value, interval(p) if p.value is not None else p.abstained or "")
+    sources = dict.fromkeys(p.source for p in predictions.values() if p.source)
+    return Group(table, *(Text(source, style="dim") for source in sources))
 
 
 def _cost(candidate: Candidate) -> RenderableType:

@@ -105,5 +105,5 @@ def test_the_load_is_shared_by_replicas() -> None:
 
 
 def test_an_unmet_service_level_is_said() -> None:
-    with pytest.raises(NoFeasiblePlan, match="tpot_ms .* is above the target 1"):
+    with pytest.raises(NoFeasiblePlan, match=r"tpot_ms .* is above the target 1"):
         plan_of("llama-3.1-70b", "1xA100-80GB", service_level={"tpot_ms": 1})
