@@ -29,6 +29,7 @@ class Situation:
     context_tokens: int
     concurrency: int
     tensor_parallel: int = 1
+    pipeline_parallel: int = 1
     accelerator: Accelerator | None = None
     engine_version: str | None = None
     max_sequences: int | None = None

@@ -1,0 +1,116 @@
+"""One server start as a table of logs describes it: what was started, on what, with which limits."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from planner.catalog import load_yaml
+from planner.errors import BadInput
+
+ENGINE_WORDS = {
+    "vllm": "vllm", "sglang": "sglang", "tensorrt": "tensorrt-llm", "llama.cpp": "llama.cpp",
+    "transformers": "transformers",
+}  # fmt: skip
+NEEDED_COLUMNS = ("id", "engine", "config_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A row of the table; None where it says nothing. `physical_gib` is per accelerator."""
+
+    id: str
+    engine: str | None
+    version: str | None
+    is_v0: bool | None
+    config_id: str
+    model_name: str
+    quantization: str
+    gpu_class: str
+    physical_gib: float | None
+    tensor_parallel: int
+    pipeline_parallel: int
+    context_tokens: int | None
+    utilisation: float | None
+    max_sequences: int | None
+    batched_tokens: int | None
+    eager: bool
+    kv_dtype: str
+    llama_context: int | None
+    llama_micro_batch: int | None
+    llama_flash_attention: bool
+
+
+def read_cases(path: Path) -> list[Case]:
+    """All rows of a CSV file. BadInput when it is missing or lacks a needed column."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise BadInput(f"cannot read the cases: {error.strerror}", where=str(path), fix="name a CSV file") from None
+    missing = [column for column in NEEDED_COLUMNS if rows and column not in rows[0]]
+    if missing or not rows:
+        what = f"no column {missing[0]!r}" if missing else "no rows"
+        raise BadInput(what, where=str(path), fix=f"give at least the columns {', '.join(NEEDED_COLUMNS)}")
+    return [case_from_row(row) for row in rows]
+
+
+def case_from_row(row: Mapping[str, str]) -> Case:
+    """The case a row states; measured columns are not read."""
+    text = {key: (value or "").strip() for key, value in row.items() if key}
+    version = text.get("engine_version", "")
+    return Case(
+        id=text["id"],
+        engine=engine_named(text["engine"]),
+        version=version_named(version),
+        is_v0=True if re.search(r"\bV0\b", version) else False if re.search(r"\bV1\b", version) else None,
+        config_id=text["config_id"],
+        model_name=text.get("model_id", "") or text["config_id"],
+        quantization=text.get("quantization", ""),
+        gpu_class=text.get("gpu_class", ""),
+        physical_gib=_decimal(text, "gpu_total_GiB"),
+        tensor_parallel=_integer(text, "tensor_parallel_size") or 1,
+        pipeline_parallel=_integer(text, "pipeline_parallel_size") or 1,
+        context_tokens=_integer(text, "max_model_len"),
+        utilisation=_decimal(text, "gpu_memory_utilization"),
+        max_sequences=_integer(text, "max_num_seqs"),
+        batched_tokens=_integer(text, "max_num_batched_tokens"),
+        eager=text.get("enforce_eager", "").lower() in ("true", "1"),
+        kv_dtype=text.get("kv_cache_dtype", "") or text.get("llamacpp_kv_type", ""),
+        llama_context=_integer(text, "llamacpp_n_ctx"),
+        llama_micro_batch=_integer(text, "llamacpp_n_ubatch"),
+        llama_flash_attention=text.get("llamacpp_flash_attn", "") != "0",
+    )
+
+
+def engine_named(text: str) -> str | None:
+    """The engine a free text names (`llama.cpp (Vulkan)` -> llama.cpp); None for one without an accountant."""
+    return next((engine for word, engine in ENGINE_WORDS.items() if word in text.lower()), None)
+
+
+def version_named(text: str) -> str | None:
+    """The version in a free text, or the one current at the date it gives (`2026-08` -> 0.26); None without either."""
+    stated = re.search(r"(?<![\d-])0\.\d+(\.\d+)?", text)
+    if stated:
+        return stated.group()
+    date = re.search(r"20\d\d(-\d\d)?", text)
+    if not date:
+        return None
+    when = date.group() if "-" in date.group() else f"{date.group()}-06"
+    versions: Mapping[str, str] = load_yaml("memory_constants.yaml")["vllm"]["current_at"]
+    return next((version for since, version in reversed(list(versions.items())) if since <= when), None)
+
+
+def _integer(row: Mapping[str, str], key: str) -> int | None:
+    value = _decimal(row, key)
+    return None if value is None else int(value)
+
+
+def _decimal(row: Mapping[str, str], key: str) -> float | None:
+    try:
+        return float(row[key]) if row.get(key) else None
+    except ValueError:
+        return None

@@ -1,0 +1,44 @@
+"""Reads the scheme of a checkpoint from how a log or a model card names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from planner.catalog import load_yaml
+from planner.schemes import Scheme, scheme
+
+UNQUANTIZED = frozenset({"none", "no", "unquantized"})
+
+
+@lru_cache(maxsize=1024)
+def named_scheme(quantization: str, model_name: str) -> Scheme | None:
+    """The scheme that a stated quantization, or else the model's name, means; None for one that is not modelled.
+
+    Without any hint the checkpoint is taken to be in 16 bits, unless the model is only published otherwise.
+    """
+    stated, name = quantization.lower().strip(), model_name.lower()
+    if stated in UNQUANTIZED:
+        return scheme("bf16")
+    content = load_yaml("quantization_names.yaml")
+    if any(word in stated for word in content["unmodelled"]):
+        return None
+    entries = (*content["native"], *content["names"]) if not stated or stated in name else content["names"]
+    text = f"{stated} {name}"
+    entry = next((e for e in entries if _names(e, text)), None)
+    if entry is None:
+        return None if stated else scheme("bf16")
+    return _changed(entry)
+
+
+def _names(entry: Mapping[str, Any], text: str) -> bool:
+    return all(word in text for word in entry["words"]) and not any(word in text for word in entry.get("but_not", ()))
+
+
+def _changed(entry: Mapping[str, Any]) -> Scheme:
+    changes = dict(entry.get("changes", {}))
+    if "keeps_16_bit" in changes:
+        changes["keeps_16_bit"] = tuple(changes["keeps_16_bit"])
+    return replace(scheme(entry["scheme"]), **changes)
