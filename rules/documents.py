@@ -28,6 +28,12 @@ class Loader(FastLoader):
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
         return ""
 
+    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
+        """Paths decide no types here, so there is nothing to track."""
+
+    def ascend_resolver(self) -> None:
+        """See descend_resolver."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -89,6 +89,7 @@ class WorkloadFacts:
     multi_turn: bool = fact(False, "conversations go on over several turns")
     may_calibrate: bool = fact(True, "calibration data may be used")
     quality_validated: bool = fact(False, "low-bit quality was validated on the user's own task")
+    fine_tunes: bool = fact(False, "the model will be fine-tuned on the same hardware before it is served")
     objective: Objective = fact("tree", "what to optimise; tree = the articles' order")
 
 
