@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 
 from planner.hardware.catalogue import find_accelerator
 from planner.hardware.hardware import Accelerator
+from planner.memory import vllm
 from planner.memory.cases import Case
 from planner.memory.constants import engine_constants, version_constants, version_number
 from planner.memory.kv_cache import kv_cache
@@ -105,14 +106,14 @@ def answer(case: Case, situation: Situation, account: Account, memory: Memory) -
         case.id,
         weights_gib=situation.weights.total / GIB,
         kv_bytes_per_token=memory.kv_bytes_per_token,
-        activation_gib=memory.gib("activation peak") or None,
+        activation_gib=printed_activation_gib(case, situation, memory),
         non_torch_gib=memory.gib("non-torch") or None,
         cuda_graph_gib=memory.gib("CUDA graphs") or None,
         compute_buffer_gib=memory.gib("compute buffer") or None,
     )
     if case.engine == "llama.cpp":
         return replace(known, kv_gib=memory.gib("KV cache"), kv_tokens=situation.context_tokens)
-    if not situation.physical_gib:
+    if case.engine is None or not situation.physical_gib:
         return known
     pool_gib = memory.free_gib + memory.gib("KV cache")
     margin = engine_constants(case.engine)["pool_error_gib"]
@@ -125,6 +126,17 @@ def answer(case: Case, situation: Situation, account: Account, memory: Memory) -
         kv_tokens=memory.kv_tokens,
         max_concurrency=memory.max_concurrency,
     )
+
+
+def printed_activation_gib(case: Case, situation: Situation, memory: Memory) -> float | None:
+    """The activation peak as vLLM prints it: of the first stage, and with the graphs it counts into the budget."""
+    if case.engine != "vllm":
+        return None
+    if situation.pipeline_parallel == 1:
+        return memory.gib("activation peak") + memory.gib("CUDA graphs")
+    constants = version_constants("vllm", situation.engine_version)
+    limits = vllm.server_limits(situation, constants)
+    return vllm.activation_term(situation, limits, constants, has_sampler=False).predicted_gib
 
 
 def physical_gib(case: Case, accelerator: Accelerator | None) -> float:
@@ -142,13 +154,13 @@ def default_utilisation(case: Case) -> float | None:
 
 def profiling_version(case: Case, accelerator: Accelerator | None) -> str | None:
     """The version as far as memory goes: V0 lived on in later versions, by choice and on GPUs older than Ampere."""
-    vllm = engine_constants("vllm")
+    limits = engine_constants("vllm")
     if case.engine != "vllm":
         return case.version
-    old_gpu = accelerator is not None and (accelerator.compute_capability or 99) < vllm["v1_needs_capability"]
-    forced = old_gpu and version_number(case.version) < version_number(vllm["v0_gone_in"])
+    old_gpu = accelerator is not None and (accelerator.compute_capability or 99) < limits["v1_needs_capability"]
+    forced = old_gpu and version_number(case.version) < version_number(limits["v0_gone_in"])
     if case.is_v0 or (forced and case.is_v0 is None):
-        last: str = vllm["last_v0"]
+        last: str = limits["last_v0"]
         return min(case.version or last, last, key=version_number)
     return case.version
 

@@ -31,7 +31,7 @@ def loading_extra(shape: Shape, scheme: Scheme, group_size: int | None = None, t
         for tensor_bytes, count in fused_tensors(shape, scheme, group_size, tensor_parallel)
     )
     padding = vocab_padding_bytes(shape, tensor_parallel)
-    dense = padding + rope_bytes(shape)
+    dense = padding + rope_bytes(shape) + absorbed_bytes(shape, tensor_parallel)
     return WeightBytes(rounding, 0, dense) if scheme.is_quantized else WeightBytes(rounding + dense, 0, 0)
 
 
@@ -76,3 +76,17 @@ def rope_bytes(shape: Shape) -> float:
     """The table of rotary cosines and sines, shared by the layers: one 16-bit row a position."""
     rotary = max((layers.rope_dim or layers.head_dim for layers in shape.attention), default=0)
     return shape.max_context_tokens * rotary * 2
+
+
+def absorbed_bytes(shape: Shape, tensor_parallel: int) -> float:
+    """MLA's key-value up-projection once more, split and in 16 bits, for attention on the latent."""
+    return sum(
+        layers.count
+        * layers.query_heads
+        * (layers.head_dim - layers.rope_dim + layers.value_head_dim)
+        * layers.latent_dim
+        * 2
+        / tensor_parallel
+        for layers in shape.attention
+        if layers.latent_dim
+    )

@@ -1,4 +1,4 @@
-"""Pipeline parallelism: what the fullest stage holds. The first has the embedding, the last the head, the rest layers."""
+"""Pipeline parallelism: what the fullest stage holds. The first has the embedding, the last the head."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """How vLLM accounts for a GPU: a share of its memory is claimed, and what start-up leaves of it becomes KV blocks.
 
 KV pool = utilisation x physical memory - weights - activation peak - non-torch (- CUDA graphs from 0.21 on).
-The activation peak is the larger of two moments of the profiling run (vllm/v1/worker/gpu_model_runner.py):
-the widest point of a forward pass over the batched tokens, and the sampler over the logits of all sequences.
+Read from vllm/worker/worker.py (V0) and vllm/v1/worker/gpu_worker.py (V1), and checked against start-up logs.
 """
 
 from __future__ import annotations
@@ -11,32 +10,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from planner.memory.activations import ACTIVATION_BYTES, forward_bytes
+from planner.memory.activations import forward_bytes, sampler_bytes, vision_bytes, workspace_bytes
 from planner.memory.constants import engine_constants, version_constants
 from planner.memory.situation import Account, Situation, gib_term, weight_terms
-from planner.models.shape import Shape
 from planner.plan import Term
 from planner.support import engines
 from planner.units import GIB
 
+FAST_LINKS = frozenset({"nvlink", "infinity-fabric"})
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server is started with: sequences at once, tokens in one step."""
+    """What the server is started with: sequences at once, tokens in one step, and whether it cuts prompts to fit."""
 
     sequences: int
     batched_tokens: int
+    samples_while_profiling: bool = True
 
 
 def account(situation: Situation) -> Account:
     """vLLM's own sum for one GPU, without the KV pool."""
     constants = version_constants("vllm", situation.engine_version)
     utilisation = situation.utilisation or engines()["vllm"].usable_memory
-    limits = server_limits(situation, constants)
-    terms = [*weight_terms(situation.weights, situation.scheme), activation_term(situation, limits, constants)]
-    if constants["graphs_in_budget"] and not situation.eager:
-        terms.append(graphs_term())
-    terms.append(non_torch_term(situation.tensor_parallel, constants))
+    terms = [
+        *weight_terms(situation.weights, situation.scheme),
+        activation_term(situation, server_limits(situation, constants), constants),
+        *graph_terms(situation, constants),
+        non_torch_term(situation, constants),
+    ]
     return Account(
         available_gib=situation.physical_gib * utilisation,
         terms=tuple(terms),
@@ -45,41 +47,61 @@ def account(situation: Situation) -> Account:
 
 
 def server_limits(situation: Situation, constants: Mapping[str, Any]) -> Limits:
-    """The limits given, else the server's defaults for this GPU. V0 profiles a whole context in one step."""
+    """The limits given, else the server's defaults for this GPU and version."""
+    defaults = engine_constants("vllm")["defaults"]
+    size = 1 if is_large_gpu(situation) else 0
+    if constants["profile"] == "batched_tokens":
+        sequences = situation.max_sequences or defaults["sequences"][size]
+        tokens = situation.batched_tokens or defaults["batched_tokens"][size]
+        return Limits(sequences, max(tokens, sequences))
+    sequences = situation.max_sequences or defaults["sequences"][0]
+    if situation.batched_tokens is None and situation.context_tokens > constants["cuts_prompts_above"]:
+        return Limits(sequences, defaults["batched_tokens"][0], samples_while_profiling=False)
+    return Limits(sequences, situation.batched_tokens or max(situation.context_tokens, defaults["batched_tokens"][0]))
+
+
+def is_large_gpu(situation: Situation) -> bool:
+    """vLLM's own test for its larger server defaults: 70 GiB or more, and not an A100."""
     vllm = engine_constants("vllm")
     name = situation.accelerator.name if situation.accelerator else ""
-    small = situation.physical_gib < vllm["large_gpu_gib"] or any(n in name for n in vllm["small_though_large"])
-    large = 0 if small else 1
-    sequences = situation.max_sequences or vllm["defaults"]["sequences"][large]
-    tokens = situation.batched_tokens or vllm["defaults"]["batched_tokens"][large]
-    if constants["profile"] == "max_model_len" and not situation.batched_tokens:
-        tokens = max(situation.context_tokens, 2048)
-    return Limits(sequences, max(tokens, sequences))
+    return situation.physical_gib >= vllm["large_gpu_gib"] and not any(n in name for n in vllm["small_though_large"])
 
 
-def activation_term(situation: Situation, limits: Limits, constants: Mapping[str, Any]) -> Term:
-    copies = constants["hidden_copies"]
-    forward = forward_bytes(situation.shape, limits.batched_tokens, situation.tensor_parallel, copies)
-    sampler = sampler_bytes(situation.shape, limits, constants["sampler_bytes_per_logit"])
-    how = (
-        f"sampler: {limits.sequences} sequences x {situation.shape.vocab_size} logits"
-        if sampler > forward
-        else f"forward pass of {limits.batched_tokens} tokens"
-    )
-    return gib_term("activation peak", max(forward, sampler), how)
+def activation_term(
+    situation: Situation, limits: Limits, constants: Mapping[str, Any], *, has_sampler: bool = True
+) -> Term:
+    """The widest moment of the profiling run, on top of workspaces that stay. Only the last stage samples."""
+    shape, tokens = situation.shape, limits.batched_tokens
+    moments = {
+        f"forward pass of {tokens} tokens": forward_bytes(
+            shape, tokens, situation.tensor_parallel, constants["hidden_copies"]
+        ),
+        "vision tower on its largest input": vision_bytes(shape),
+    }
+    if has_sampler and limits.samples_while_profiling:
+        how = f"sampler: {limits.sequences} sequences x {shape.vocab_size} logits"
+        moments[how] = sampler_bytes(
+            shape, limits.sequences, tokens, constants["sampler_bytes_per_logit"], constants["sampler_hidden_copies"]
+        )
+    widest = max(moments, key=lambda how: moments[how])
+    kept = 0.0
+    if constants["keeps_expert_workspace"] and situation.scheme.id != "mxfp4":
+        kept = workspace_bytes(shape, tokens, situation.tensor_parallel)
+    return gib_term("activation peak", moments[widest] + kept, widest)
 
 
-def sampler_bytes(shape: Shape, limits: Limits, bytes_per_logit: float) -> float:
-    """The logits of every sequence with the sorted copies top-k and top-p sampling make, and the hidden states."""
-    logits = limits.sequences * shape.vocab_size * bytes_per_logit
-    hidden = limits.batched_tokens * shape.hidden_size * ACTIVATION_BYTES
-    return logits + hidden
+def graph_terms(situation: Situation, constants: Mapping[str, Any]) -> list[Term]:
+    """What vLLM estimates its CUDA graphs to take, where the version counts them into the budget."""
+    if situation.eager or not constants["graphs_in_budget"]:
+        return []
+    gib = engine_constants("vllm")["cuda_graphs"]["gib_per_layer"] * situation.shape.layer_count
+    return [
+        gib_term("CUDA graphs", gib * GIB, f"graphs of {situation.shape.layer_count} layers, as vLLM estimates them")
+    ]
 
 
-def graphs_term() -> Term:
-    return gib_term("CUDA graphs", engine_constants("vllm")["cuda_graphs"]["gib"] * GIB, "captured decode graphs")
-
-
-def non_torch_term(tensor_parallel: int, constants: Mapping[str, Any]) -> Term:
-    gib = constants["non_torch_gib"]["many" if tensor_parallel > 1 else "one"]
-    return gib_term("non-torch", gib * GIB, "CUDA context and collective buffers")
+def non_torch_term(situation: Situation, constants: Mapping[str, Any]) -> Term:
+    """CUDA context and, with several GPUs, collective buffers: large over NVLink, small over PCIe."""
+    link = situation.accelerator.interconnect if situation.accelerator else "unknown"
+    kind = "one" if situation.tensor_parallel == 1 else "linked" if link in FAST_LINKS else "pcie"
+    return gib_term("non-torch", constants["non_torch_gib"][kind] * GIB, "CUDA context and collective buffers")
