@@ -76,7 +76,9 @@ class Chooser:
     def neighbours(self, chosen: FormatId | None) -> list[Candidate]:
         """What was tried and given up, then every other format with a kernel here; vetoed ones say so."""
         done = {chosen} | {candidate.format for candidate in self.tried}
-        others = [self.best_layout(self.deliberation.choice_of(f)) for f in load_schemes() if f not in done]
+        others = [
+            self.best_layout(self.deliberation.choice_of(s.id)) for s in load_schemes().values() if s.id not in done
+        ]
         return self.tried + [self.marked(candidate) for candidate in others if candidate.verdict != "no-kernel"]
 
     def marked(self, candidate: Candidate) -> Candidate:

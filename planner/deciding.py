@@ -134,7 +134,7 @@ def as_decision(answer: Answer) -> Decision:
 
 
 def as_evidence(spoken: Spoken) -> Evidence:
-    outcome = spoken.outcome.model_dump(exclude_none=True, exclude_defaults=True) if spoken.outcome else {}
+    outcome = spoken.outcome.model_dump(mode="json", exclude_none=True, exclude_defaults=True) if spoken.outcome else {}
     return Evidence(
         rule=spoken.rule,
         source=spoken.source,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from planner.choosing import Chooser
+from planner.deciding import Deliberation
 from planner.errors import NoFeasiblePlan
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
@@ -27,14 +28,19 @@ def refusal(chooser: Chooser, model: Model, hardware: Hardware, request: Request
 
 
 def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterator[str]:
-    if request.format:
-        fitting = [c for c in chooser.neighbours(None) if c.verdict == "feasible"]
-        if fitting:
-            best = max(fitting, key=lambda c: c.memory.gib("weights"))
-            spare = f"{best.memory.free_gib:.1f} GiB to spare"
-            yield f"leave out --format {request.format}: {best.format} fits with {spare}"
+    if request.format and (free := _without_insisting(chooser, request)):
+        spare = f"{free.memory.free_gib:.1f} GiB to spare"
+        yield f"leave out --format {request.format}: the rules choose {free.format}, which fits with {spare}"
     if hardware.accelerator and (found := _enough(chooser, hardware)):
         yield f"{found.tensor_parallel * found.replicas}x {hardware.accelerator.name} hold it in {found.format}"
+
+
+def _without_insisting(chooser: Chooser, request: Request) -> Candidate | None:
+    """What the rules choose when the format is left to them."""
+    free = request.model_copy(update={"format": None})
+    deliberation = Deliberation(chooser.deliberation.book, chooser.deliberation.facts, free)
+    found = Chooser(deliberation, replace(chooser.assessor, request=free)).choose()
+    return found[1] if found else None
 
 
 def _enough(chooser: Chooser, hardware: Hardware) -> Candidate | None:

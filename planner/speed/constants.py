@@ -1,4 +1,4 @@
-"""The fitted constants of `planner/catalog/speed_constants.yaml`: a base value each, times what engine, kernel and GPU class do to it."""
+"""The fitted constants of `planner/catalog/speed_constants.yaml`: a base each, times factors of engine, kernel, GPU class."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ServingConstants:
 
 
 def gpu_class(accelerator: Accelerator) -> str:
-    """The class of GPUs an accelerator shares its constants with, or its architecture's own name where there is none."""
+    """The class of GPUs that share constants, or the architecture's own name where there is none."""
     classes: Mapping[str, Any] = load_yaml(FILE)["gpu_classes"]
     for name, architectures in classes.items():
         if accelerator.architecture in architectures:

@@ -81,12 +81,17 @@ def cpu_speed(
         return Speed.unknown(reason, kernel)
     phases = cpu_phases(shape, cpu.bandwidth_gb_s, cpu.matmul_gflops, scheme.id, constants, stored, workload)
     served = closed_loop(phases, constants.serving, workload.concurrency, workload.output_tokens)
-    estimates = {}
+    estimates: dict[str, Estimate] = {}
     for figure, interval in constants.intervals.items():
         value = getattr(served, figure)
         source = f"{interval.source} ({interval.rows} rows)"
         estimates[figure] = Estimate(value, value * interval.low, value * interval.high, source)
-    return Speed(**estimates, kernel=kernel)
+    return Speed(
+        ttft_ms=estimates["ttft_ms"],
+        tpot_ms=estimates["tpot_ms"],
+        output_tokens_per_s=estimates["output_tokens_per_s"],
+        kernel=kernel,
+    )
 
 
 def cpu_phases(

@@ -25,12 +25,6 @@ class Estimate:
             return self
         return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
 
-    def times(self, factor: float) -> Estimate:
-        """The same figure for `factor` independent servers."""
-        if self.value is None or self.low is None or self.high is None:
-            return self
-        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
-
 
 @dataclass(frozen=True, slots=True)
 class Speed:

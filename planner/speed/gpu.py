@@ -37,13 +37,18 @@ def gpu_speed(
     if peaks is None:
         return Speed.unknown(f"{accelerator.name} has no published rate for {scheme.activation} arithmetic", kernel)
     served = serve(shape, peaks, engine, kernel, gpu_class(accelerator), layout, stored, workload)
-    estimates = {}
+    estimates: dict[str, Estimate] = {}
     for figure in FIGURES:
         interval = known.intervals[figure]
         value = getattr(served, figure)
         source = f"{interval.source} ({interval.rows} rows)" + (f"; {known.note}" if known.note else "")
         estimates[figure] = Estimate(value, value * interval.low, value * interval.high, source)
-    return Speed(**estimates, kernel=kernel)
+    return Speed(
+        ttft_ms=estimates["ttft_ms"],
+        tpot_ms=estimates["tpot_ms"],
+        output_tokens_per_s=estimates["output_tokens_per_s"],
+        kernel=kernel,
+    )
 
 
 def serve(

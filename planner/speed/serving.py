@@ -13,7 +13,7 @@ from planner.speed.constants import ServingConstants
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Milliseconds of one decode step with everyone on board, of one prompt alone, and of one prompt in a full chunk."""
+    """Milliseconds of a decode step with everyone on board, of one prompt alone, and of one in a full chunk."""
 
     decode_ms: float
     prefill_alone_ms: float

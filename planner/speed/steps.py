@@ -1,4 +1,4 @@
-"""The time of one step: a sum of rooflines and fitted constants. Plain arithmetic: floats in, floats out; arrays likewise."""
+"""The time of one step: rooflines and fitted constants, summed. Plain arithmetic, so arrays work as floats do."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class WeightParts:
-    """Parameters by what a step does with them: read always (dense), when chosen (expert), 16-bit (plain), looked up."""
+    """Parameters by use in a step: read always (dense), when chosen (expert), in 16 bits (plain), looked up."""
 
     dense: float
     expert: float
@@ -87,7 +87,7 @@ class WeightParts:
 
 
 def decode_work(shape: Shape, stored: Stored, layout: Layout, sequences: float, context_tokens: float) -> Work:
-    """A step that adds one token to each of `sequences` requests (all accelerators together) of `context_tokens` each."""
+    """A step that adds a token to each of `sequences` requests of `context_tokens` (all accelerators together)."""
     return _work(
         shape,
         stored,
@@ -153,12 +153,14 @@ def touched_share(shape: Shape, tokens: float) -> float:
     total = sum(e.count * e.experts for e in shape.experts)
     if not total:
         return 0.0
-    touched = sum(e.count * e.experts * (1 - (1 - e.experts_per_token / e.experts) ** tokens) for e in shape.experts)
+    touched: float = sum(
+        e.count * e.experts * (1 - (1 - e.experts_per_token / e.experts) ** tokens) for e in shape.experts
+    )
     return touched / total
 
 
 def attended_tokens(shape: Shape, context_tokens: float) -> float:
-    """How many tokens' worth of the whole cache one new token reads: fewer than the context where layers have windows."""
+    """Tokens' worth of the whole cache that one new token reads: fewer than the context where layers have windows."""
     width = sum(_cache_width(group) * group.count for group in shape.attention)
     if not width:
         return 0.0
