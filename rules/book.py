@@ -51,7 +51,7 @@ class Book:
 
 def _first(chapter: Chapter, facts: Facts, avoiding: frozenset[str]) -> Answer:
     for index, rule in enumerate(chapter.rules):
-        if rule.failed_clause(facts) is None and not rule.vetoed(facts, avoiding):
+        if rule.speaks(facts, avoiding):
             return Answer(chapter.decision, chapter.question, (rule,), chapter.rules[:index], facts)
     return Answer(chapter.decision, chapter.question, (), chapter.rules, facts)
 
@@ -60,8 +60,7 @@ def _every(chapter: Chapter, facts: Facts, avoiding: frozenset[str]) -> Answer:
     spoke: list[Rule] = []
     silent: list[Rule] = []
     for rule in chapter.rules:
-        speaks = rule.failed_clause(facts) is None and not rule.vetoed(facts, avoiding)
-        (spoke if speaks else silent).append(rule)
+        (spoke if rule.speaks(facts, avoiding) else silent).append(rule)
     return Answer(chapter.decision, chapter.question, tuple(spoke), tuple(silent), facts)
 
 

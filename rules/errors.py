@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class RuleError(Exception):
@@ -26,6 +27,11 @@ class RuleError(Exception):
     @property
     def where(self) -> str:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
+    def as_plain(self) -> dict[str, Any]:
+        """The problem as plain JSON values."""
+        place = {"file": self.file, "line": self.line, "column": self.column}
+        return {**place, "message": self.message, "nearest": list(self.nearest), "fix": self.fix}
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.message}" if self.where else self.message]

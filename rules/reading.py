@@ -79,6 +79,7 @@ class _RuleReader:
             line=self.document.place(at)[0],
             copies=copies,
             getters=tuple((key, attrgetter(fact)) for key, fact in copies.items()),
+            tests=tuple(clause.holds for clause in clauses),
             choices=frozenset(v for k, v in then.model_dump().items() if isinstance(v, str) and k not in copies),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rules.clauses import Clause
+from rules.clauses import Clause, Test
 from rules.outcomes import Outcome
 from rules.schema import Example, Pick
 from rules.vocabulary import Facts
@@ -28,6 +28,19 @@ class Rule:
     copies: Mapping[str, str] = field(default_factory=dict)
     getters: tuple[tuple[str, Callable[[Facts], Any]], ...] = ()
     choices: frozenset[str] = frozenset()
+    tests: tuple[Test, ...] = ()
+
+    def speaks(self, facts: Facts, avoiding: frozenset[str]) -> bool:
+        """Whether all its clauses hold and nothing it would choose is to be avoided. The path of every decision."""
+        for holds in self.tests:
+            if not holds(facts):
+                return False
+        return not avoiding or not self.vetoed(facts, avoiding)
+
+    @property
+    def concludes(self) -> dict[str, Any]:
+        """What its author wrote under `then`."""
+        return {**self.then.model_dump(mode="json", exclude_unset=True), **self.copies}
 
     def failed_clause(self, facts: Facts) -> Clause | None:
         """The first clause that does not hold; None when the rule speaks."""
@@ -44,8 +57,6 @@ class Rule:
 
     def vetoed(self, facts: Facts, avoiding: frozenset[str]) -> bool:
         """Whether anything it would choose is to be avoided."""
-        if not avoiding:
-            return False
         copied = (get(facts) for _, get in self.getters)
         return not avoiding.isdisjoint(self.choices) or any(value in avoiding for value in copied)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,6 +23,15 @@ class Source:
     date: str
     says: str
     link: str | None = None
+
+    @property
+    def work(self) -> str:
+        """The publication's key: `A` of `A.tree.3`."""
+        return self.id.partition(".")[0]
+
+    def as_plain(self) -> dict[str, str | None]:
+        """The statement as plain JSON values, without its id."""
+        return {key: value for key, value in asdict(self).items() if key != "id"}
 
 
 def read_sources(file: Path) -> Mapping[str, Source]:
