@@ -32,7 +32,7 @@ class RunningServer:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start one server. `port` None takes any free one; `ready_within_s` bounds its start with loading the model."""
+    """How to start one server. `port` None takes any free one; `ready_within_s` bounds its start and the loading."""
 
     engine: Engine
     model: Path

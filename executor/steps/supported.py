@@ -15,7 +15,7 @@ def require_supported(plan: Plan) -> None:
         raise ExecutionFailed(
             f"this executor runs {' and '.join(ENGINES)}; the plan is for {engine}",
             where=f"plan for {plan.model.name} on {plan.hardware.label}",
-            fix=f"plan for a CPU (quantplan plan MODEL --on here), or start {engine} yourself with the plan's arguments",
+            fix=f"plan for a CPU (quantplan plan MODEL --on here), or start {engine} with the plan's arguments",
         )
     if plan.facts.get("hardware", {}).get("kind") == "gpu":
         raise ExecutionFailed(
