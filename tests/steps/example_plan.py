@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from planner.plan import Candidate, Cost, Decision, Evidence, HardwareSummary, Memory, ModelSummary, Plan
-from planner.plan import Prediction, Rung, Stage, Term
+from planner.plan import (
+    Candidate,
+    Cost,
+    Decision,
+    Evidence,
+    HardwareSummary,
+    Memory,
+    ModelSummary,
+    Plan,
+    Prediction,
+    Rung,
+    Stage,
+    Term,
+)
 from planner.request import Request, Workload
 
 STAGES: tuple[tuple[str, str, dict[str, Any]], ...] = (
