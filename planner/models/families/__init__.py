@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from planner.errors import BadInput, nearest
 from planner.models.config import WRONG, Config, shown
-from planner.models.families import classic, dense, encoders, latent, sparse
+from planner.models.families import classic, dense, encoders, gemma, hybrid, latent, multimodal, sparse
 from planner.models.shape import Shape
 
 Family = Callable[[Config], Shape]
@@ -29,8 +29,14 @@ FAMILIES: dict[str, Family] = {
     "ernie4_5_moe": sparse.ernie4_5_moe,
     "exaone4": dense.exaone4,
     "falcon": classic.falcon,
+    "falcon_h1": hybrid.falcon_h1,
+    "falcon_mamba": hybrid.mamba,
     "gemma": dense.gemma,
     "gemma2": dense.gemma2,
+    "gemma3": multimodal.gemma3_seeing,
+    "gemma3_text": gemma.gemma3,
+    "gemma4": multimodal.gemma4_seeing,
+    "gemma4_text": gemma.gemma4,
     "glm": dense.glm,
     "glm4": dense.glm4,
     "glm4_moe": sparse.glm4_moe,
@@ -42,14 +48,26 @@ FAMILIES: dict[str, Family] = {
     "gptj": classic.gptj,
     "granite": dense.llama,
     "granitemoe": sparse.granitemoe,
+    "granitemoehybrid": hybrid.granitemoehybrid,
+    "jamba": hybrid.jamba,
     "kimi_k2": latent.deepseek,
+    "kimi_linear": hybrid.kimi_linear,
+    "lfm2": hybrid.lfm2,
     "llama": dense.llama,
+    "llama4": multimodal.llama4,
+    "llama4_text": multimodal.llama4_text,
+    "mamba": hybrid.mamba,
+    "mamba2": hybrid.mamba2,
     "minimax_m2": sparse.minimax_m2,
+    "ministral3": dense.llama,
     "mistral": dense.llama,
+    "mistral3": multimodal.mistral3,
     "mixtral": sparse.mixtral,
+    "mllama": multimodal.mllama,
     "modernbert": encoders.modernbert,
     "mpt": classic.mpt,
     "nemotron": dense.nemotron,
+    "nemotron_h": hybrid.nemotron_h,
     "nomic_bert": encoders.nomic_bert,
     "olmo2": dense.olmo2,
     "olmo3": dense.olmo3,
@@ -59,9 +77,18 @@ FAMILIES: dict[str, Family] = {
     "phi3": dense.llama,
     "phimoe": sparse.phimoe,
     "qwen2": dense.qwen2,
+    "qwen2_5_vl": multimodal.qwen2_5_vl,
     "qwen2_moe": sparse.qwen2_moe,
+    "qwen2_vl": multimodal.qwen2_vl,
     "qwen3": dense.qwen3,
+    "qwen3_5": multimodal.qwen3_5_seeing,
+    "qwen3_5_moe": multimodal.qwen3_5_moe_seeing,
+    "qwen3_5_moe_text": hybrid.qwen3_next,
+    "qwen3_5_text": hybrid.qwen3_5,
     "qwen3_moe": sparse.qwen3_moe,
+    "qwen3_next": hybrid.qwen3_next,
+    "qwen3_vl": multimodal.qwen3_vl,
+    "qwen3_vl_moe": multimodal.qwen3_vl_moe,
     "roberta": encoders.bert,
     "seed_oss": dense.seed_oss,
     "smollm3": dense.gemma,
@@ -80,12 +107,16 @@ def shape_from_config(values: Mapping[str, object], where: str = "config.json") 
     Raises BadInput for a missing, mistyped or absurd value, and for a family without a function here.
     """
     config = Config(values, where)
+    return family_named(config)(config)
+
+
+def family_named(config: Config) -> Family:
+    """The function of the config's `model_type`. Raises BadInput, with the nearest families, when there is none."""
     name = config.text("model_type")
     if not FAMILY_NAME.fullmatch(name):
-        raise BadInput(f"model_type {shown(name)} is not a family name", where=where, fix=WRONG)
+        raise BadInput(f"model_type {shown(name)} is not a family name", where=config.where, fix=WRONG)
     family = FAMILIES.get(name)
     if family is None:
-        raise BadInput(
-            f"model family {name} is not known to quantplan", where=where, nearest=nearest(name, FAMILIES), fix=ADD_ONE
-        )
-    return family(config)
+        what = f"model family {name} is not known to quantplan"
+        raise BadInput(what, where=config.where, nearest=nearest(name, FAMILIES), fix=ADD_ONE)
+    return family

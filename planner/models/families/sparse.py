@@ -24,7 +24,7 @@ from planner.models.shape import ExpertLayers, Shape
 def read_experts(config: Config, count: int, *, width: str = "moe_intermediate_size", shared: int = 0) -> ExpertLayers:
     """The routed experts of `count` layers: `width` is the key of an expert's width, `shared` the width always on."""
     experts = config.integer("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
-    per_token = config.integer("num_experts_per_tok", "num_experts_per_token", "moe_k", "num_selected_experts")
+    per_token = config.integer("num_experts_per_tok", "num_experts_per_token", "moe_k", "top_k_experts")
     if per_token > experts:
         raise config.wrong("num_experts_per_tok", f"at most the number of experts ({experts})")
     return ExpertLayers(count, experts, per_token, config.integer(width), shared)

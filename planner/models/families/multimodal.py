@@ -1,0 +1,142 @@
+"""Models that see: a decoder of another family with a vision tower, under one config with nested sections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from planner.models.config import Config
+from planner.models.families.dense import qwen2, qwen3
+from planner.models.families.gemma import gemma3, gemma4
+from planner.models.families.hybrid import qwen3_5, qwen3_next
+from planner.models.families.sparse import qwen3_moe, read_experts
+from planner.models.families.vision import (
+    llama4_tower,
+    mllama_tower,
+    pixtral_tower,
+    qwen2_5_vl_tower,
+    qwen2_vl_tower,
+    qwen3_vl_tower,
+    siglip_tower,
+)
+from planner.models.layers import Matrices, decoder, expert_mlps, gated_mlp, grouped_attention, norm, read_core, vector
+from planner.models.shape import AttentionLayers, Shape
+
+Family = Callable[[Config], Shape]
+
+
+def text_section(config: Config) -> Config:
+    """The decoder's config: `text_config`, or the top level where an older config has no sections.
+
+    A family name and a `tie_word_embeddings` written only at the top level count for the decoder too.
+    """
+    if not config.has("text_config"):
+        return config
+    section = config.section("text_config")
+    top = {key: config.values[key] for key in ("tie_word_embeddings", "model_type") if key in config.values}
+    return section.with_defaults(top)
+
+
+def seeing(config: Config, text: Shape, vision: Matrices) -> Shape:
+    """The decoder with its tower, named after the whole model."""
+    names = config.texts("architectures")
+    return replace(
+        text,
+        family=config.text("model_type"),
+        architecture=names[0] if names else text.architecture,
+        matrices=(*text.matrices, *(m for m in vision if m.parameters)),
+    )
+
+
+def with_tower(text_family: Family, tower: Callable[[Config], Matrices]) -> Family:
+    """A family whose tower needs nothing of the decoder."""
+
+    def family(config: Config) -> Shape:
+        vision = tower(config.section("vision_config")) if config.has("vision_config") else []
+        return seeing(config, text_family(text_section(config)), vision)
+
+    return family
+
+
+qwen2_vl = with_tower(qwen2, qwen2_vl_tower)
+qwen2_5_vl = with_tower(qwen2, qwen2_5_vl_tower)
+qwen3_vl = with_tower(qwen3, qwen3_vl_tower)
+qwen3_vl_moe = with_tower(qwen3_moe, qwen3_vl_tower)
+qwen3_5_seeing = with_tower(qwen3_5, qwen3_vl_tower)
+qwen3_5_moe_seeing = with_tower(qwen3_next, qwen3_vl_tower)
+
+
+def gemma3_seeing(config: Config) -> Shape:
+    text = gemma3(text_section(config))
+    tower = siglip_tower(config.section("vision_config"), text.hidden_size) if config.has("vision_config") else []
+    return seeing(config, text, tower)
+
+
+def gemma4_seeing(config: Config) -> Shape:
+    """Gemma 4's towers are not modelled: the decoder alone is counted, and said so."""
+    text = gemma4(text_section(config))
+    seen = config.has("vision_config")
+    notes = ("the vision and audio towers are not counted",) if seen else ()
+    return replace(seeing(config, text, []), notes=(*text.notes, *notes))
+
+
+def mistral3(config: Config) -> Shape:
+    """Mistral Small 3.1 and later, Ministral 3: any text family with Pixtral's tower."""
+    from planner.models.families import family_named
+
+    section = text_section(config)
+    text = family_named(section)(section)
+    merge = config.integer("spatial_merge_size", default=2)
+    vision = config.section("vision_config")
+    return seeing(config, text, pixtral_tower(vision, text.hidden_size, merge) if vision.values else [])
+
+
+def mllama(config: Config) -> Shape:
+    """Llama 3.2 Vision: `cross_attention_layers` look at the image instead of the text."""
+    section = text_section(config)
+    core = read_core(section)
+    crossing = len(section.integers("cross_attention_layers"))
+    layers = [
+        *grouped_attention(core, core.layers),
+        *norm(core.head_dim, 2 * crossing, role="qk_norm"),
+        *vector("other", "cross_attention_gates", 2, crossing),
+        *gated_mlp(core.hidden, core.intermediate, core.layers),
+        *norm(core.hidden, 2 * core.layers + 1),
+        *vector("embedding", "image_tokens", 8 * core.hidden, 1),
+    ]
+    attention = (
+        core.full_attention(core.layers - crossing),
+        replace(core.full_attention(crossing), kind="cross"),
+    )
+    text = decoder(section, core, layers, attention=attention)
+    tower = mllama_tower(config.section("vision_config"), core.hidden) if config.has("vision_config") else []
+    return seeing(config, text, tower)
+
+
+def llama4_text(config: Config) -> Shape:
+    """Llama 4: chunked attention on three layers of four; routed layers every `interleave_moe_layer_step`."""
+    core = read_core(config)
+    routed = core.layers // config.integer("interleave_moe_layer_step", default=1)
+    experts = read_experts(config, routed, width="intermediate_size", shared=core.intermediate)
+    dense_width = config.integer("intermediate_size_mlp", default=core.intermediate)
+    bias = config.flag("attention_bias", False)
+    layers = [
+        *grouped_attention(core, core.layers, qkv_bias=bias, o_bias=bias),
+        *gated_mlp(core.hidden, dense_width, core.layers - routed),
+        *expert_mlps(core.hidden, experts),
+        *norm(core.hidden, 2 * core.layers + 1),
+    ]
+    return decoder(config, core, layers, attention=_llama4_attention(config, core.full_attention()), experts=(experts,))
+
+
+def _llama4_attention(config: Config, every: AttentionLayers) -> tuple[AttentionLayers, ...]:
+    full = every.count // config.integer("no_rope_layer_interval", default=4)
+    chunk = config.integer("attention_chunk_size", default=8192)
+    chunked = replace(every, count=every.count - full, kind="chunked", window_tokens=chunk)
+    return replace(every, count=full), chunked
+
+
+def llama4(config: Config) -> Shape:
+    text = llama4_text(text_section(config))
+    tower = llama4_tower(config.section("vision_config"), text.hidden_size) if config.has("vision_config") else []
+    return seeing(config, text, tower)
