@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,13 @@ Builder = Callable[[Path, Path], dict[str, Any]]
 """Fills an empty directory (first argument), logging to the second, and returns what the manifest should say."""
 
 
-def ensure(workshop: Workshop, spec: Spec, build: Builder, *, for_this_cpu: bool = False) -> Path:
+def ensure(workshop: Workshop, spec: Spec, build: Builder, depends: Sequence[str] = ()) -> Path:
     """The directory of the toolchain, built first if it is not there. A second builder waits for the first.
 
+    `depends` is what the result depends on besides the pins and Python (the CPU it is compiled for, say).
     ExecutionFailed with the build log's tail and path when it cannot be built; nothing half-built is kept.
     """
-    directory = workshop.root / f"{spec.name}-{_key(spec, for_this_cpu)}"
+    directory = workshop.root / f"{spec.name}-{_key(spec, depends)}"
     if is_whole(directory):
         return directory
     with lock(workshop.root / "locks" / f"{directory.name}.lock", waiting=_say_waiting(workshop, spec)):
@@ -67,8 +68,7 @@ def manifest(directory: Path) -> dict[str, Any]:
 
 def _build_aside(workshop: Workshop, spec: Spec, build: Builder, directory: Path) -> None:
     log_path = workshop.log_path(spec)
-    for left_over in workshop.root.glob(f"{directory.name}{PARTIAL}*"):
-        shutil.rmtree(left_over, ignore_errors=True)
+    _remove_left_overs(workshop.root, spec)
     require_space(workshop.root, spec.needs_bytes)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     log_path.unlink(missing_ok=True)
@@ -107,17 +107,18 @@ def _say_waiting(workshop: Workshop, spec: Spec) -> Callable[[str], None]:
     return lambda holder: workshop.on_progress(f"Waiting: {spec.name} is being built by {holder}", None)
 
 
-def _key(spec: Spec, for_this_cpu: bool) -> str:
-    """Names everything the result depends on: the pins, Python, the platform and, for native code, the CPU."""
-    depends = [spec.model_dump_json(), sys.version_info[:2], sys.platform, platform.machine()]
-    if for_this_cpu:
-        depends.append(_cpu_flags())
-    return hashlib.sha256(repr(depends).encode()).hexdigest()[:12]
+def _key(spec: Spec, depends: Sequence[str]) -> str:
+    """Names everything the result depends on: pins, Python, platform and `depends`; not what explains them."""
+    pins = spec.model_dump_json(exclude={"why", "source", "as_of", "needs_bytes", "own"})
+    content = repr([pins, sys.version_info[:2], sys.platform, platform.machine(), *depends])
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _cpu_flags() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((" ".join(sorted(line.split())) for line in lines if line.startswith(("flags", "Features"))), "")
+def _remove_left_overs(root: Path, spec: Spec) -> None:
+    """Remove what builders that are gone left of this toolchain."""
+    import psutil
+
+    for left_over in root.glob(f"{spec.name}-*{PARTIAL}*"):
+        builder = left_over.name.rpartition(PARTIAL)[2]
+        if not psutil.pid_exists(int(builder)):
+            shutil.rmtree(left_over, ignore_errors=True)

@@ -45,10 +45,11 @@ class OwnSpec(Frozen):
 
 
 class LlamaCppSpec(Spec):
-    """How llama.cpp is compiled. `build_tools` are fetched from PyPI where the machine has none."""
+    """How llama.cpp is compiled. `build_tools` are fetched from PyPI where the machine's own cmake is missing or older."""
 
     programs: tuple[str, ...]
     cmake_options: tuple[str, ...]
+    minimum_cmake: tuple[int, int]
     build_tools: tuple[str, ...]
     own: OwnSpec
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 from collections.abc import Callable
@@ -15,13 +16,24 @@ from executor.toolchains.environments import make_environment, pip
 from executor.toolchains.llama_source import llama_source
 from planner.errors import ExecutionFailed
 
+QUICK_BUILD = Path(__file__).with_name("quick_build.cmake")
 STEP_OF = re.compile(r"^\[(\d+)/(\d+)\]")  # ninja
 PERCENT = re.compile(r"^\[\s*(\d+)%\]")  # make
 
 
 def built_programs(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Path:
     """The directory that holds the compiled programs, compiled first if need be (minutes)."""
-    return ensure(workshop, spec, _builder(workshop, spec, source), for_this_cpu=True)
+    depends = (source.sha256, QUICK_BUILD.read_text(encoding="utf-8"), cpu_flags())
+    return ensure(workshop, spec, _builder(workshop, spec, source), depends)
+
+
+def cpu_flags() -> str:
+    """The instruction sets of this CPU: programs compiled for it may not run on another."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((" ".join(sorted(line.split())) for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def _builder(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Builder:
@@ -51,12 +63,19 @@ def require_compiler() -> None:
 
 def _build_tools(workshop: Workshop, spec: LlamaCppSpec, directory: Path, log_path: Path) -> Path | None:
     """Where cmake and ninja lie: None when the machine's own will do, else an environment with the pinned wheels."""
-    if shutil.which("cmake") and (shutil.which("ninja") or shutil.which("make")):
+    if _has_cmake(workshop, spec, log_path) and (shutil.which("ninja") or shutil.which("make")):
         return None
-    workshop.on_progress("Fetching cmake and ninja (this machine has none)", None)
+    workshop.on_progress("Fetching cmake and ninja (this machine has none that will do)", None)
     python = make_environment(workshop, directory, log_path)
     pip(workshop, python, ["install", *spec.build_tools], log_path, "Fetching cmake and ninja")
     return python.parent
+
+
+def _has_cmake(workshop: Workshop, spec: LlamaCppSpec, log_path: Path) -> bool:
+    if shutil.which("cmake") is None:
+        return False
+    said = re.search(r"version (\d+)\.(\d+)", workshop.processes.run_tool(["cmake", "--version"], log_path))
+    return said is not None and (int(said[1]), int(said[2])) >= spec.minimum_cmake
 
 
 def _compile(
@@ -65,13 +84,19 @@ def _compile(
     cmake = tools / "cmake" if tools else "cmake"
     env = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"} if tools else {}
     generator = ["-G", "Ninja"] if tools or shutil.which("ninja") else ["-G", "Unix Makefiles"]
-    options = [f"-D{option}" for option in (*spec.cmake_options, f"LLAMA_BUILD_COMMIT={source.commit}")]
+    options = [f"-D{option}" for option in _options(spec, source)]
     workshop.on_progress("Configuring the build of llama.cpp", 0.0)
-    configure = [cmake, "-S", tree, "-B", build, *generator, *options, "-DLLAMA_BUILD_NUMBER=0"]
+    configure = [cmake, "-S", tree, "-B", build, *generator, *options]
     workshop.processes.run_tool(configure, log, env=env)
     jobs = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     compile_ = [cmake, "--build", build, "-j", jobs, "--target", *spec.programs]
     workshop.processes.run_tool(compile_, log, on_line=_counted(workshop), env=env)
+
+
+def _options(spec: LlamaCppSpec, source: SourceSpec) -> list[str]:
+    """The pinned options, and what llama.cpp would else ask git for (the archive has no history: build 0)."""
+    named = [f"LLAMA_BUILD_COMMIT={source.commit}", "LLAMA_BUILD_NUMBER=0"]
+    return [*spec.cmake_options, *named, f"CMAKE_PROJECT_llama.cpp_INCLUDE={QUICK_BUILD}"]
 
 
 def _counted(workshop: Workshop) -> Callable[[str], None]:
