@@ -67,7 +67,7 @@ class _Compiler:
         except SyntaxError as error:
             raise BadClause(
                 f"cannot read the clause `{self.text}`",
-                column=error.offset or 1,
+                column=min(error.offset or len(self.text), len(self.text)),
                 fix="write one comparison a line: `workload.context_tokens >= 32768`, `not model.is_moe`",
             ) from None
 

@@ -105,7 +105,8 @@ class _RuleReader:
                 try:
                     check_given(group, name, value)
                 except BadShape as error:
-                    yield _at(self.document, (*at, group, name), error)
+                    misspelt = f"{group}.{name}" not in declared_facts()
+                    yield _at(self.document, (*at, group, name), error, of_key=misspelt)
 
     def clauses(self, text: RuleText, at: Steps) -> tuple[Clause, ...]:
         compiled = []
@@ -136,7 +137,7 @@ def _stand_in(fact: Declared) -> Any:
     return fact.values[0] if fact.values else fact.default
 
 
-def _at(document: Document, steps: Steps, error: RuleError) -> RuleError:
-    """The same problem, placed in the document."""
-    error.file, (error.line, error.column) = document.file, document.place(steps)
+def _at(document: Document, steps: Steps, error: RuleError, *, of_key: bool = False) -> RuleError:
+    """The same problem, placed in the document: at the value the steps lead to, or at its key."""
+    error.file, (error.line, error.column) = document.file, document.place(steps, of_key=of_key)
     return error

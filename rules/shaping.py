@@ -11,8 +11,8 @@ from rules.errors import BadShape, nearest
 
 
 def shape_error(document: Document, error: ValidationError, model: type[BaseModel], at: Steps = ()) -> BadShape:
-    """The first complaint, placed. `at` is where in the document the validated part stands."""
-    first = error.errors()[0]
+    """The first complaint, misspelt keys before missing ones. `at`: where the validated part stands."""
+    first = min(error.errors(), key=lambda complaint: complaint["type"] != "extra_forbidden")
     within = tuple(first["loc"])
     known = _keys_of(model, within[:-1])
     key = str(within[-1]) if within else ""
