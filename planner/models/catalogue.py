@@ -20,7 +20,7 @@ class Entry:
 
     `config` has the keys of config.json that decide the shape. `published_formats` maps a scheme to the repository
     that offers it; `base_ids` are the untuned siblings of a chat model. `params_b_published` is what the model card
-    says, kept apart from what the shape adds up to so that tests can compare them.
+    says (None: only a rounded name), kept apart from what the shape adds up to so that tests can compare them.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Entry:
     config: Mapping[str, object]
     is_chat: bool
     source: str
-    params_b_published: float
+    params_b_published: float | None = None
     active_params_b_published: float | None = None
     stored_format: str = "bf16"
     aliases: tuple[str, ...] = ()
