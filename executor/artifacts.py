@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written aside, synced, checked, renamed, and remembered by size and SHA-256."""
+"""Files that are either whole or absent: written aside, synced, checked, renamed, remembered by size and SHA-256."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def become(command: list[str], guard: int, pid_fd: int) -> None:
 
 
 def die_with_parent() -> None:
-    """Linux: prctl(PR_SET_PDEATHSIG, SIGKILL), should the guard itself be killed. Elsewhere the journal catches that."""
+    """Linux: prctl(PR_SET_PDEATHSIG, SIGKILL), should the guard itself be killed. Elsewhere the journal helps."""
     if sys.platform == "linux":
         import ctypes
 

@@ -19,7 +19,7 @@ class Held(Exception):
 
 @contextlib.contextmanager
 def lock(path: Path, *, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock file for the block. `Held` when it is taken, unless `waiting` is given: told once who has it, then waits."""
+    """Hold the lock file for the block. When it is taken: `Held`, or `waiting` is told by whom and the block waits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         told = False

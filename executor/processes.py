@@ -1,4 +1,4 @@
-"""Child processes that are always stopped: own process group, output in a log, journalled, ended with us even by kill -9.
+"""Child processes that are always stopped: own group, output in a log, journalled, ended with us even by kill -9.
 
 Every tool runs under `executor/guard.py`, which ends the tool's whole group when quantplan is gone, however it went.
 """
@@ -38,7 +38,7 @@ class Register(Protocol):
 
 @dataclass(slots=True)
 class Process:
-    """One running tool. `pid` is the tool's own (and its group's), `created_at` its start in seconds since the epoch."""
+    """One running tool. `pid` is its own and its group's; `created_at` is its start in seconds since the epoch."""
 
     pid: int
     created_at: float
@@ -172,7 +172,7 @@ def require_program(program: str) -> None:
 
 
 def kill_survivors(recorded: Sequence[tuple[int, float]]) -> list[int]:
-    """Kill what an earlier run started and lost: recorded (pid, start time) pairs that still match. Returns their pids."""
+    """Kill what an earlier run lost: those recorded (pid, start time) pairs that still match. Returns their pids."""
     survivors = [pid for pid, created_at in recorded if _is_same_process(pid, created_at)]
     for pid in survivors:
         _signal_group(pid, signal.SIGKILL)

@@ -45,7 +45,7 @@ class OwnSpec(Frozen):
 
 
 class LlamaCppSpec(Spec):
-    """How llama.cpp is compiled. `build_tools` are fetched from PyPI where the machine's own cmake is missing or older."""
+    """How llama.cpp is compiled. `build_tools` come from PyPI where the machine's own cmake is missing or older."""
 
     programs: tuple[str, ...]
     cmake_options: tuple[str, ...]

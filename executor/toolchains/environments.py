@@ -1,4 +1,4 @@
-"""Virtual environments with pinned packages: `python -m venv` and the environment's own pip, under the user's pip configuration."""
+"""Virtual environments with pinned packages, made by `python -m venv` and their own pip, as the user configured pip."""
 
 from __future__ import annotations
 

@@ -34,8 +34,9 @@ def _builder(workshop: Workshop, spec: SourceSpec) -> Builder:
 def _download(workshop: Workshop, spec: SourceSpec, directory: Path, log_path: Path) -> Path:
     workshop.on_progress(f"Fetching llama.cpp's source ({spec.package} {spec.version}, about 75 MB)", None)
     python = make_environment(workshop, directory / "pip", log_path)
-    arguments = ["download", "--no-deps", "--no-binary", spec.package, "--dest", directory]
-    pip(workshop, python, [*arguments, f"{spec.package}=={spec.version}"], log_path, "Fetching llama.cpp's source")
+    pinned = f"{spec.package}=={spec.version}"
+    arguments = ["download", "--no-deps", "--no-binary", spec.package, "--dest", str(directory), pinned]
+    pip(workshop, python, arguments, log_path, "Fetching llama.cpp's source")
     archives = list(directory.glob("*.tar.gz"))
     if len(archives) != 1:
         raise ExecutionFailed(f"pip downloaded {len(archives)} source archives of {spec.package} instead of one")

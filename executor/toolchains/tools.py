@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from executor.processes import Processes
-from executor.toolchains.building import Progress, Workshop, ensure, manifest
+from executor.toolchains.building import Builder, Progress, Workshop, ensure, manifest
 from executor.toolchains.catalog import EnvironmentSpec, catalog
 from executor.toolchains.environments import installed_versions, make_environment, pip
 from executor.toolchains.llama_build import built_programs
@@ -55,10 +56,10 @@ class Toolchains:
         workshop = self._workshop()
         script = llama_source(workshop, source) / source.provides
         if own := own_programs(spec):
-            return LlamaCpp(*own.paths.values(), convert_script=script, version=own.version, origin="own")
+            return _llama_cpp(list(own.paths.values()), script, own.version, "own")
         directory = built_programs(workshop, spec, source)
         programs = [directory / program for program in spec.programs]
-        return LlamaCpp(*programs, convert_script=script, version=manifest(directory)["version"], origin="built")
+        return _llama_cpp(programs, script, manifest(directory)["version"], "built")
 
     def gguf_convert(self) -> Python:
         """The Python that runs convert_hf_to_gguf.py."""
@@ -74,8 +75,13 @@ class Toolchains:
         return Workshop(self._root, self._processes or Processes(), self._on_progress)
 
 
-def _environment_builder(workshop: Workshop, spec: EnvironmentSpec) -> Callable[[Path, Path], dict[str, dict[str, str]]]:
-    def build(directory: Path, log_path: Path) -> dict[str, dict[str, str]]:
+def _llama_cpp(programs: Sequence[Path], script: Path, version: str, origin: str) -> LlamaCpp:
+    server, quantize, perplexity, bench = programs
+    return LlamaCpp(server, quantize, perplexity, bench, script, version.removeprefix("version: "), origin)
+
+
+def _environment_builder(workshop: Workshop, spec: EnvironmentSpec) -> Builder:
+    def build(directory: Path, log_path: Path) -> dict[str, Any]:
         workshop.on_progress(f"Making the environment {spec.name}: {spec.why}", None)
         python = make_environment(workshop, directory / "environment", log_path)
         pip(workshop, python, ["install", *spec.packages], log_path, f"Installing {spec.name}")

@@ -1,0 +1,81 @@
+"""One attempt at one step: begun in the journal, run, and recorded with its result or its error."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from executor.artifacts import no_space_left
+from executor.explaining import EXPLANATIONS
+from executor.processes import RESUME, Processes
+from executor.step import Result, StepContext
+from executor.toolchains import Toolchains
+from planner.errors import ExecutionFailed, QuantplanError
+from planner.plan import Stage
+from planner.ports import StepRecord
+
+if TYPE_CHECKING:
+    from executor.run import Run
+
+
+def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Processes) -> Result:
+    """Run the step and return its result. ExecutionFailed, naming the step, when it cannot be finished."""
+    number = run.journal.next_attempt(run.run_id, stage.name)
+    log_path = run.workspace.log_path(run.plan.stages.index(stage) + 1, stage.name, number)
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    run.journal.begin_step(run.run_id, stage.name, number, log_path)
+    run.tell(stage, "running", EXPLANATIONS[stage.kind], None)
+    try:
+        result = run.steps[stage.kind].run(_context(run, stage, results, log_path, processes))
+        run.journal.end_step(run.run_id, stage.name, number, result)
+    except KeyboardInterrupt:
+        run.journal.fail_step(run.run_id, stage.name, number, "interrupted", "stopped from outside")
+        raise
+    except Exception as error:
+        failure = _named(error, stage, log_path)
+        run.tell(stage, "failed", failure.what)
+        run.journal.fail_step(run.run_id, stage.name, number, "failed", str(failure))
+        raise failure from error
+    run.tell(stage, "done", "", 1.0)
+    return result
+
+
+def _context(
+    run: Run, stage: Stage, results: Mapping[str, Result], log_path: Path, processes: Processes
+) -> StepContext:
+    def report(message: str, fraction: float | None) -> None:
+        run.tell(stage, "running", message, fraction)
+
+    return StepContext(
+        plan=run.plan,
+        stage=stage,
+        workspace=run.workspace.directory,
+        results=results,
+        log_path=log_path,
+        report=report,
+        toolchains=Toolchains(on_progress=report, processes=processes),
+        processes=processes,
+        finished=_finished(run, results),
+    )
+
+
+def _finished(run: Run, results: Mapping[str, Result]) -> tuple[StepRecord, ...]:
+    """The journal's records of the steps whose results this one may use, in the plan's order."""
+    recorded = run.journal.steps(run.run_id)
+    return tuple(recorded[stage.name] for stage in run.plan.stages if stage.name in results)
+
+
+def _named(error: Exception, stage: Stage, log_path: Path) -> ExecutionFailed:
+    """The error as one that names its step and says how to go on."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        error = no_space_left(log_path.parent)
+    if isinstance(error, QuantplanError):
+        where = f"step {stage.name}" + (f": {error.where}" if error.where else "")
+        return ExecutionFailed(error.what, where=where, nearest=error.nearest, fix=error.fix or RESUME)
+    with log_path.open("a", encoding="utf-8") as log:
+        traceback.print_exception(error, file=log)
+    what = f"{type(error).__name__}: {error}\nThe whole log: {log_path}"
+    return ExecutionFailed(what, where=f"step {stage.name}", fix=RESUME)

@@ -1,0 +1,64 @@
+"""Where runs live: the journal, and one directory a run with its artefacts, logs and report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from executor.artifacts import remove_partials
+from executor.locking import Held, is_locked, lock
+from planner.errors import ExecutionFailed
+
+
+def home_directory() -> Path:
+    """`$QUANTPLAN_HOME`, else `$XDG_DATA_HOME/quantplan`, else `~/.local/share/quantplan`; it need not exist yet."""
+    if own := os.environ.get("QUANTPLAN_HOME"):
+        return Path(own).expanduser()
+    shared = os.environ.get("XDG_DATA_HOME")
+    return (Path(shared) if shared else Path.home() / ".local" / "share") / "quantplan"
+
+
+def journal_path(home: Path) -> Path:
+    return home / "journal.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One run's directory. Whoever writes in it holds its lock."""
+
+    run_id: str
+    directory: Path
+
+    @classmethod
+    def of(cls, home: Path, run_id: str) -> Workspace:
+        return cls(run_id, home / "runs" / run_id)
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.directory / ".lock"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a process is applying this run's plan now."""
+        return is_locked(self._lock_path)
+
+    def log_path(self, position: int, step: str, attempt: int) -> Path:
+        return self.directory / "logs" / f"{position:02d}-{step}.attempt-{attempt}.log"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the workspace for the block, cleared of half-written files. ExecutionFailed when another has it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            with lock(self._lock_path):
+                remove_partials(self.directory)
+                yield
+        except Held as held:
+            raise ExecutionFailed(
+                f"this plan is being applied already by {held}",
+                where=f"run {self.run_id}",
+                fix=f"wait for it (quantplan show {self.run_id}), or stop that process",
+            ) from None
