@@ -80,12 +80,13 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
     weights = weight_bytes(shape, scheme, None, case.tensor_parallel)
     if case.engine in PYTORCH_ENGINES:
         weights += loading_extra(shape, scheme, None, case.tensor_parallel)
+    kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel, case.engine)
     accelerator = find_accelerator(case.gpu_class) if case.gpu_class else None
     return Situation(
         shape=shape,
         scheme=scheme,
         weights=stage_weights(weights, shape, case.tensor_parallel, case.pipeline_parallel),
-        kv=stage_kv(kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel), case.pipeline_parallel),
+        kv=stage_kv(kv, case.pipeline_parallel),
         physical_gib=physical_gib(case, accelerator),
         context_tokens=case.context_tokens or case.llama_context or shape.max_context_tokens or DEFAULT_CONTEXT_TOKENS,
         concurrency=1,
@@ -94,9 +95,11 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
         accelerator=accelerator,
         engine_version=profiling_version(case, accelerator),
         max_sequences=case.max_sequences,
-        batched_tokens=case.batched_tokens,
+        batched_tokens=case.batched_tokens or case.llama_micro_batch,
         utilisation=case.utilisation or default_utilisation(case),
         eager=case.eager,
+        flash_attention=case.llama_flash_attention,
+        kv_format=kv_format_named(case.kv_dtype),
     )
 
 

@@ -33,9 +33,9 @@ class GgmlSource:
 
 
 def source_tensors(shape: Shape) -> tuple[GgmlSource, ...]:
-    """All tensors in layer order. Vision towers are left out: they live in a file of their own (mmproj)."""
+    """All tensors in the order of the file: those of no layer first, then by layer and name. Vision towers are left out: they live in a file of their own (mmproj)."""
     found = [tensor for matrix in shape.matrices if matrix.component != "vision" for tensor in _tensors(matrix, shape)]
-    return tuple(sorted(found, key=lambda tensor: tensor.layer))
+    return tuple(sorted(found, key=lambda tensor: (tensor.layer, tensor.name)))
 
 
 def _tensors(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:

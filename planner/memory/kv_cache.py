@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from planner.catalog import load_yaml
 from planner.memory.sharding import kv_heads_per_rank
 from planner.models.shape import AttentionLayers, RecurrentLayers, Shape
-
-STATE_BYTES_PER_ELEMENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +17,11 @@ class CachedLayers:
     bytes_per_token: float
     window_tokens: int | None = None
 
-    def bytes_for(self, context_tokens: int) -> float:
-        remembered = min(context_tokens, self.window_tokens) if self.window_tokens else context_tokens
-        return self.bytes_per_token * remembered
+    def bytes_for(self, context_tokens: int, block_tokens: int = 1, window_extra_tokens: int = 0) -> float:
+        """Bytes of one sequence, in whole blocks; a window keeps `window_extra_tokens` more while a step is written."""
+        window = self.window_tokens
+        remembered = min(context_tokens, window + window_extra_tokens) if window else context_tokens
+        return self.bytes_per_token * padded(remembered, block_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +41,29 @@ class KvCache:
         """True where a sequence's cache is tokens x bytes per token, with no windows and no states."""
         return not self.state_bytes and not any(layers.window_tokens for layers in self.layers)
 
-    def sequence_bytes(self, context_tokens: int) -> float:
+    def sequence_bytes(self, context_tokens: int, block_tokens: int = 1, window_extra_tokens: int = 0) -> float:
         """Bytes of one sequence of that length."""
-        return self.state_bytes + sum(layers.bytes_for(context_tokens) for layers in self.layers)
+        layers = (part.bytes_for(context_tokens, block_tokens, window_extra_tokens) for part in self.layers)
+        return self.state_bytes + sum(layers)
 
 
-def kv_cache(shape: Shape, kv_format: str, tensor_parallel: int = 1) -> KvCache:
+def padded(tokens: int, block_tokens: int) -> int:
+    """Tokens rounded up to whole blocks."""
+    return -(-tokens // block_tokens) * block_tokens
+
+
+def kv_cache(shape: Shape, kv_format: str, tensor_parallel: int = 1, engine: str = "vllm") -> KvCache:
     """The cache one of `tensor_parallel` ranks holds, its elements in `kv_format` (16-bit, fp8, int8)."""
-    element_bytes = load_yaml("memory_constants.yaml")["kv_element_bytes"][kv_format]["bytes"]
+    constants = load_yaml("memory_constants.yaml")
+    element_bytes = constants["kv_element_bytes"][kv_format]["bytes"]
+    state_bytes = constants["state_element_bytes"]["llama.cpp" if engine == "llama.cpp" else "others"]
     caching = [layers for layers in shape.attention if layers.owns_kv]
     return KvCache(
         layers=tuple(
             CachedLayers(layers.count * token_bytes(layers, element_bytes, tensor_parallel), layers.window_tokens)
             for layers in caching
         ),
-        state_bytes=sum(_state_bytes(layers, tensor_parallel) for layers in shape.recurrent),
+        state_bytes=sum(_state_bytes(layers, state_bytes, tensor_parallel) for layers in shape.recurrent),
     )
 
 
@@ -67,5 +76,6 @@ def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: 
     return heads * dims * element_bytes + layers.indexer_bytes_per_token
 
 
-def _state_bytes(layers: RecurrentLayers, tensor_parallel: int) -> float:
-    return layers.count * (layers.state_elements + layers.conv_elements) * STATE_BYTES_PER_ELEMENT / tensor_parallel
+def _state_bytes(layers: RecurrentLayers, element_bytes: Mapping[str, float], tensor_parallel: int) -> float:
+    one = layers.state_elements * element_bytes["state"] + layers.conv_elements * element_bytes["conv"]
+    return layers.count * one / tensor_parallel

@@ -36,18 +36,23 @@ class Situation:
     batched_tokens: int | None = None
     utilisation: float | None = None
     eager: bool = False
+    flash_attention: bool = True
+    kv_format: str = "16-bit"
+    instruction_sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """An engine's answer: the memory it may use, what it spends besides the KV cache, and how it rounds that cache.
 
-    `block_tokens`: tokens are allocated in blocks of that many.
+    `block_tokens`: tokens are allocated in blocks of that many. `window_extra_tokens`: what a sliding layer keeps
+    beyond its window, because the tokens of one step are written before old ones are dropped.
     """
 
     available_gib: float
     terms: tuple[Term, ...]
     block_tokens: int = 1
+    window_extra_tokens: int = 0
 
 
 def gib_term(label: str, bytes: float, how: str = "") -> Term:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from planner.hardware.hardware import Hardware
 from planner.memory import llama_cpp, sglang, tensorrt_llm, transformers_generate, vllm
-from planner.memory.kv_cache import KvCache, kv_cache
+from planner.memory.kv_cache import kv_cache
 from planner.memory.loading import loading_extra
 from planner.memory.sharding import layout_problem
 from planner.memory.situation import Account, Situation, gib_term
@@ -50,7 +50,7 @@ def size_memory(
         shape=model.shape,
         scheme=scheme,
         weights=loaded_weights(model, scheme, group_size, tensor_parallel, engine),
-        kv=kv_cache(model.shape, kv_format, tensor_parallel),
+        kv=kv_cache(model.shape, kv_format, tensor_parallel, engine),
         physical_gib=_physical_gib(hardware),
         context_tokens=workload.served_context_tokens,
         concurrency=workload.concurrency,
@@ -58,6 +58,8 @@ def size_memory(
         accelerator=hardware.accelerator,
         engine_version=engine_version,
         max_sequences=workload.concurrency,
+        kv_format=kv_format,
+        instruction_sets=hardware.cpu.instruction_sets if hardware.cpu else (),
     )
     return both_directions(situation, ACCOUNTANTS[engine](situation))
 
@@ -75,7 +77,11 @@ def loaded_weights(
 def both_directions(situation: Situation, account: Account) -> Memory:
     """Adds the workload's own KV cache to an engine's sum, and asks what the room for it could hold at most."""
     kv, context, users = situation.kv, situation.context_tokens, situation.concurrency
-    needed = sequence_bytes(kv, context, account.block_tokens) * users
+
+    def one_sequence(context_tokens: int) -> float:
+        return kv.sequence_bytes(context_tokens, account.block_tokens, account.window_extra_tokens)
+
+    needed = one_sequence(context) * users
     spent_gib = sum(term.predicted_gib for term in account.terms)
     pool = (account.available_gib - spent_gib) * GIB
     how = f"{users} x {context} tokens"
@@ -86,32 +92,28 @@ def both_directions(situation: Situation, account: Account) -> Memory:
         free_gib=free_gib,
         fits=free_gib >= 0,
         kv_bytes_per_token=kv.bytes_per_token,
-        kv_tokens=pool_tokens(kv, pool, context, account.block_tokens),
-        max_context_tokens=longest_context(kv, pool, situation.shape.max_context_tokens, account.block_tokens),
+        kv_tokens=pool_tokens(situation, account, pool, needed / users),
+        max_context_tokens=longest_context(one_sequence, pool, situation.shape.max_context_tokens),
         max_concurrency=max(pool, 0) / (needed / users) if needed else 0.0,
     )
 
 
-def sequence_bytes(kv: KvCache, context_tokens: int, block_tokens: int) -> float:
-    """Bytes of one sequence, its tokens rounded up to whole blocks."""
-    return kv.sequence_bytes(-(-context_tokens // block_tokens) * block_tokens)
-
-
-def pool_tokens(kv: KvCache, pool_bytes: float, context_tokens: int, block_tokens: int) -> int:
+def pool_tokens(situation: Situation, account: Account, pool_bytes: float, sequence_bytes: float) -> int:
     """Tokens the pool holds: whole blocks, or, with windows and states, sequences of the served context."""
+    kv = situation.kv
     if pool_bytes <= 0 or not kv.bytes_per_token:
         return 0
     if kv.is_proportional:
-        return int(pool_bytes // (kv.bytes_per_token * block_tokens)) * block_tokens
-    return int(pool_bytes / sequence_bytes(kv, context_tokens, block_tokens) * context_tokens)
+        return int(pool_bytes // (kv.bytes_per_token * account.block_tokens)) * account.block_tokens
+    return int(pool_bytes / sequence_bytes * situation.context_tokens)
 
 
-def longest_context(kv: KvCache, pool_bytes: float, model_maximum: int, block_tokens: int) -> int:
+def longest_context(bytes_of: Callable[[int], float], pool_bytes: float, model_maximum: int) -> int:
     """The longest single sequence that fits, at most what the model was made for."""
     low, high = 0, model_maximum
     while low < high:
         middle = (low + high + 1) // 2
-        if sequence_bytes(kv, middle, block_tokens) <= pool_bytes:
+        if bytes_of(middle) <= pool_bytes:
             low = middle
         else:
             high = middle - 1
