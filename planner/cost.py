@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from planner.hardware.hardware import Hardware
 from planner.plan import Cost
-from planner.predictions import Estimate
 from planner.prices import price_of
 from planner.request import Price
+from planner.speed.estimate import Estimate
 
 SECONDS_PER_HOUR = 3600
 HOURS_PER_MONTH = 730

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from planner.candidates import Assessor
-from planner.choosing import Chooser, ranked
-from planner.deciding import Choice, Deliberation
-from planner.facts import gather_facts, weights_16bit_gib
 from planner.hardware.hardware import Hardware
 from planner.hardware.resolving import resolve_hardware
 from planner.models.model import Model
 from planner.models.resolving import resolve_model
 from planner.plan import Candidate, HardwareSummary, ModelSummary, Plan, Rung
-from planner.refusing import refusal
+from planner.planning.candidates import Assessor
+from planner.planning.choosing import Chooser, ranked
+from planner.planning.deciding import Choice, Deliberation
+from planner.planning.facts import gather_facts, weights_16bit_gib
+from planner.planning.refusing import refusal
+from planner.planning.stages import stages_for
+from planner.planning.telling import disagreement, notes_for, warnings_for
 from planner.request import Request
-from planner.stages import stages_for
-from planner.telling import disagreement, notes_for, warnings_for
 from rules.book import Book, load_book
 from rules.vocabulary import Trouble
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from planner.candidates import Assessor, Layout
-from planner.deciding import Choice, Deliberation
 from planner.plan import Candidate
+from planner.planning.candidates import Assessor, Layout
+from planner.planning.deciding import Choice, Deliberation
 from planner.quality import expected_quality
 from planner.schemes import load_schemes
 from rules.vocabulary import FormatId, Objective, Trouble

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from planner.catalog import load_yaml
 from planner.plan import Cost, Memory, Prediction
 from planner.quality import Quality
+from planner.speed.estimate import Estimate
 from rules.vocabulary import EngineId
 
 MEASURED_BY = {
@@ -20,21 +19,6 @@ MEASURED_BY = {
     "perplexity_increase_percent": "perplexity on held-out text, before and after",
     "usd_per_1m_output_tokens": "price of an hour / measured output tokens a second",
 }
-
-
-class Estimate(Protocol):
-    """A value with its interval, or None and the reason."""
-
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def low(self) -> float | None: ...
-    @property
-    def high(self) -> float | None: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def abstained(self) -> str | None: ...
 
 
 def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | None) -> list[Prediction]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from planner.deciding import Choice
 from planner.hardware.hardware import Hardware
+from planner.planning.deciding import Choice
 from planner.request import Workload
 from planner.support import engines
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
 
-from planner.arguments import engine_arguments
 from planner.cost import cost_of
-from planner.deciding import Choice
 from planner.hardware.hardware import Hardware
 from planner.memory.gguf_mix import gguf_tensors
 from planner.memory.sizing import layout_problem, size_memory
 from planner.models.model import Model
 from planner.models.shape import Shape
 from planner.plan import Candidate, Memory
-from planner.predictions import cost_prediction, memory_predictions, quality_prediction, speed_prediction
+from planner.planning.arguments import engine_arguments
+from planner.planning.deciding import Choice
+from planner.planning.predictions import cost_prediction, memory_predictions, quality_prediction, speed_prediction
 from planner.quality import expected_quality
 from planner.request import Request, Workload
 from planner.schemes import scheme
@@ -132,8 +132,10 @@ class Assessor:
         level = self.request.service_level
         for name, target in (("ttft_ms", level.ttft_ms), ("tpot_ms", level.tpot_ms)):
             value = candidate.predicted(name).value
-            if target is not None and value is not None and value > target:
-                yield f"{name} {value:.0f} is above the target {target:.0f}"
+            if target is not None and value is None:
+                yield f"{name} is unknown, so the target {target:g} cannot be confirmed"
+            elif target is not None and value is not None and value > target:
+                yield f"{name} {value:.0f} is above the target {target:g}"
 
     def share(self, layout: Layout) -> Workload:
         """One replica's part of the load."""

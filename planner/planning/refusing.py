@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.choosing import Chooser
-from planner.deciding import Deliberation
 from planner.errors import NoFeasiblePlan
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
 from planner.plan import Candidate
+from planner.planning.choosing import Chooser
+from planner.planning.deciding import Deliberation
 from planner.request import Request
 
 LARGEST_COUNT_SUGGESTED = 16

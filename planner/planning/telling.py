@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from planner.deciding import Deliberation
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
 from planner.plan import Candidate
+from planner.planning.deciding import Deliberation
 from rules.vocabulary import Objective
 
 
