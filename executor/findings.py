@@ -50,7 +50,7 @@ def measurements(plan: Plan, results: Mapping[str, Result]) -> dict[str, float |
     load = _result(plan, results, "load-test")
     rate = load.get("output_tokens_per_s")
     return {
-        "artifact_bytes": _result(plan, results, "check-artifact").get("bytes"),
+        "artifact_bytes": _result(plan, results, "check-artifact").get("tensor_bytes"),
         "weights_gib": memory.get("weights_gib"),
         "kv_cache_gib": memory.get("kv_cache_gib"),
         "compute_buffer_gib": memory.get("compute_buffer_gib"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from planner.plan import Candidate, Cost, Decision, Evidence, HardwareSummary, ModelSummary, Rung
+from planner.plan import Candidate, Cost, Decision, HardwareSummary, ModelSummary, Rung
 from planner.request import Frozen, Workload
 
 
@@ -94,7 +94,6 @@ class Report(Frozen):
     workload: Workload
     chosen: Candidate
     decisions: tuple[Decision, ...]
-    vetoes: tuple[Evidence, ...]
     alternatives: tuple[Candidate, ...]
     ladder: tuple[Rung, ...]
     warnings: tuple[str, ...]

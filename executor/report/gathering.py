@@ -29,7 +29,6 @@ def gather(context: StepContext, changed_originals: Sequence[str], versions: Map
 
     found = [_finding(plan, record) for record in result("findings").get("findings", ())]
     launched, load, quality = result("launch"), result("load-test"), _quality(result("evaluate"))
-    vetoes = [evidence for d in plan.decisions if d.decision == "vetoes" for evidence in d.answered_by]
     return Report(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         quantplan_version=plan.quantplan_version,
@@ -38,8 +37,7 @@ def gather(context: StepContext, changed_originals: Sequence[str], versions: Map
         hardware=plan.hardware,
         workload=plan.request.workload,
         chosen=plan.chosen,
-        decisions=tuple(d for d in plan.decisions if d.decision != "vetoes"),
-        vetoes=tuple(vetoes),
+        decisions=plan.decisions,
         alternatives=plan.alternatives,
         ladder=plan.ladder,
         warnings=plan.warnings,

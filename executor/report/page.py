@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from executor.report.document import Report
+from executor.report.document import Finding, Report
 from executor.report.drawing import interval_marks, memory_segments, timeline
 from planner.cli.figures import figure, usd
 from planner.templates import template_directory
@@ -32,8 +32,7 @@ def render_page(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "usd": usd, "memory": memory, "quantity": quantity, "seconds": seconds}
-    environment.filters |= {"percent": percent, "title_of": lambda name: TITLES.get(name, name.replace("_", " "))}
+    environment.filters |= {function.__name__: function for function in FILTERS}
     environment.globals |= {"interval_marks": interval_marks, "segments": memory_segments, "timeline": timeline}
     return environment.get_template("report.html.j2").render(report=report)
 
@@ -58,6 +57,16 @@ def quantity(value: float | None, unit: str) -> str:
     return f"{figure(value)} {unit}"
 
 
+def interval(finding: Finding) -> str:
+    """The 90 % interval; one too narrow to show by its ends is given as half its width, in percent."""
+    if finding.low is None or finding.high is None:
+        return ""
+    low, high = quantity(finding.low, finding.unit), quantity(finding.high, finding.unit)
+    if low == high and finding.predicted:
+        return f"± {(finding.high - finding.low) / 2 / finding.predicted * 100:.1g} %"
+    return f"{low} to {high}"
+
+
 def percent(share: float | None) -> str:
     """A signed share, in percent."""
     return figure(None) if share is None else f"{share * 100:+.1f} %"
@@ -68,3 +77,11 @@ def seconds(value: float | None) -> str:
     if value is None:
         return figure(None)
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
+
+
+def title_of(name: str) -> str:
+    """What a prediction is called on the page."""
+    return TITLES.get(name, name.replace("_", " "))
+
+
+FILTERS = (figure, usd, memory, quantity, interval, percent, seconds, title_of)

@@ -52,7 +52,9 @@ def make_context(tmp_path: Path, tools: SimpleNamespace, processes: Processes) -
     workspace = tmp_path / "run"
     workspace.mkdir()
 
-    def make(stage: str, results: dict[str, Result] | None = None, plan: Plan | None = None, **more: Any) -> StepContext:
+    def make(
+        stage: str, results: dict[str, Result] | None = None, *, plan: Plan | None = None, **more: Any
+    ) -> StepContext:
         plan = plan or example_plan()
         return StepContext(
             plan=plan,

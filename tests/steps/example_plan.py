@@ -49,9 +49,8 @@ STAGES: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 def prediction(name: str, unit: str, value: float | None, low: float | None, high: float | None) -> Prediction:
     abstained = "nothing is published for it" if value is None else None
-    return Prediction(
-        name=name, unit=unit, value=value, low=low, high=high, measured_by="the run", source="a table", abstained=abstained
-    )
+    said = {"measured_by": "the run", "source": "a table", "abstained": abstained}
+    return Prediction(name=name, unit=unit, value=value, low=low, high=high, **said)
 
 
 PREDICTIONS = (

@@ -14,6 +14,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 
@@ -119,10 +121,9 @@ async def _run(port: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Print the --say file, then serve on --port; with --die print its words and exit 1 instead."""
-    options = dict(zip(arguments, arguments[1:], strict=False))
+    options = dict(pairwise(arguments))
     if "--say" in options:
-        with open(options["--say"], encoding="utf-8") as said:
-            print(said.read(), flush=True)
+        print(Path(options["--say"]).read_text(encoding="utf-8"), flush=True)
     if "--die" in options:
         print(options["--die"], flush=True)
         return 1

@@ -75,14 +75,15 @@ def test_a_truncated_file_is_refused(make_context, tmp_path: Path) -> None:
 
 def test_differences_are_named_tensor_by_tensor() -> None:
     stored = [StoredTensor("blk.0.ffn_down.weight", "Q4_K", (1, 256), 144), StoredTensor("rope", "F32", (1,), 4)]
-    assert type_differences(stored, {"blk.0.ffn_down.weight": "Q6_K"}) == ["blk.0.ffn_down.weight is Q4_K instead of Q6_K"]
+    said = type_differences(stored, {"blk.0.ffn_down.weight": "Q6_K"})
+    assert said == ["blk.0.ffn_down.weight is Q4_K instead of Q6_K"]
     assert count_differences({"Q4_K": 2, "F32": 9}, {"Q4_K": 2, "F32": 1}) == []
 
 
 QUANTIZE = """\
 import pathlib, sys
 source, target, kind = sys.argv[1:]
-print("[   1/   2]                  token_embd.weight - [  256,  2048,     1,     1], type =   bf16, converting to q6_K .. ")
+print("[   1/   2]             token_embd.weight - [  256,  2048,     1,     1], type =   bf16, converting to q6_K .. ")
 print("llama_model_quantize_impl: WARNING: 3 of 12 tensor(s) required fallback quantization")
 pathlib.Path(target).write_bytes(b"GGUF" + kind.encode())
 """
@@ -93,9 +94,8 @@ def test_quantizing_writes_the_file_aside_and_counts_fallbacks(make_context, too
     source.write_bytes(b"GGUF")
     tools.program("quantize", QUANTIZE)
     said: list[tuple[str, float | None]] = []
-    context = make_context(
-        "quantize", {"convert": {"path": str(source)}}, report=lambda message, fraction: said.append((message, fraction))
-    )
+    made = {"convert": {"path": str(source)}}
+    context = make_context("quantize", made, report=lambda message, fraction: said.append((message, fraction)))
     result = quantize(context)
     path = context.workspace / "model-q4_k_m.gguf"
     assert path.read_bytes() == b"GGUFQ4_K_M"
@@ -107,7 +107,8 @@ def test_quantizing_writes_the_file_aside_and_counts_fallbacks(make_context, too
 def test_a_quantizer_that_fails_leaves_nothing(make_context, tools, tmp_path: Path) -> None:
     source = tmp_path / "model-bf16.gguf"
     source.write_bytes(b"GGUF")
-    tools.program("quantize", "import pathlib, sys\npathlib.Path(sys.argv[2]).write_bytes(b'half')\nsys.exit('broken')\n")
+    half = "import pathlib, sys\npathlib.Path(sys.argv[2]).write_bytes(b'half')\nsys.exit('broken')\n"
+    tools.program("quantize", half)
     context = make_context("quantize", {"convert": {"path": str(source)}})
     with pytest.raises(ExecutionFailed, match="quantize failed with exit status 1"):
         quantize(context)

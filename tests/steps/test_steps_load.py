@@ -35,7 +35,8 @@ def run_load(server: FakeServer, requests: int, concurrency: int, output_tokens:
 def test_the_servers_delays_are_recovered() -> None:
     server = FakeServer(TTFT_S, TPOT_S)
     loop = run_load(server, requests=4, concurrency=2)
-    for exchange, sent in zip(sorted(loop.exchanges, key=lambda e: e.first_token_s or 0), sorted(server.sent), strict=True):
+    seen = sorted(loop.exchanges, key=lambda e: e.first_token_s or 0)
+    for exchange, sent in zip(seen, sorted(server.sent), strict=True):
         assert exchange.ttft_ms >= TTFT_S * 1000
         assert (exchange.first_token_s - sent[0]) * 1000 < LATE_MS
         written_ms = (sent[-1] - sent[0]) * 1000 / (TOKENS - 1)

@@ -75,7 +75,7 @@ def test_a_server_that_dies_at_start_shows_its_last_words(make_context, processe
 def test_a_server_that_never_gets_ready_is_stopped(make_context, tools) -> None:
     tools.program("server", "import time\nprint('still loading', flush=True)\ntime.sleep(60)\n")
     context = make_context("launch", MADE, plan=plan_with([], ready_within_s=0.5))
-    with pytest.raises(ExecutionFailed, match="the server was not ready in 0 s|was not ready in 1 s|not ready"):
+    with pytest.raises(ExecutionFailed, match="the server was not ready in 0 s"):
         launch(context)
     assert not [child for child in psutil.Process().children(recursive=True) if "server" in child.name()]
 
@@ -96,7 +96,8 @@ def test_a_given_port_that_is_taken_is_named(make_context) -> None:
 def test_a_port_lost_between_finding_and_using_it_is_replaced(make_context, tools, tmp_path: Path) -> None:
     """The first start says what llama-server says when it cannot bind; the second one works."""
     marker = tmp_path / "tried"
-    fake = (Path(__file__).parent / "fake_openai_server.py").read_text().replace("from __future__ import annotations", "")
+    fake = (Path(__file__).parent / "fake_openai_server.py").read_text()
+    fake = fake.replace("from __future__ import annotations", "")
     tools.program(
         "server",
         f"import pathlib, sys\nif not pathlib.Path({str(marker)!r}).exists():\n"
