@@ -1,13 +1,12 @@
-/* Two figures of a CPU: read bandwidth of main memory and the rate of an FP32 matrix kernel, all threads at once.
+/* Two sustained figures of a CPU, all threads at once: read bandwidth of main memory and the rate of an FP32 matrix kernel.
 
    usage: microbench THREADS BYTES_PER_THREAD SECONDS_PER_PHASE
-   prints: read_gb_s=... matmul_gflops=... passes=...
+   prints: read_gb_s=... matmul_gflops=...
 
-   Reading: in each pass every thread sums the next slice of its own buffer; the buffers together far exceed the caches.
-   Memory is shared, so a pass lasts from the first thread's start to the last one's end; the best pass counts (as in
-   STREAM). Passes are short, so that some are undisturbed on a busy machine.
-   Matrix kernel: the register tile of a blocked product (ROWS x 2 vectors), operands in the first-level cache. Cores do
-   not share that, so the best passes of the threads are added up. */
+   Reading: every thread sums slice after slice of its own buffer; the buffers together far exceed the caches.
+   Matrix kernel: the register tile of a blocked product (ROWS x 2 vectors), operands in the first-level cache.
+   A thread's rate is its work over its own CPU time, so that a busy machine slows the measurement but hardly changes it;
+   the rates of the threads are added up. */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,6 +28,9 @@
 #endif
 #define DEPTH 128
 #define TILES 2000
+#define SLICE_BYTES ((size_t)16 << 20)
+#define MAX_THREADS 4096
+
 #if defined(__x86_64__)
 #define KEEP(vector) __asm__("" : "+x"(vector)) /* in a register: reading it again for each row would bound the rate */
 #elif defined(__aarch64__)
@@ -36,18 +38,13 @@
 #else
 #define KEEP(vector)
 #endif
-#define SLICE_BYTES ((size_t)16 << 20)
-#define MAX_PASSES 10000
-#define MAX_THREADS 4096
 
 typedef float lanes __attribute__((vector_size(WIDTH * 4)));
 typedef uint64_t words __attribute__((vector_size(WIDTH * 4)));
 
 static int threads;
 static size_t bytes, slice;
-static double seconds;
-static double began[MAX_THREADS], ended[MAX_THREADS], shortest[MAX_THREADS];
-static int passes;
+static double seconds, read_rate[MAX_THREADS], multiply_rate[MAX_THREADS];
 static _Thread_local volatile uint64_t sink; /* what is never used may be left out */
 static _Thread_local volatile float float_sink;
 
@@ -63,17 +60,20 @@ static void meet(void) { /* macOS has no pthread_barrier */
     pthread_mutex_unlock(&lock);
 }
 
-static double now(void) {
+static double now(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-static uint64_t read_all(const words *buffer, size_t count) {
+static void read_slice(char *data, long pass) {
+    const words *buffer = (const words *)(data + (size_t)pass % (bytes / slice) * slice);
     words a = {0}, b = {0}, c = {0}, d = {0};
-    for (size_t i = 0; i + 4 <= count; i += 4) { a += buffer[i]; b += buffer[i + 1]; c += buffer[i + 2]; d += buffer[i + 3]; }
+    for (size_t i = 0; i < slice / sizeof(words); i += 4) {
+        a += buffer[i]; b += buffer[i + 1]; c += buffer[i + 2]; d += buffer[i + 3];
+    }
     a += b + c + d;
-    return a[0] ^ a[1];
+    sink ^= a[0] ^ a[1];
 }
 
 __attribute__((noinline)) static float multiply_tile(const float *left, const lanes *right) {
@@ -93,49 +93,23 @@ __attribute__((noinline)) static float multiply_tile(const float *left, const la
     return total;
 }
 
-static double pass_seconds(void) { /* of all threads together */
-    double first = began[0], last = ended[0];
-    for (int i = 1; i < threads; i++) {
-        if (began[i] < first) first = began[i];
-        if (ended[i] > last) last = ended[i];
-    }
-    return last - first;
-}
-
-/* Repeats one phase until its time is over; keeps each thread's and all threads' shortest pass after a warm-up. */
-static double measure(int thread, void (*phase)(char *, int), char *data) {
-    static int going;
-    double start = now(), together = 1e9;
-    shortest[thread] = 1e9;
-    for (int pass = 0; pass < MAX_PASSES; pass++) {
-        if (thread == 0) going = pass < 2 || now() - start < seconds;
-        meet();
-        if (!going) break;
-        began[thread] = now();
-        phase(data, pass);
-        ended[thread] = now();
-        if (pass > 0 && ended[thread] - began[thread] < shortest[thread]) shortest[thread] = ended[thread] - began[thread];
-        meet();
-        if (thread != 0) continue;
-        if (pass > 0 && pass_seconds() < together) together = pass_seconds();
-        passes++;
-    }
-    meet();
-    return together;
-}
-
-static void read_phase(char *data, int pass) {
-    size_t slices = bytes / slice;
-    sink ^= read_all((const words *)(data + pass % slices * slice), slice / sizeof(words));
-}
-
-static void multiply_phase(char *data, int pass) {
-    (void)pass;
-    float total = 0;
+static void multiply_tiles(char *data, long pass) {
     const float *left = (const float *)data;
     const lanes *right = (const lanes *)(left + DEPTH * ROWS);
+    float total = pass;
     for (int i = 0; i < TILES; i++) total += multiply_tile(left + i % 8, right); /* varied: not computed once for all */
     float_sink = total;
+}
+
+/* Repeats one pass until the phase's time is over, after a warm-up; work done per second of this thread's CPU time. */
+static double measure(void (*pass)(char *, long), char *data, double work) {
+    meet();
+    double ends = now(CLOCK_MONOTONIC) + seconds;
+    pass(data, 0);
+    double began = now(CLOCK_THREAD_CPUTIME_ID);
+    long passes = 0;
+    do pass(data, ++passes); while (now(CLOCK_MONOTONIC) < ends);
+    return passes * work / (now(CLOCK_THREAD_CPUTIME_ID) - began);
 }
 
 static void *work(void *argument) {
@@ -143,21 +117,16 @@ static void *work(void *argument) {
     float *buffer = NULL;
     if (posix_memalign((void **)&buffer, 64, bytes)) exit(3);
     for (size_t i = 0; i < bytes / sizeof(float); i++) buffer[i] = 1.0f + (float)(i & 7);
-    double reading = measure(thread, read_phase, (char *)buffer);
-    measure(thread, multiply_phase, (char *)buffer);
+    read_rate[thread] = measure(read_slice, (char *)buffer, (double)slice);
+    multiply_rate[thread] = measure(multiply_tiles, (char *)buffer, 2.0 * ROWS * 2 * WIDTH * DEPTH * TILES);
     free(buffer);
-    if (thread != 0) return NULL;
-    double passes_a_second = 0;
-    for (int i = 0; i < threads; i++) passes_a_second += 1 / shortest[i];
-    printf("read_gb_s=%.3f matmul_gflops=%.3f passes=%d\n", (double)slice * threads / reading / 1e9,
-           2.0 * ROWS * 2 * WIDTH * DEPTH * TILES * passes_a_second / 1e9, passes);
     return NULL;
 }
 
 int main(int argc, char **argv) {
     if (argc != 4) return 2;
     threads = atoi(argv[1]);
-    bytes = strtoull(argv[2], NULL, 10) / 4096 * 4096;
+    bytes = strtoull(argv[2], NULL, 10) / 65536 * 65536;
     slice = bytes < SLICE_BYTES ? bytes : SLICE_BYTES;
     seconds = atof(argv[3]);
     if (threads < 1 || threads > MAX_THREADS || bytes < 65536) return 2;
@@ -165,6 +134,12 @@ int main(int argc, char **argv) {
     for (int i = 1; i < threads; i++)
         if (pthread_create(&others[i], NULL, work, (void *)(intptr_t)i)) return 3;
     work(NULL);
-    for (int i = 1; i < threads; i++) pthread_join(others[i], NULL);
+    double reading = read_rate[0], multiplying = multiply_rate[0];
+    for (int i = 1; i < threads; i++) {
+        pthread_join(others[i], NULL);
+        reading += read_rate[i];
+        multiplying += multiply_rate[i];
+    }
+    printf("read_gb_s=%.3f matmul_gflops=%.3f\n", reading / 1e9, multiplying / 1e9);
     return 0;
 }

@@ -3,8 +3,8 @@
 With a C compiler, `microbench.c` is compiled once into the cache and run: vectorised reads of buffers far larger than
 the caches (token generation is bound by that), and the register tile of a blocked matrix product (prompts are bound by
 that). Without one, `ctypes.memmove` copies such buffers in one thread per core: bytes read plus bytes written, which
-lies below the read bandwidth; the matrix rate is then unknown. `measured_by` says which was used, and whether the
-machine was busy meanwhile.
+lies below the read bandwidth; the matrix rate is then unknown. Either way a thread's rate is its work over its own CPU
+time, and the rates of all threads are added up. `measured_by` says which was used and whether the machine was busy.
 """
 
 from __future__ import annotations
@@ -71,36 +71,38 @@ def measure_with_c(threads: int, bytes_per_thread: int) -> Measurement | None:
             bandwidth, gflops = float(figures["read_gb_s"]), float(figures["matmul_gflops"])
         except (OSError, subprocess.SubprocessError, ValueError, KeyError):
             return None
-    how = f"C kernel, {threads} threads reading {threads * bytes_per_thread // MIB} MiB, best pass; FP32 matrix tile, best pass a core"
+    how = f"C kernel: {threads} threads reading {threads * bytes_per_thread // MIB} MiB; FP32 matrix tile"
     return Measurement(bandwidth, gflops, how + _busyness(threads), _today())
 
 
 def measure_with_copies(threads: int, bytes_per_thread: int) -> Measurement:
     """Time `memmove` of large buffers, one thread per core (it releases the interpreter lock); matrix rate unknown."""
-    import ctypes
     from concurrent.futures import ThreadPoolExecutor
 
-    half = bytes_per_thread // 2
-    buffers = [(ctypes.create_string_buffer(half), ctypes.create_string_buffer(half)) for _ in range(threads)]
-
-    def copy(pair: tuple[ctypes.Array[ctypes.c_char], ctypes.Array[ctypes.c_char]]) -> None:
-        ctypes.memmove(pair[0], pair[1], half)
-
-    best = 0.0
     with ThreadPoolExecutor(threads) as pool:
-        ends = time.monotonic() + SECONDS_PER_PHASE
-        while not best or time.monotonic() < ends:
-            began = time.perf_counter()
-            list(pool.map(copy, buffers))
-            best = max(best, 2 * half * threads / (time.perf_counter() - began))
-    how = f"memmove in {threads} threads, bytes read + written, best pass (no C compiler: below the read bandwidth)"
-    return Measurement(best / GB, None, how + _busyness(threads), _today())
+        rates = pool.map(_copy_rate, [bytes_per_thread // 2] * threads)
+        bandwidth_gb_s = sum(rates) / GB
+    how = f"memmove in {threads} threads, bytes read + written (no C compiler: below the read bandwidth)"
+    return Measurement(bandwidth_gb_s, None, how + _busyness(threads), _today())
+
+
+def _copy_rate(size: int) -> float:
+    """Bytes read and written per second of this thread's CPU time, copying one buffer to another again and again."""
+    import ctypes
+
+    source, target = ctypes.create_string_buffer(size), ctypes.create_string_buffer(size)
+    ctypes.memmove(target, source, size)
+    began, ends, passes = time.thread_time(), time.monotonic() + SECONDS_PER_PHASE, 0
+    while not passes or time.monotonic() < ends:
+        ctypes.memmove(target, source, size)
+        passes += 1
+    return 2 * size * passes / max(time.thread_time() - began, 1e-9)
 
 
 def _busyness(threads: int) -> str:
-    """A remark when other work had claimed cores in the last minute: the figures are then too low."""
+    """A remark when other work had claimed cores in the last minute: the figures are then less certain."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return f"; the machine was busy (load {load:.1f} on {threads} cores): too low" if load > threads else ""
+    return f"; the machine was busy (load {load:.1f} on {threads} cores)" if load > threads else ""
 
 
 def _bytes_per_thread(threads: int, memory_gib: float) -> int:
