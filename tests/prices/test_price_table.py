@@ -12,8 +12,8 @@ from planner.hardware.resolving import resolve_hardware
 from planner.prices import find_host_price, find_price, price_lines, price_of
 
 PROVIDERS = (
-    "AWS, Hyperstack, Lambda, Modal, Nebius, Replicate, RunPod, RunPod community, RunPod serverless, Spheron, Vast.ai, "
-    "Verda"
+    "AWS, Crusoe, Hyperstack, Lambda, Modal, Nebius, Replicate, RunPod, RunPod community, RunPod serverless, Spheron, "
+    "TensorWave, Vast.ai, Verda, Vultr"
 )
 
 
@@ -64,7 +64,7 @@ def test_a_provider_without_on_demand_gives_what_it_has() -> None:
 
 
 def test_an_accelerator_nobody_prices_has_none() -> None:
-    assert find_price("MI300X") is None
+    assert find_price("MI250X") is None
     assert find_price("Card-X", provider="Lambda") is None
     assert find_price("cpu") is None
 
