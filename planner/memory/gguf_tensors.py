@@ -17,6 +17,7 @@ BLOCK_NAMES = {
 }  # fmt: skip
 TOP_NAMES = {"embed_tokens": "token_embd", "lm_head": "output"}
 CATEGORIES = ("ffn_down", "ffn_gate", "ffn_up")
+NO_LAYER = -1
 F32_COMPONENTS = frozenset({"norms", "router"})
 
 
@@ -33,7 +34,10 @@ class GgmlSource:
 
 
 def source_tensors(shape: Shape) -> tuple[GgmlSource, ...]:
-    """All tensors in the order of the file: those of no layer first, then by layer and name. Vision towers are left out: they live in a file of their own (mmproj)."""
+    """All tensors in the order of the file: those of no layer first, then by layer and name.
+
+    Vision towers are left out: they live in a file of their own (mmproj).
+    """
     found = [tensor for matrix in shape.matrices if matrix.component != "vision" for tensor in _tensors(matrix, shape)]
     return tuple(sorted(found, key=lambda tensor: (tensor.layer, tensor.name)))
 
@@ -41,14 +45,14 @@ def source_tensors(shape: Shape) -> tuple[GgmlSource, ...]:
 def _tensors(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
     if matrix.role in TOP_NAMES:
         name = TOP_NAMES[matrix.role]
-        yield GgmlSource(f"{name}.weight", name, -1, matrix.rows, matrix.columns, stays_f32=False)
+        yield GgmlSource(f"{name}.weight", name, NO_LAYER, matrix.rows, matrix.columns, stays_f32=False)
     elif matrix.role == "kv_b_proj":
         yield from _latent_halves(matrix, next(layers for layers in shape.attention if layers.latent_dim))
     elif matrix.component == "experts" and matrix.role.startswith("expert_"):
         yield from _expert_tensors(matrix, shape)
     else:
-        for layer in range(matrix.copies):
-            yield _block_tensor(matrix, layer, matrix.rows)
+        for copy in range(matrix.copies):
+            yield _block_tensor(matrix, copy % shape.layer_count, matrix.rows)
 
 
 def _expert_tensors(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
@@ -70,9 +74,20 @@ def _latent_halves(matrix: Matrix, layers: AttentionLayers) -> Iterator[GgmlSour
 
 
 def _block_tensor(matrix: Matrix, layer: int, rows: int) -> GgmlSource:
-    name = BLOCK_NAMES.get(matrix.role, matrix.role)
+    """One tensor of one layer. The norms of a shape are not told apart; here they all stand as the MLP's norm."""
+    role, kind = (
+        (matrix.role.removesuffix("_bias"), "bias") if matrix.role.endswith("_bias") else (matrix.role, "weight")
+    )
+    name = "ffn_norm" if matrix.component == "norms" else BLOCK_NAMES.get(role, role)
     stays_f32 = matrix.component in F32_COMPONENTS or not matrix.quantizable
-    return GgmlSource(f"blk.{layer}.{name}.weight", _category(name), layer, rows, matrix.columns, stays_f32)
+    return GgmlSource(
+        f"blk.{layer}.{name}.{kind}",
+        _category(name) if kind == "weight" else kind,
+        layer,
+        rows,
+        matrix.columns,
+        stays_f32,
+    )
 
 
 def _category(name: str) -> str:

@@ -1,0 +1,64 @@
+"""Types and bytes of GGUF files, against published files and what llama-server maps."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from planner.errors import BadInput
+from planner.memory.gguf_mix import gguf_tensors
+from planner.units import MIB
+
+# Sizes of published files (bartowski, lmstudio-community); each holds about 7.8 MB of vocabulary beside its tensors.
+LLAMA_3_8B_FILES = {
+    "gguf-q8_0": 8_540_771_136,
+    "gguf-q6_k": 6_596_006_720,
+    "gguf-q5_k_m": 5_732_987_456,
+    "gguf-q4_k_m": 4_920_734_272,
+    "gguf-q3_k_m": 4_018_918_016,
+    "gguf-q2_k": 3_179_131_712,
+}
+
+
+@pytest.mark.parametrize("format_id", LLAMA_3_8B_FILES)
+def test_llama_3_8b_files(shape_of, format_id):
+    tensors = sum(tensor.bytes for tensor in gguf_tensors(shape_of("llama-3-8b"), format_id))
+    assert LLAMA_3_8B_FILES[format_id] - tensors == pytest.approx(7.83e6, rel=0.01)
+
+
+def test_a_70b_model_gets_five_bit_values_where_others_get_four(shape_of):
+    types = Counter(t.type for t in gguf_tensors(shape_of("llama-3.1-70b"), "gguf-q4_k_m") if "attn_v" in t.name)
+    assert types == {"Q5_K": 40, "Q6_K": 40}
+
+
+def test_an_eight_expert_model_gets_eight_bit_keys_and_values(shape_of):
+    tensors = gguf_tensors(shape_of("mixtral-8x7b"), "gguf-q4_k_m")
+    assert {t.type for t in tensors if "attn_v" in t.name or "attn_k." in t.name} == {"Q8_0"}
+    assert {t.type for t in tensors if "attn_output" in t.name} == {"Q5_K"}
+    assert {t.type for t in tensors if "gate_inp" in t.name} == {"F32"}
+
+
+def test_a_tied_embedding_is_quantized_like_an_output(shape_of):
+    embedding = next(t for t in gguf_tensors(shape_of("tiny"), "gguf-q4_k_m") if t.name == "token_embd.weight")
+    assert embedding.type == "Q6_K"
+
+
+def test_rows_not_divisible_by_256_fall_back_to_larger_types():
+    from planner.models.families import shape_from_config
+
+    odd = {
+        "model_type": "qwen2", "hidden_size": 896, "num_hidden_layers": 24, "num_attention_heads": 14,
+        "num_key_value_heads": 2, "intermediate_size": 4864, "vocab_size": 151936, "tie_word_embeddings": True,
+        "max_position_embeddings": 32768,
+    }  # fmt: skip
+    tensors = gguf_tensors(shape_from_config(odd), "gguf-q4_k_m")
+    assert {t.type for t in tensors if "attn_q" in t.name and "bias" not in t.name} == {"Q5_0"}
+    assert {t.type for t in tensors if "ffn_down" in t.name} == {"Q4_K", "Q6_K"}
+    gpu_buffer_mib = sum(t.bytes for t in tensors) / MIB
+    assert gpu_buffer_mib == pytest.approx(373.73, rel=0.0005)  # llama-cpp-python 0.2.90, Qwen2.5-0.5B Q4_K_M
+
+
+def test_a_format_that_is_not_gguf_is_refused(shape_of):
+    with pytest.raises(BadInput, match="awq-int4 is not a GGUF format"):
+        gguf_tensors(shape_of("tiny"), "awq-int4")

@@ -1,0 +1,73 @@
+"""Bytes a token leaves in the cache, against start-up logs and model cards."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.memory.kv_cache import kv_cache
+from planner.models.shape import AttentionLayers, RecurrentLayers, Shape
+from planner.units import GIB, MIB
+
+# (model, ranks, KV GiB, tokens) as engines printed them.
+LOGGED_POOLS = [
+    ("llama-3.1-8b", 1, 58.11, 476_016),  # vLLM 0.19.0, H100
+    ("qwen2-7b", 1, 58.53, 1_096_000),  # vLLM 0.19.0, H100 (same shape as Qwen2.5-7B)
+    ("llama-3.1-70b", 4, 106.17, 1_391_552),  # vLLM 0.11, H200
+    ("qwen3-32b", 4, 33.83, 553_984),  # vLLM 2026
+]
+
+
+@pytest.mark.parametrize(("model", "ranks", "pool_gib", "tokens"), LOGGED_POOLS)
+def test_bytes_per_token_are_pool_over_tokens_of_the_logs(shape_of, model, ranks, pool_gib, tokens):
+    kv = kv_cache(shape_of(model), "16-bit", ranks)
+    assert kv.bytes_per_token == pytest.approx(pool_gib * GIB / tokens, rel=0.001)
+
+
+def test_fp8_halves_the_cache(shape_of):
+    shape = shape_of("llama-3.1-8b")
+    assert kv_cache(shape, "fp8").bytes_per_token == kv_cache(shape, "16-bit").bytes_per_token / 2 == 65_536
+
+
+def test_q8_0_takes_34_bytes_for_32_elements(shape_of):
+    """llama-server printed 85.00 MiB for 16384 cells of this model."""
+    assert kv_cache(shape_of("random-45m"), "int8").sequence_bytes(16384) == 85 * MIB
+
+
+def test_heads_are_replicated_where_there_are_fewer_than_ranks(shape_of):
+    shape = shape_of("llama-3.1-8b")
+    assert kv_cache(shape, "16-bit", 16).bytes_per_token == kv_cache(shape, "16-bit", 8).bytes_per_token
+
+
+def test_mla_caches_one_latent_a_token_on_every_rank():
+    """DeepSeek-V3: 61 layers x (512 + 64) x 2 bytes = 70272, as vLLM 0.11 printed at tensor parallelism 8."""
+    shape = _shape(attention=(AttentionLayers(61, 128, 1, 192, 128, "mla", latent_dim=512, rope_dim=64),))
+    assert kv_cache(shape, "16-bit", 8).bytes_per_token == 70_272
+    printed = 41.60 * GIB / 635_648
+    assert printed == pytest.approx(70_272, rel=0.0005)
+
+
+def test_a_sliding_layer_remembers_its_window_and_the_step_being_written():
+    """gpt-oss-120b under llama.cpp: 131072 cells x 18 layers = 4608 MiB, and 1280 cells x 18 layers = 45 MiB."""
+    full = AttentionLayers(18, 64, 8, 64, 64)
+    sliding = AttentionLayers(18, 64, 8, 64, 64, "sliding", window_tokens=128)
+    kv = kv_cache(_shape(attention=(full, sliding)), "16-bit", 1, "llama.cpp")
+    assert kv.layers[0].bytes_for(131_072, 256, 1024) == 4608 * MIB
+    assert kv.layers[1].bytes_for(131_072, 256, 1024) == 45 * MIB
+
+
+def test_recurrent_layers_hold_a_fixed_state():
+    """Qwen3.5-9B under llama.cpp, four sequences: R 9.00 MiB and S 192.00 MiB."""
+    layers = RecurrentLayers(24, "gated_delta_net", 32 * 128 * 128, 3 * 8192)
+    kv = kv_cache(_shape(recurrent=(layers,)), "16-bit", 1, "llama.cpp")
+    assert 4 * kv.state_bytes == 201 * MIB
+    assert kv.sequence_bytes(1) == kv.sequence_bytes(100_000)
+
+
+def test_a_layer_that_reads_anothers_cache_adds_nothing():
+    shared = AttentionLayers(20, 8, 2, 256, 256, owns_kv=False)
+    own = AttentionLayers(15, 8, 2, 256, 256)
+    assert kv_cache(_shape(attention=(own, shared)), "16-bit").bytes_per_token == 15 * 2 * 2 * 256 * 2
+
+
+def _shape(**layers: object) -> Shape:
+    return Shape("x", 1024, 32000, 61, 131072, False, (), **layers)  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""llama.cpp's buffers, against what llama-server (llama-cpp-python 0.3.36, AVX2) printed for random weights."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.memory import llama_cpp
+from planner.memory.kv_cache import kv_cache
+from planner.memory.situation import Situation
+from planner.memory.weights import weight_bytes
+from planner.schemes import scheme
+
+# model, format, context of a slot, slots, micro-batch, flash attention; printed MiB: mapped, repacked, KV, compute
+PRINTED = [
+    ("random-45m", "gguf-q4_k_m", 1024, 4, 512, True, 43.44, 29.00, 40.00, 19.01),
+    ("random-45m", "gguf-q4_k_m", 8192, 1, 512, False, 43.44, 29.00, 80.00, 216.51),
+    ("random-45m", "gguf-q4_k_m", 8192, 1, 256, True, 43.44, 29.00, 80.00, 13.01),
+    ("random-45m", "gguf-q4_k_m", 512, 2, 512, True, 43.44, 29.00, 10.00, 18.51),
+    ("random-160m", "gguf-bf16", 1024, 4, 512, True, 442.11, 0.00, 112.00, 30.01),
+    ("random-160m", "gguf-bf16", 8192, 1, 512, False, 442.11, 0.00, 224.00, 284.01),
+    ("random-500m", "gguf-q4_k_m", 1024, 4, 512, True, 368.52, 246.80, 144.00, 43.01),
+    ("random-500m", "gguf-q8_0", 250, 8, 512, True, 644.89, 0.00, 72.00, 42.26),
+    ("two-layers-of-8b", "gguf-bf16", 1024, 4, 512, True, 896.08, 0.00, 32.00, 117.01),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "format_id", "context", "slots", "micro_batch", "flash", "mapped", "repacked", "cache", "compute"),
+    PRINTED,
+)
+def test_buffers_are_those_the_server_prints(
+    shape_of, model, format_id, context, slots, micro_batch, flash, mapped, repacked, cache, compute
+):
+    shape, chosen = shape_of(model), scheme(format_id)
+    situation = Situation(
+        shape=shape,
+        scheme=chosen,
+        weights=weight_bytes(shape, chosen),
+        kv=kv_cache(shape, "16-bit", 1, "llama.cpp"),
+        physical_gib=16,
+        context_tokens=context,
+        concurrency=slots,
+        batched_tokens=micro_batch,
+        flash_attention=flash,
+        engine_version="0.3.36",
+        instruction_sets=("avx2",),
+    )
+    account = llama_cpp.account(situation)
+    mib = {}
+    for term in account.terms:
+        mib[term.label] = mib.get(term.label, 0) + term.predicted_gib * 1024
+    file_mib = sum(mib.get(label, 0) for label in ("weights", "scales and zeros", "16-bit remainder"))
+    kv_mib = slots * situation.kv.sequence_bytes(context, account.block_tokens, account.window_extra_tokens) / 2**20
+    assert file_mib == pytest.approx(mapped, abs=0.02)
+    assert mib.get("repacked copy", 0) == pytest.approx(repacked, abs=0.02)
+    assert kv_mib == pytest.approx(cache, abs=0.005)
+    assert mib["compute buffer"] == pytest.approx(compute, abs=0.02)
+
+
+def test_a_cpu_without_known_instruction_sets_is_taken_to_have_avx2():
+    assert llama_cpp.repacked_types(()) == llama_cpp.repacked_types(("avx2", "fma"))
+
+
+def test_arm_repacks_more_types():
+    assert "Q6_K" in llama_cpp.repacked_types(("neon", "asimddp"))
