@@ -19,7 +19,7 @@ def shape_error(document: Document, error: ValidationError, model: type[BaseMode
     if first["type"] == "extra_forbidden":
         line, column = document.place((*at, *within), of_key=True)
         message, likely = f"there is no key `{key}` here", nearest(key, known)
-        fix = f"use {', '.join(known)}"
+        fix = "put quotes around text that holds a comma" if " " in key else f"use {', '.join(known)}"
     elif first["type"] == "missing":
         line, column = document.place((*at, *within[:-1]))
         message, likely, fix = f"the key `{key}` is missing", [], f"add `{key}:`"

@@ -95,6 +95,12 @@ rules:
             "To fix: use it, given, picked, avoiding",
         ),
         (
+            "it: 8k on H100,",
+            "it: 8k, on H100,",
+            BadShape,
+            "kv_cache.yaml:14:18: there is no key `on H100` here\nTo fix: put quotes around text that holds a comma",
+        ),
+        (
             "context_tokens: 8192",
             "context_tokens: many",
             BadShape,
