@@ -64,7 +64,8 @@ def interval(finding: Finding) -> str:
     low, high = quantity(finding.low, finding.unit), quantity(finding.high, finding.unit)
     if low == high and finding.predicted:
         return f"± {(finding.high - finding.low) / 2 / finding.predicted * 100:.1g} %"
-    return f"{low} to {high}"
+    number, _, unit = low.partition(" ")
+    return f"{number} to {high}" if unit and high.endswith(f" {unit}") else f"{low} to {high}"
 
 
 def percent(share: float | None) -> str:
