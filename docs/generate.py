@@ -54,14 +54,14 @@ def rule_book() -> str:
 
 def accelerators() -> str:
     """The accelerator catalogue as a table."""
-    from planner.hardware.catalogue import all_entries
+    from planner.hardware.catalogue import entries
 
     lines = [
         NOTICE + "# Accelerators\n",
         "| name | GiB | GB/s | FP16 TFLOPS | FP8 | capability | source |",
         "|---|--:|--:|--:|--:|--:|---|",
     ]
-    for entry in all_entries():
+    for entry in entries():
         a = entry.accelerator
         figures = (f"{a.memory_gib:.2f}", f"{a.bandwidth_gb_s:g}", f"{a.fp16_tflops:g}")
         optional = (f"{value:g}" if value else "-" for value in (a.fp8_tflops, a.compute_capability))
