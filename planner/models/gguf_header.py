@@ -111,6 +111,7 @@ class _Reader:
         data, position, end, unpack = self.data, self.position, len(self.data) - 8, struct.Struct("<Q").unpack_from
         for _ in range(count):
             if position > end:
+                position = len(data) + 1
                 break
             position += 8 + unpack(data, position)[0]
         self.position = position

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from planner.models.config import Config
@@ -15,6 +16,7 @@ from planner.models.layers import (
     norm,
     plain_mlp,
     read_core,
+    vector,
 )
 from planner.models.shape import Shape
 
@@ -139,4 +141,7 @@ def arcee(config: Config) -> Shape:
 
 
 def apertus(config: Config) -> Shape:
-    return llama_like(config, gated=False, qk_norm="per_head_dim")
+    """Apertus: an activation (xIELU) with two learned numbers a layer in place of the gate."""
+    shape = llama_like(config, gated=False, qk_norm="per_head_dim")
+    xielu = vector("mlp", "xielu", 2, shape.layer_count)
+    return replace(shape, matrices=(*shape.matrices, *xielu))

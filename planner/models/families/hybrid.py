@@ -123,9 +123,7 @@ def jamba(config: Config) -> Shape:
         *norm(core.hidden, 2 * core.layers + 1),
     ]
     state = mamba.layers(core.layers - full)
-    return decoder(
-        config, core, layers, attention=(core.full_attention(full),), recurrent=(state,), experts=(experts,)
-    )
+    return decoder(config, core, layers, attention=(core.full_attention(full),), recurrent=(state,), experts=(experts,))
 
 
 def _periodic(config: Config, layers: int, what: str) -> int:

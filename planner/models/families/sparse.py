@@ -146,4 +146,5 @@ def ernie4_5_moe(config: Config) -> Shape:
     first = config.integer("moe_layer_start_index", default=1, least=0)
     shared = config.integer("moe_intermediate_size") * config.integer("moe_num_shared_experts", default=0, least=0)
     experts = read_experts(config, max(0, core.layers - first), shared=shared)
-    return sparse_decoder(config, core, experts, expert_mlps(core.hidden, experts))
+    balance = vector("router", "router_bias", experts.experts, experts.count)
+    return sparse_decoder(config, core, experts, [*expert_mlps(core.hidden, experts), *balance])
