@@ -16,8 +16,14 @@ from executor.steps.earlier import result_of_kind
 from planner.plan import Plan, Prediction, StageKind
 from planner.ports import StepRecord
 
-PARTS = (("weights", "weights_gib"), ("KV cache", "kv_cache_gib"), ("compute buffer", "compute_buffer_gib"))
-MEASURED_ONLY = (("repacked weights", "repacked_weights_gib"), ("output buffer", "output_buffer_gib"))
+# Part of the engine's memory, its name among the measurements, the terms of the plan's sum that predict it.
+PARTS = (
+    ("weights", "weights_gib", ("weights", "scales and zeros", "16-bit remainder")),
+    ("KV cache", "kv_cache_gib", ("KV cache",)),
+    ("compute buffer", "compute_buffer_gib", ("compute buffer",)),
+    ("repacked copy", "repacked_weights_gib", ("repacked copy",)),
+    ("output buffer", "output_buffer_gib", ()),
+)
 
 
 def gather(context: StepContext, changed_originals: Sequence[str], versions: Mapping[str, str]) -> Report:
@@ -90,12 +96,10 @@ def _finding(plan: Plan, record: Mapping[str, Any]) -> Finding:
 
 
 def _memory(plan: Plan, measured: Mapping[str, float | None]) -> Iterator[MemoryPart]:
-    predicted = {p.name: p.value for p in plan.chosen.predictions}
-    for label, name in PARTS:
-        yield MemoryPart(label=label, predicted_gib=predicted.get(name), measured_gib=measured.get(name))
-    for label, name in MEASURED_ONLY:
-        if measured.get(name) is not None:
-            yield MemoryPart(label=label, predicted_gib=None, measured_gib=measured[name])
+    for label, name, terms in PARTS:
+        predicted = sum(plan.chosen.memory.gib(term) for term in terms) or None
+        if predicted is not None or measured.get(name) is not None:
+            yield MemoryPart(label=label, predicted_gib=predicted, measured_gib=measured.get(name))
 
 
 def _quality(evaluated: Result) -> QualityResult | None:
