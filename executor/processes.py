@@ -25,6 +25,8 @@ GUARD = Path(__file__).with_name("guard.py")
 POLL_S = 0.05
 RESUME = "mend what the log says, then run the same `quantplan apply` again: finished steps are not repeated"
 
+MORE_SPACE = "free some space, or set QUANTPLAN_HOME to a larger disk; then run the same `quantplan apply` again"
+
 Arguments = Sequence[str | Path]
 
 
@@ -162,7 +164,8 @@ def tool_failed(process: Process, what: str) -> ExecutionFailed:
     """The error for a tool that failed: what it was, its last lines, and where the whole log lies."""
     tail = process.log_tail()
     said = f"\nThe last lines of its log:\n{_indented(tail)}" if tail else "\nIt wrote nothing."
-    return ExecutionFailed(f"{what}{said}\nThe whole log: {process.log_path}", fix=RESUME)
+    fix = MORE_SPACE if "No space left on device" in tail else RESUME
+    return ExecutionFailed(f"{what}{said}\nThe whole log: {process.log_path}", fix=fix)
 
 
 def require_program(program: str) -> None:

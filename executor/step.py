@@ -17,7 +17,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """All a step may use. `results`: what earlier steps returned, by stage name; `report`: tells progress (0-1 or None).
+    """All a step may use. `results`: what earlier steps returned, by stage name; `report` tells progress (0-1, None).
 
     `finished` is what the journal holds of the earlier steps: the report shows how long each took.
     """

@@ -1,0 +1,90 @@
+"""A run as it goes: one line a step that stays, one that lives. Plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from planner.plan import Plan
+from planner.ports import Event
+
+Watcher = Callable[[Event], None]
+
+
+@contextmanager
+def watching(plan: Plan, console: Console) -> Iterator[Watcher]:
+    """Something to hand events to for the time of the block."""
+    names = [stage.name for stage in plan.stages]
+    if not console.is_terminal:
+        yield PlainWatcher(names, lambda line: console.print(line, markup=False, soft_wrap=True))
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield LiveWatcher(names, progress)
+
+
+class PlainWatcher:
+    """Lines for a log: each step once with what it does, then every new message and every tenth of its way."""
+
+    def __init__(self, names: list[str], say: Callable[[str], None]) -> None:
+        self._names, self._say = names, say
+        self._step, self._began, self._shown = "", 0.0, ""
+
+    def __call__(self, event: Event) -> None:
+        if event.state == "skipped":
+            self._say(f"{self._heading(event)}: {event.message}")
+        elif event.state == "done":
+            self._say(f"    done in {time.monotonic() - self._began:.1f} s")
+        elif event.step != self._step:
+            self._step, self._began, self._shown = event.step, time.monotonic(), ""
+            self._say(f"{self._heading(event)}: {event.message}")
+        elif event.state == "running":
+            self._say_once(event)
+
+    def _say_once(self, event: Event) -> None:
+        tenth = "" if event.fraction is None else f" ({int(event.fraction * 10) * 10} %)"
+        kind = "".join(c for c in event.message if not c.isdigit()) + tenth
+        if kind != self._shown:
+            self._shown = kind
+            self._say(f"    {event.message}{tenth}")
+
+    def _heading(self, event: Event) -> str:
+        return f"[{self._names.index(event.step) + 1}/{len(self._names)}] {event.step}"
+
+
+class LiveWatcher:
+    """A terminal: finished steps scroll up, the running one shows its message, its bar and its time."""
+
+    def __init__(self, names: list[str], progress: Progress) -> None:
+        self._names, self._progress = names, progress
+        self._step, self._began = "", 0.0
+        self._task = progress.add_task("", total=None)
+
+    def __call__(self, event: Event) -> None:
+        if event.state == "running":
+            self._show(event)
+            return
+        self._progress.update(self._task, description="", total=None)
+        marks = {"done": "[green]✓[/]", "skipped": "[cyan]=[/]", "failed": "[red]✗[/]"}
+        took = f"[dim]{time.monotonic() - self._began:.1f} s[/]" if event.state == "done" else "[dim]done before[/]"
+        tail = "" if event.state == "failed" else took
+        self._progress.console.print(f"{marks.get(event.state, ' ')} [bold]{event.step}[/] {tail}")
+
+    def _show(self, event: Event) -> None:
+        if event.step != self._step:
+            self._step, self._began = event.step, time.monotonic()
+            self._progress.reset(self._task, total=None)
+            number = f"{self._names.index(event.step) + 1}/{len(self._names)}"
+            self._progress.console.print(f"[dim]{number} {event.step}: {escape(event.message)}[/]")
+        known = event.fraction is not None
+        self._progress.update(
+            self._task,
+            description=f"{event.step}: {escape(event.message)}",
+            total=1.0 if known else None,
+            completed=event.fraction or 0.0,
+        )

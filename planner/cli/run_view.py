@@ -1,0 +1,106 @@
+"""Runs as a person reads them in a terminal: the list, one run's steps, and predictions against measurements."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from planner.cli.figures import UNKNOWN, figure, interval
+from planner.ports import FindingRecord, RunRecord, StepRecord
+
+STATE_STYLE = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pending": "dim"}
+VERDICTS = {True: Text("inside", style="green"), False: Text("outside", style="red"), None: Text("not checked", "dim")}
+
+
+def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
+    """One line a run, newest first."""
+    if not runs:
+        console.print("No runs yet. Make one: quantplan plan MODEL --on here --out FILE, then quantplan apply FILE")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("run", "started", "state", "model", "hardware", "format", "engine", "findings"):
+        table.add_column(heading, no_wrap=True)
+    for run in runs:
+        chosen = run.plan.chosen
+        names = (run.plan.model.name, run.plan.hardware.label, chosen.format, chosen.engine)
+        table.add_row(run.run_id, _clock(run.started_at), _state(run.state), *map(Text, names), _tally(run.findings))
+    console.print(table)
+
+
+def print_run(run: RunRecord, console: Console) -> None:
+    """One run: what it carries out, its steps, what went wrong, and what came of it."""
+    chosen = run.plan.chosen
+    console.print(Text.assemble(("Run ", "bold"), (run.run_id, "bold"), "  ", _state(run.state)))
+    console.print(Text(f"{run.plan.model.name} on {run.plan.hardware.label}: {chosen.format} on {chosen.engine}"))
+    console.print(Text(f"Started {_clock(run.started_at)}{_lasted(run)}; plan {run.plan.digest}", style="dim"))
+    console.print(_steps(run.steps))
+    for step in run.steps:
+        if step.error and step.state == "failed":
+            console.print(Text(f"{step.name} failed: {step.error}", style="red"))
+    if run.state in ("failed", "interrupted"):
+        console.print("Apply the same plan again to go on from there.")
+    print_outcome(run, console)
+
+
+def print_outcome(run: RunRecord, console: Console) -> None:
+    """The findings, where the report lies, and the run's id."""
+    if run.findings:
+        print_findings(run.findings, console)
+    if run.report_path:
+        console.print(Text.assemble(("Report: ", "bold"), run.report_path), soft_wrap=True)
+    console.print(Text(f"Run {run.run_id}: quantplan show {run.run_id}", style="dim"))
+
+
+def print_findings(findings: Sequence[FindingRecord], console: Console) -> None:
+    """Every prediction against its measurement."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Predicted against measured", title_justify="left")
+    for heading, justify in (("figure", "left"), ("predicted", "right"), ("90 % interval", "right")):
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("measured", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("note", style="dim")
+    for f in findings:
+        name = f"{f.name} [{f.unit}]" if not f.name.endswith(f.unit.lower()) else f.name
+        row = (Text(name), _value(f.predicted, f.unit), Text(interval(f).strip("()")), _value(f.measured, f.unit))
+        table.add_row(*row, VERDICTS[f.inside], Text(f.note))
+    console.print(table)
+    console.print(Text(_tally(findings).plain, style="bold"))
+
+
+def _steps(steps: Sequence[StepRecord]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("step", "state", "seconds", "log"):
+        table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
+    for step in steps:
+        took = f"{step.ended_at - step.started_at:.1f}" if step.started_at and step.ended_at else UNKNOWN
+        table.add_row(step.name, _state(step.state), took, Text(step.log_path or UNKNOWN, style="dim"))
+    return table
+
+
+def _value(value: float | None, unit: str) -> str:
+    return f"{value:,.0f}" if value is not None and unit == "bytes" else figure(value)
+
+
+def _tally(findings: Sequence[FindingRecord]) -> Text:
+    if not findings:
+        return Text(UNKNOWN)
+    inside, outside = (sum(f.inside is verdict for f in findings) for verdict in (True, False))
+    unchecked = len(findings) - inside - outside
+    return Text(f"{inside} inside, {outside} outside" + (f", {unchecked} not checked" if unchecked else ""))
+
+
+def _state(state: str) -> Text:
+    return Text(state, style=STATE_STYLE.get(state, ""))
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _lasted(run: RunRecord) -> str:
+    return f", took {run.ended_at - run.started_at:.0f} s" if run.ended_at else ""
