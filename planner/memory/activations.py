@@ -32,7 +32,7 @@ def vision_bytes(shape: Shape) -> float:
     """A vision tower's peak on the largest image it admits: it grows with the tower's width, the root of its size."""
     vision = engine_constants("vllm")["vision"]
     parameters_b = sum(m.parameters for m in shape.matrices if m.component == "vision") / 1e9
-    if not any(word in shape.family for word in vision["families"]):
+    if any(word in shape.family for word in vision["fixed_images"]):
         return 0.0
     peak: float = vision["gib_per_root_parameters_b"] * sqrt(parameters_b) * GIB
     return peak

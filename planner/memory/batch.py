@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
+from planner.catalog import load_yaml
 from planner.hardware.catalogue import find_accelerator
 from planner.hardware.hardware import Accelerator
 from planner.memory import vllm
@@ -32,6 +33,7 @@ ABSTENTIONS = {
     "unmodelled-quantization": "the stated scheme has no byte count here, or is not stated well enough",
 }
 DEFAULT_CONTEXT_TOKENS = 8192
+UNSTATED_CONTEXT_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ def predict_start(case: Case, shapes: Mapping[str, Shape]) -> StartPrediction:
     """The prediction for one row; `shapes` holds the architectures by `config_id`."""
     if case.engine is None:
         return StartPrediction(case.id, abstained="unknown-engine")
-    shape = shapes.get(case.config_id)
-    if shape is None:
+    known = shapes.get(case.config_id)
+    if known is None:
         return StartPrediction(case.id, abstained="unknown-architecture")
+    shape = with_positions(known, case)
     situation = situation_of(case, shape)
     if situation is None:
         kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel)
@@ -72,9 +75,19 @@ def predict_start(case: Case, shapes: Mapping[str, Shape]) -> StartPrediction:
     return answer(case, situation, account, both_directions(situation, account))
 
 
+def with_positions(shape: Shape, case: Case) -> Shape:
+    """The shape with the positions of its family, where its description stated none."""
+    if shape.max_context_tokens != UNSTATED_CONTEXT_TOKENS:
+        return shape
+    content = load_yaml("positions.yaml")
+    name = f"{case.model_name} {case.config_id}".lower()
+    found = next((entry["tokens"] for entry in content["names"] if entry["word"] in name), content["default"])
+    return replace(shape, max_context_tokens=found)
+
+
 def situation_of(case: Case, shape: Shape) -> Situation | None:
     """What the row describes, in the accountants' terms; None where the weights have no byte count."""
-    scheme = named_scheme(case.quantization, f"{case.model_name} {case.config_id}")
+    scheme = named_scheme(case.quantization, f"{case.model_name} {case.config_id}", shape.is_moe)
     if scheme is None or case.engine is None:
         return None
     weights = weight_bytes(shape, scheme, None, case.tensor_parallel)

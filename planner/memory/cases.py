@@ -65,7 +65,7 @@ def case_from_row(row: Mapping[str, str]) -> Case:
     return Case(
         id=text["id"],
         engine=engine_named(text["engine"]),
-        version=version_named(version),
+        version=version_named(version, engine_named(text["engine"])),
         is_v0=True if re.search(r"\bV0\b", version) else False if re.search(r"\bV1\b", version) else None,
         config_id=text["config_id"],
         model_name=text.get("model_id", "") or text["config_id"],
@@ -91,7 +91,7 @@ def engine_named(text: str) -> str | None:
     return next((engine for word, engine in ENGINE_WORDS.items() if word in text.lower()), None)
 
 
-def version_named(text: str) -> str | None:
+def version_named(text: str, engine: str | None) -> str | None:
     """The version in a free text, or the one current at the date it gives (`2026-08` -> 0.26); None without either."""
     stated = re.search(r"(?<![\d-])0\.\d+(\.\d+)?", text)
     if stated:
@@ -100,7 +100,7 @@ def version_named(text: str) -> str | None:
     if not date:
         return None
     when = date.group() if "-" in date.group() else f"{date.group()}-06"
-    versions: Mapping[str, str] = load_yaml("memory_constants.yaml")["vllm"]["current_at"]
+    versions: Mapping[str, str] = load_yaml("memory_constants.yaml").get(engine, {}).get("current_at", {})
     return next((version for since, version in reversed(list(versions.items())) if since <= when), None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import lru_cache
 
+from planner.memory.constants import engine_constants
 from planner.memory.sharding import rank_fraction
 from planner.memory.weights import NOTHING, WeightBytes, matrix_bytes
 from planner.models.shape import Matrix, Shape
@@ -30,6 +31,7 @@ def loading_extra(shape: Shape, scheme: Scheme, group_size: int | None = None, t
         rounding_bytes(tensor_bytes) * count
         for tensor_bytes, count in fused_tensors(shape, scheme, group_size, tensor_parallel)
     )
+    rounding += expert_padding_bytes(shape, scheme, tensor_parallel)
     padding = vocab_padding_bytes(shape, tensor_parallel)
     dense = padding + rope_bytes(shape) + absorbed_bytes(shape, tensor_parallel)
     return WeightBytes(rounding, 0, dense) if scheme.is_quantized else WeightBytes(rounding + dense, 0, 0)
@@ -64,6 +66,23 @@ def layers_with(matrix: Matrix, shape: Shape) -> int:
     if matrix.role.startswith("expert_") and shape.experts:
         return max(1, matrix.copies // shape.experts[0].experts)
     return matrix.copies
+
+
+def expert_padding_bytes(shape: Shape, scheme: Scheme, tensor_parallel: int) -> float:
+    """What kernels add to the experts by padding each expert's matrices to their tiles."""
+    padding = engine_constants("loading")["expert_padding"]
+    if scheme.id not in padding["schemes"] or not shape.experts:
+        return 0.0
+    width = shape.experts[0].intermediate_size / tensor_parallel
+    grown = (1 + _up_to(shape.hidden_size, padding["hidden"])) * (1 + _up_to(width, padding["intermediate"]))
+    experts = [matrix for matrix in shape.matrices if matrix.role.startswith("expert_") and matrix.quantizable]
+    held = sum(matrix_bytes(m, scheme, None).total * rank_fraction(m, shape, tensor_parallel) for m in experts)
+    return held * (grown - 1)
+
+
+def _up_to(size: float, multiple: int) -> float:
+    """The part by which a size grows when it is rounded up to a multiple."""
+    return -size % multiple / size
 
 
 def vocab_padding_bytes(shape: Shape, tensor_parallel: int) -> float:
