@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from rules.answer import Answer, Spoken
-from rules.errors import RuleError, UnknownDecision, nearest
+from rules.errors import BadShape, RuleError, UnknownDecision, nearest
 from rules.outcomes import OUTCOMES
 from rules.reading import read_chapter
 from rules.rule import Chapter, Rule
@@ -95,9 +95,28 @@ def read_book(directory: Path) -> tuple[Book, list[RuleError]]:
     if not files:
         fix = "put decision files into its `decisions` folder, as the built-in book does"
         problems.append(RuleError("no decision files", file=str(directory), fix=fix))
-    read = [chapter for file in files if (chapter := read_chapter(file, sources, problems))]
-    by_name = {chapter.decision: chapter for chapter in read}
+    by_name: dict[str, Chapter] = {}
+    for file in files:
+        chapter = read_chapter(file, sources, problems)
+        if chapter:
+            by_name[chapter.decision] = _joined(by_name.get(chapter.decision), chapter, problems)
     return Book({name: by_name[name] for name in OUTCOMES if name in by_name}, sources), problems
+
+
+def _joined(earlier: Chapter | None, chapter: Chapter, problems: list[RuleError]) -> Chapter:
+    """A decision that lets every rule speak may be spread over several files; one asked in order may not."""
+    if earlier is None:
+        return chapter
+    if "first" in (earlier.pick, chapter.pick):
+        fix = "keep the rules of a `pick: first` decision in one file, in the order they are asked"
+        message = f"the decision `{chapter.decision}` is made in {earlier.files[0]} already"
+        problems.append(BadShape(message, file=chapter.files[0], line=1, column=1, fix=fix))
+    taken = {rule.id for rule in earlier.rules}
+    for rule in (rule for rule in chapter.rules if rule.id in taken):
+        message, fix = f"another rule is called `{rule.id}`", "give it an id of its own, saying the outcome"
+        problems.append(BadShape(message, file=rule.file, line=rule.line, column=5, fix=fix))
+    rules, files = (*earlier.rules, *chapter.rules), (*earlier.files, *chapter.files)
+    return replace(earlier, rules=rules, files=files)
 
 
 def _sources(directory: Path) -> Mapping[str, Source]:

@@ -55,12 +55,12 @@ def check_book(directory: Path) -> Check:
 
 
 class _ChapterCheck:
-    """One decision under examination; its file is read again only to place what is found."""
+    """One decision under examination; its files are read again only to place what is found."""
 
     def __init__(self, book: Book, chapter: Chapter, directory: Path) -> None:
         self.book, self.chapter = book, chapter
-        self.file = directory / "decisions" / chapter.file
-        self.document: Document | None = None
+        self.files = directory / "decisions"
+        self.documents: dict[str, Document] = {}
 
     def findings(self) -> Iterator[Finding]:
         for rule in self.chapter.rules:
@@ -110,8 +110,9 @@ class _ChapterCheck:
 
     def at(self, error: RuleError, rule: Rule, *steps: str | int) -> RuleError:
         """The same error, placed where the steps lead within the rule."""
-        self.document = self.document or read_document(self.file)
-        written = self.document.content["rules"]
-        index = next(i for i, text in enumerate(written) if text["id"] == rule.id)
-        error.file, (error.line, error.column) = self.chapter.file, self.document.place(("rules", index, *steps))
+        if rule.file not in self.documents:
+            self.documents[rule.file] = read_document(self.files / rule.file)
+        document = self.documents[rule.file]
+        index = next(i for i, text in enumerate(document.content["rules"]) if text["id"] == rule.id)
+        error.file, (error.line, error.column) = rule.file, document.place(("rules", index, *steps))
         return error

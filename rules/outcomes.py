@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rules.vocabulary import EngineId, FormatId, KvFormat, Width
+from rules.vocabulary import EngineId, FormatId, KvFormat, Tool, Width
 
-Tool = Literal["llm-compressor", "gptqmodel", "llama.cpp", "bitsandbytes", "none"]
 GroupSize = Literal[32, 64, 128, 256]
 Samples = Annotated[int, Field(ge=1, le=10_000)]
 

@@ -29,7 +29,7 @@ def read_chapter(file: Path, sources: Collection[str], problems: list[RuleError]
         return None
     reader = _RuleReader(document, OUTCOMES[text.decision], sources, problems)
     rules = tuple(filter(None, (reader.rule(index, rule) for index, rule in enumerate(text.rules))))
-    return Chapter(text.decision, text.question, text.pick, rules, document.file)
+    return Chapter(text.decision, text.question, text.pick, rules, (document.file,))
 
 
 def _decision_text(document: Document) -> DecisionText:

@@ -69,4 +69,4 @@ class Chapter:
     question: str
     pick: Pick
     rules: tuple[Rule, ...]
-    file: str
+    files: tuple[str, ...]

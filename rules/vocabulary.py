@@ -17,6 +17,7 @@ Objective = Literal["tree", "cost", "latency", "throughput", "quality"]
 Trouble = Literal["none", "memory", "service-level", "quality", "kernel"]
 EngineId = Literal["vllm", "sglang", "tensorrt-llm", "llama.cpp", "transformers"]
 KvFormat = Literal["16-bit", "fp8", "int8"]
+Tool = Literal["llm-compressor", "gptqmodel", "llama.cpp", "bitsandbytes", "none"]
 FormatId = Literal[
     "bf16", "fp16", "fp8", "fp8-weight-only", "int8-w8a8", "int8-bnb",
     "nf4", "fp4-bnb", "awq-int4", "gptq-int4", "rtn-int4", "nvfp4", "mxfp4",
@@ -110,6 +111,7 @@ class DecidedFacts:
     width: Width | None = fact(None, "bits of a weight the tree chose")
     format: FormatId | None = fact(None, "scheme chosen inside that width")
     engine: EngineId | None = fact(None, "engine chosen to serve it")
+    tool: Tool | None = fact(None, "tool that makes the checkpoint; none where it is ready-made")
     fits_one_gpu: bool | None = fact(None, "the chosen format fits a single accelerator with its cache")
     trouble: Trouble = fact("none", "why the choice before this one was given up")
 

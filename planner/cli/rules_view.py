@@ -23,7 +23,7 @@ HOW_PICKED = {
 def print_chapter(console: Console, chapter: Chapter, sources: Mapping[str, Source]) -> None:
     """One decision: its question, then each rule with when, then, because and source."""
     console.print(Text(chapter.question, style="bold"), Text(f"  {chapter.decision}", style="cyan"), sep="")
-    console.print(Text(f"{HOW_PICKED[chapter.pick]} ({chapter.file})", style="dim"))
+    console.print(Text(f"{HOW_PICKED[chapter.pick]} ({', '.join(chapter.files)})", style="dim"))
     for number, rule in enumerate(chapter.rules, 1):
         console.print()
         console.print(Text(f"{number:3}  "), Text(rule.id, style="bold green"), sep="")

@@ -108,6 +108,7 @@ class Deliberation:
     def conclude(self, choice: Choice, chosen: Candidate) -> None:
         """Ask what depends on the final choice: what else to evaluate, how to calibrate, what to tell."""
         decided: dict[str, Any] = {"width": choice.width, "format": chosen.format, "engine": chosen.engine}
+        decided["tool"] = chosen.tool
         for decision in ("evaluate_also", "calibration", "advice"):
             self.ask(decision, **decided)
 

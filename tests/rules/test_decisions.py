@@ -209,7 +209,8 @@ def test_the_kv_cache(gpu: GpuFacts, context_tokens: int, critical: bool, kv_cac
 def test_calibration_adds_up() -> None:
     facts = situation(LLAMA_70B, A100, 71.3, workload=WorkloadFacts(task="code"))
     parts = [
-        spoken.outcome.model_dump(exclude_none=True) for spoken in ask("calibration", facts, format="awq-int4").spoke
+        spoken.outcome.model_dump(exclude_none=True)
+        for spoken in ask("calibration", facts, format="awq-int4", tool="llm-compressor").spoke
     ]
     merged = {key: value for part in parts for key, value in part.items()}
     assert merged == {
@@ -220,7 +221,8 @@ def test_calibration_adds_up() -> None:
         "text": "chat",
         "data": "code in the programming languages to be served",
     }
-    assert ask("calibration", facts, format="gguf-q4_k_m").spoke == ()
+    assert ask("calibration", facts, format="awq-int4", tool="none").spoke == ()
+    assert ask("calibration", facts, format="gguf-q4_k_m", tool="llama.cpp").spoke == ()
 
 
 def test_the_user_is_told_not_to_force_awq() -> None:

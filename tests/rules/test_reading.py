@@ -194,3 +194,22 @@ def test_a_book_may_bring_its_own_sources(write_book: Callable[[str], Path]) -> 
     )
     source = load_book(directory).sources["ours.kv"]
     assert (source.title, source.says, source.date) == ("Our measurements", "FP8 is fine.", "2026-11-20")
+
+
+def test_a_decision_asked_in_order_stays_in_one_file(write_book: Callable[[str, str], Path]) -> None:
+    write_book(SOUND, "a.yaml")
+    with pytest.raises(BadShape) as caught:
+        load_book(write_book(SOUND, "b.yaml"))
+    assert str(caught.value) == (
+        "b.yaml:1:1: the decision `kv_cache` is made in a.yaml already\n"
+        "To fix: keep the rules of a `pick: first` decision in one file, in the order they are asked"
+    )
+
+
+def test_a_decision_that_lets_every_rule_speak_may_be_spread(write_book: Callable[[str, str], Path]) -> None:
+    every = SOUND.replace("pick: first", "pick: every")
+    write_book(every, "a.yaml")
+    book = load_book(write_book(every.replace("long-context-fp8-kv", "another"), "b.yaml"))
+    assert [rule.id for rule in book.chapters["kv_cache"].rules] == ["long-context-fp8-kv", "another"]
+    with pytest.raises(BadShape, match="another rule is called `long-context-fp8-kv`"):
+        load_book(write_book(every, "b.yaml"))
