@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from planner.units import GIB, MIB
+
 UNKNOWN = "-"
+SMALLEST_GIB = 0.1
 
 
 class Ranged(Protocol):
@@ -19,6 +22,13 @@ def figure(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def memory(gib: float | None) -> str:
+    """GiB, or MiB where that reads better."""
+    if gib is None:
+        return UNKNOWN
+    return f"{figure(gib)} GiB" if abs(gib) >= SMALLEST_GIB or gib == 0 else f"{figure(gib * GIB / MIB)} MiB"
 
 
 def usd(value: float | None) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from planner.cli.bars import memory_bar
 from planner.cli.figures import figure, interval, usd
+from planner.cli.figures import memory as memory_text
 from planner.cli.why_view import why
 from planner.plan import Candidate, Plan
 from planner.units import GB, GIB
@@ -74,15 +75,15 @@ def _memory(candidate: Candidate) -> Group:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
     for term in memory.terms:
-        table.add_row(term.label, f"{figure(term.predicted_gib)} GiB", term.how)
+        table.add_row(term.label, memory_text(term.predicted_gib), term.how)
     table.add_row(
         "[bold]free[/bold]",
-        f"[bold]{figure(memory.free_gib)} GiB[/bold]",
-        f"of {figure(memory.available_gib)} GiB usable",
+        f"[bold]{memory_text(memory.free_gib)}[/bold]",
+        f"of {memory_text(memory.available_gib)} usable",
     )
     weights_gib = candidate.predicted("weights_gib").value or 0.0
     room = (
-        f"Weights are {figure(weights_gib)} GiB ({figure(weights_gib * GIB / GB)} GB) in all. "
+        f"Weights are {memory_text(weights_gib)} ({figure(weights_gib * GIB / GB)} GB) in all. "
         f"The KV cache can hold {memory.kv_tokens:,} tokens: one request of up to {memory.max_context_tokens:,}, "
         f"or {memory.max_concurrency:,.1f} requests like yours at once."
     )
@@ -130,7 +131,7 @@ def _alternatives(candidates: tuple[Candidate, ...]) -> Table:
         dollars = c.predicted("usd_per_1m_output_tokens").value
         verdict = f"{c.verdict}: {c.reasons[0]}" if c.reasons else c.verdict
         style = VERDICT_STYLE.get(c.verdict, "red")
-        row = (figure(weights), f"{c.memory.kv_tokens:,}", _value(c, "tpot_ms"), _value(c, "output_tokens_per_s"))
+        row = (memory_text(weights), f"{c.memory.kv_tokens:,}", _value(c, "tpot_ms"), _value(c, "output_tokens_per_s"))
         table.add_row(c.format, c.engine, str(c.tensor_parallel), *row, usd(dollars), Text(verdict, style=style))
     return table
 
