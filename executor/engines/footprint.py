@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +20,8 @@ class CpuClock:
 
 
 def resident_bytes(pid: int) -> int | None:
-    """Resident memory of the process tree, mapped files included; None when it is gone."""
-    sizes = [process.memory_info().rss for process in _tree(pid)]
-    return sum(sizes) if sizes else None
+    """Resident memory of the process tree, mapped files included; None when it has ended."""
+    return round(_sum_over_tree(pid, lambda process: process.memory_info().rss)) or None
 
 
 def read_cpu_clock(pid: int) -> CpuClock:
@@ -25,17 +29,29 @@ def read_cpu_clock(pid: int) -> CpuClock:
     import psutil
 
     machine = psutil.cpu_times()
-    idle = machine.idle + getattr(machine, "iowait", 0.0)
-    tree = sum(times.user + times.system for times in (process.cpu_times() for process in _tree(pid)))
-    own = psutil.Process().cpu_times()
-    return CpuClock(sum(machine[:8]) - idle, tree, own.user + own.system)
+    idle_s = machine.idle + getattr(machine, "iowait", 0.0)
+    counted_twice_s = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)  # part of user and nice
+    return CpuClock(
+        machine_s=sum(machine) - idle_s - counted_twice_s,
+        tree_s=_sum_over_tree(pid, _busy_s),
+        own_s=_busy_s(psutil.Process()),
+    )
 
 
-def _tree(pid: int):  # type: ignore[no-untyped-def]
+def _busy_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def _sum_over_tree(pid: int, read: Callable[[psutil.Process], float]) -> float:
+    """The sum over the process and its descendants; what ends meanwhile counts nothing."""
     import psutil
 
+    total = 0.0
     try:
         root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
+        for process in (root, *root.children(recursive=True)):
+            total += read(process)
     except psutil.NoSuchProcess:
-        return []
+        pass
+    return total

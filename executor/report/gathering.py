@@ -48,7 +48,7 @@ def gather(context: StepContext, changed_originals: Sequence[str], versions: Map
         ladder=plan.ladder,
         warnings=plan.warnings,
         notes=plan.notes,
-        verdict=judge(found, quality, load, result("check-artifact"), changed_originals),
+        verdict=judge(found, quality, load, result("check-artifact"), changed_originals, plan.request.service_level),
         findings=tuple(found),
         memory=tuple(_memory(plan, launched.get("memory", {}))),
         resident_gib=load.get("resident_gib") or launched.get("resident_gib"),

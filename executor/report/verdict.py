@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from executor.report.document import Check, Finding, QualityResult, Verdict
 from executor.step import Result
+from planner.request import ServiceLevel
 
 
 def judge(
@@ -14,24 +15,37 @@ def judge(
     load: Result,
     artifact: Result,
     changed_originals: Sequence[str],
+    service_level: ServiceLevel,
 ) -> Verdict:
     """Go unless a check failed. A prediction outside its interval is a surprise to look at, not a reason to stop."""
-    checks = (_quality(quality), _artifact(artifact), _load(load), _original(changed_originals))
+    checks = (
+        _quality(quality),
+        _artifact(artifact),
+        _load(load),
+        *_service_level(load, service_level),
+        _original(changed_originals),
+    )
     surprises = tuple(finding.name for finding in findings if finding.inside is False)
-    failed = [check.name for check in checks if check.held is False]
     return Verdict(
-        go=not failed,
-        headline=_headline(failed, findings),
+        go=all(check.held is not False for check in checks),
+        headline=f"{_decision(checks)} {_count(findings)}",
         checks=checks,
         surprises=surprises,
     )
 
 
-def _headline(failed: Sequence[str], findings: Sequence[Finding]) -> str:
+def _decision(checks: Sequence[Check]) -> str:
+    failed = [check.name for check in checks if check.held is False]
+    unknown = [check.name for check in checks if check.held is None]
+    if failed:
+        return f"No-go: {', '.join(failed)} failed."
+    return f"Go, with {', '.join(unknown)} unchecked." if unknown else "Go: every check passed."
+
+
+def _count(findings: Sequence[Finding]) -> str:
     known = [finding for finding in findings if finding.inside is not None]
     inside = sum(finding.inside is True for finding in known)
-    held = f"{inside} of {len(known)} predictions held"
-    return f"No-go: {', '.join(failed)} failed. {held}." if failed else f"Go: every check passed. {held}."
+    return f"{inside} of {len(known)} predictions held."
 
 
 def _quality(quality: QualityResult | None) -> Check:
@@ -54,6 +68,17 @@ def _load(load: Result) -> Check:
         return Check(name="load", held=None, says="no load was sent")
     answered = load["requests"] - load["errors"]
     return Check(name="load", held=not load["errors"], says=f"{answered} of {load['requests']} requests answered")
+
+
+def _service_level(load: Result, level: ServiceLevel) -> Iterator[Check]:
+    """Measured means against the targets of the request, where it set any."""
+    for name, target in (("ttft_ms", level.ttft_ms), ("tpot_ms", level.tpot_ms)):
+        if target is not None:
+            measured = (load.get(name) or {}).get("mean")
+            held = None if measured is None else measured <= target
+            found = "not measured" if measured is None else f"{measured:.3g} ms on average"
+            says = f"{found}; at most {target:g} ms asked"
+            yield Check(name=f"target {name.removesuffix('_ms')}", held=held, says=says)
 
 
 def _original(changed: Sequence[str]) -> Check:

@@ -20,7 +20,7 @@ REPACKED = "CPU_REPACK"
 
 
 def launch(context: StepContext) -> Result:
-    """{url, port, pid, command, ready_s, memory, resident_gib, first_completion}; the server keeps running."""
+    """{url, port, pid, command, log_path, ready_s, memory, resident_gib, first_completion}; the server runs on."""
     require_supported(context.plan)
     parameters = context.stage.parameters
     engine = ENGINES[context.plan.chosen.engine]
@@ -40,6 +40,7 @@ def launch(context: StepContext) -> Result:
         "port": server.port,
         "pid": server.process.pid,
         "command": list(server.process.arguments),
+        "log_path": str(context.log_path),
         "ready_s": server.ready_s,
         "memory": memory_summary(engine.buffers(server.process.output())),
         "resident_gib": resident / GIB if resident else None,

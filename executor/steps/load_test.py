@@ -49,30 +49,31 @@ def load_test(context: StepContext) -> Result:
     served = result_of_kind(context, "launch") or {}
     names = ("concurrency", "input_tokens", "output_tokens", "requests", "warmup_requests")
     load = Load(**{name: int(parameter(context, name)) for name in names})
-    before = read_cpu_clock(served["pid"])
-    loop = asyncio.run(_run(context, served["url"], load))
-    after = read_cpu_clock(served["pid"])
+    loop, cpu = asyncio.run(_run(context, served, load))
     summary = summarise(loop, load.output_tokens)
+    resident = resident_bytes(served["pid"])
+    if resident is None:
+        raise _server_ended(context, summary)
     if summary["errors"] == summary["requests"]:
         raise _all_failed(summary)
     rows = json.dumps({"exchanges": as_rows(loop.exchanges)}, indent=1) + "\n"
     written = write_text(context.workspace / "load-test.json", rows)
-    resident = resident_bytes(served["pid"])
     return {
         **summary,
-        "resident_gib": resident / GIB if resident else None,
-        "cpu": cores_used(before, after, loop.wall_s),
+        "resident_gib": resident / GIB,
+        "cpu": cpu,
         "artifacts": [written.record()],
     }
 
 
-async def _run(context: StepContext, url: str, load: Load) -> LoopResult:
+async def _run(context: StepContext, served: Result, load: Load) -> tuple[LoopResult, dict[str, float]]:
+    """The counted requests, after the warm-up, and who used the processor meanwhile."""
     import httpx
 
     engine: Engine = ENGINES[context.plan.chosen.engine]
     limits = httpx.Limits(max_connections=load.concurrency + 1, max_keepalive_connections=load.concurrency + 1)
     timeout = httpx.Timeout(REQUEST_TIMEOUT_S, connect=30.0)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=timeout, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=served["url"], limits=limits, timeout=timeout, trust_env=False) as client:
         text = prompt_text(context.stage.parameters.get("text")).read_text(encoding="utf-8")
         ids = await tokenize(client, engine, text)
         prompts = cut_prompts(ids, load.warmup_requests + load.requests, load.input_tokens)
@@ -87,7 +88,9 @@ async def _run(context: StepContext, url: str, load: Load) -> LoopResult:
         def on_done(done: int) -> None:
             context.report(f"{done} of {load.requests} requests answered", done / load.requests)
 
-        return await closed_loop(send, prompts[load.warmup_requests :], load.concurrency, on_done)
+        before = read_cpu_clock(served["pid"])
+        loop = await closed_loop(send, prompts[load.warmup_requests :], load.concurrency, on_done)
+        return loop, cores_used(before, read_cpu_clock(served["pid"]), loop.wall_s)
 
 
 def cores_used(before: CpuClock, after: CpuClock, wall_s: float) -> dict[str, float]:
@@ -101,6 +104,15 @@ def cores_used(before: CpuClock, after: CpuClock, wall_s: float) -> dict[str, fl
         "other_cores": max(0.0, machine - server - client),
         "machine_cores": float(os.cpu_count() or 1),
     }
+
+
+def _server_ended(context: StepContext, summary: dict[str, Any]) -> ExecutionFailed:
+    answered = summary["requests"] - summary["errors"]
+    log_path = (result_of_kind(context, "launch") or {}).get("log_path", "the log of the launch step")
+    return ExecutionFailed(
+        f"the server ended during the load test, after {answered} of {summary['requests']} requests",
+        fix=f"read why in {log_path}; too little memory is the usual cause",
+    )
 
 
 def _all_failed(summary: dict[str, Any]) -> ExecutionFailed:

@@ -16,6 +16,7 @@ from executor.report.page import quantity
 from executor.steps.findings import findings
 from executor.steps.report import report
 from planner.ports import StepRecord
+from planner.request import ServiceLevel
 
 SPREAD = {"mean": 82.0, "p50": 80.0, "p95": 99.0, "p99": 104.0, "minimum": 61.0, "maximum": 105.0}
 RESULTS = {
@@ -179,6 +180,21 @@ def test_a_changed_original_is_a_no_go(make_context, results) -> None:
     result = report(make_context("report", results))
     assert result["go"] is False
     assert result["headline"] == "No-go: original failed. 6 of 8 predictions held."
+
+
+def test_a_missed_target_is_a_no_go(make_context, results) -> None:
+    plan = example_plan()
+    level = ServiceLevel(ttft_ms=100, tpot_ms=4)
+    request = plan.request.model_copy(update={"service_level": level})
+    result = report(make_context("report", results, plan=plan.model_copy(update={"request": request})))
+    assert result["headline"] == "No-go: target tpot failed. 6 of 8 predictions held."
+    says = [check.says for check in Report.model_validate_json(Path(result["json_path"]).read_text()).verdict.checks]
+    assert "82 ms on average; at most 100 ms asked" in says and "4.1 ms on average; at most 4 ms asked" in says
+
+
+def test_what_was_not_checked_is_said_with_the_go(make_context, results) -> None:
+    del results["evaluate-after"]
+    assert report(make_context("report", results))["headline"] == "Go, with quality unchecked. 6 of 8 predictions held."
 
 
 def test_quality_beyond_the_tolerance_is_a_no_go(make_context, results) -> None:

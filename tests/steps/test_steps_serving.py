@@ -131,6 +131,26 @@ def test_the_planned_load_is_sent_to_the_launched_server(make_context) -> None:
     assert Path(result["artifacts"][0]["path"]).name == "load-test.json"
 
 
+def test_a_server_that_ends_under_load_is_named(make_context, processes) -> None:
+    results = dict(MADE)
+    results["launch"] = launch(make_context("launch", MADE))
+    processes.stop_all()
+    with pytest.raises(ExecutionFailed, match="could not tokenize the prompt text"):
+        load_test(make_context("load-test", results))
+
+
+def test_a_server_that_crashes_half_way_is_named(make_context, tools) -> None:
+    fake = (Path(__file__).parent / "fake_openai_server.py").read_text()
+    crash = "self.requests.append(body)\n        if len(self.requests) > 5:\n            __import__('os')._exit(9)"
+    tools.program("server", fake.replace("self.requests.append(body)", crash))
+    results = dict(MADE)
+    results["launch"] = launch(make_context("launch", MADE))
+    with pytest.raises(ExecutionFailed) as failed:
+        load_test(make_context("load-test", results))
+    assert failed.value.what.startswith("the server ended during the load test, after ")
+    assert failed.value.fix == f"read why in {results['launch']['log_path']}; too little memory is the usual cause"
+
+
 def test_a_load_test_without_one_answer_fails(make_context, tools) -> None:
     fake = (Path(__file__).parent / "fake_openai_server.py").read_text()
     tools.program("server", fake.replace("fail_every: int = 0", "fail_every: int = 1"))
