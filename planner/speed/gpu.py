@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
 from planner.request import Workload
@@ -11,7 +9,7 @@ from planner.schemes import Scheme
 from planner.speed.constants import gpu_class, rates, serving_constants, support
 from planner.speed.estimate import Estimate, Speed
 from planner.speed.serving import Phases, Served, closed_loop
-from planner.speed.steps import Peaks, Rates, step_ms
+from planner.speed.steps import Peaks, Rates, hostless, step_ms
 from planner.speed.work import Layout, Stored, decode_work, prefill_work
 
 CHUNK_TOKENS = 8192
@@ -72,8 +70,7 @@ def phases_of(shape: Shape, peaks: Peaks, step: Rates, layout: Layout, stored: S
     """One decode step at the mean context, one prompt alone, and its share of a chunk full of prompts."""
     context = workload.input_tokens + workload.output_tokens / 2
     chunk = max(workload.input_tokens, CHUNK_TOKENS)
-    hostless = replace(step, step_ms=0.0, sequence_ms=0.0)
-    full_ms = step_ms(prefill_work(shape, stored, layout, chunk), peaks, hostless)
+    full_ms = step_ms(prefill_work(shape, stored, layout, chunk), peaks, hostless(step))
     return Phases(
         decode_ms=step_ms(decode_work(shape, stored, layout, workload.concurrency, context), peaks, step),
         prefill_alone_ms=step_ms(prefill_work(shape, stored, layout, workload.input_tokens), peaks, step),

@@ -31,7 +31,7 @@ class Served:
 
 def closed_loop(phases: Phases, constants: ServingConstants, concurrency: float, output_tokens: float) -> Served:
     """What `concurrency` clients see, each sending its next request when the last one ends."""
-    tpot_ms = phases.decode_ms + constants.interference * phases.prefill_share_ms * concurrency / output_tokens
+    tpot_ms = phases.decode_ms + constants.interference * phases.prefill_share_ms * (concurrency - 1) / output_tokens
     ttft_ms = (
         constants.request_ms
         + phases.prefill_alone_ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.speed.work import Work
 
@@ -38,6 +38,11 @@ class Rates:
     sequence_ms: float
     exchange_ms: float
     knee: float
+
+
+def hostless(rates: Rates) -> Rates:
+    """The same without what is paid once a step: for one prompt's share of a chunk that others pay for, too."""
+    return replace(rates, step_ms=0.0, sequence_ms=0.0)
 
 
 def roofline(bytes_ms: float, operations_ms: float, knee: float) -> float:

@@ -1,0 +1,272 @@
+"""Published speed measurements as cases for the speed model: rows of serving.csv and single_stream.csv, made comparable.
+
+A case says which step times its figure is made of: `figure_ms = decodes x decode step + prefills x prompt alone`, plus,
+under load, the shares of other requests. Rows whose model, GPU or format is not known here are counted and left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from planner.errors import QuantplanError
+from planner.hardware.hardware import Accelerator
+from planner.hardware.resolving import resolve_hardware
+from planner.memory.weights import weight_bytes
+from planner.models.resolving import resolve_model
+from planner.models.shape import Shape
+from planner.schemes import scheme
+from planner.speed.constants import gpu_class
+from planner.speed.gpu import CHUNK_TOKENS, peaks_of
+from planner.speed.steps import Peaks
+from planner.speed.work import Layout, Stored, Work, decode_work, prefill_work
+
+SERVING_SOURCE = "InferenceX serving runs, Oct 2025 to Apr 2026 (Apache-2.0, as shipped in aiconfigurator)"
+LARGEST_NODE = 16
+ENGINES = {"trtllm": "tensorrt-llm", "vllm": "vllm", "sglang": "sglang"}
+SYSTEMS = {"h100_sxm": "H100-80GB-SXM", "h200_sxm": "H200-141GB-SXM", "b200_sxm": "B200-180GB-SXM", "gb200": "GB200-186GB"}
+SAME_MODEL = {
+    "deepseek-ai/DeepSeek-V3": "deepseek-ai/DeepSeek-R1",
+    "nvidia/DeepSeek-R1-NVFP4": "deepseek-ai/DeepSeek-R1",
+    "nvidia/DeepSeek-V3.1-NVFP4": "deepseek-ai/DeepSeek-R1",
+    "nvidia/Qwen3-32B-NVFP4": "Qwen/Qwen3-32B",
+    "zhipuai/GLM-5": "zai-org/GLM-5",
+    "meta-llama/Llama-3.1-70B": "meta-llama/Llama-3.1-70B-Instruct",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measured figure and the work behind it. `model` names the architecture: what leave-one-model-out leaves out."""
+
+    id: str
+    source: str
+    figure: str
+    measured_ms: float
+    model: str
+    engine: str
+    kernel: str
+    gpu_class: str
+    vintage: str
+    peaks: Peaks
+    decode: Work
+    prompt: Work
+    chunk: Work
+    chunk_share: float
+    others: float
+    output_tokens: float
+    decodes: float
+    prefills: float
+    served: bool
+
+
+def serving_cases(folder: Path, skipped: Counter[str]) -> Iterator[Case]:
+    """Two cases (TPOT, TTFT) for each aggregated run."""
+    for row in rows(folder / "serving.csv"):
+        if row["mode"] != "agg":
+            continue
+        model = SAME_MODEL.get(row["model_path"], row["model_path"])
+        shape = shape_of(model)
+        if shape is None:
+            skipped[f"model {model}"] += 1
+            continue
+        gpu = accelerator(SYSTEMS[row["system"]])
+        format_id, kernel = serving_kernel(row, gpu)
+        layout = serving_layout(row)
+        if layout.accelerators > LARGEST_NODE:
+            skipped["more ranks than one server: how many copies share the load is not stated"] += 1
+            continue
+        common = dict(
+            source=SERVING_SOURCE, model=model, engine=ENGINES[row["backend"]], kernel=kernel, vintage="2026", served=True
+        )  # fmt: skip
+        context = Context(shape, gpu, format_id, kernel, layout, int(row["isl"]), int(row["osl"]), serving_concurrency(row))
+        works = context.works()
+        for figure, column in (("tpot_ms", "silicon_tpot_ms"), ("ttft_ms", "silicon_ttft_ms")):
+            yield Case(
+                id=row["id"], figure=figure, measured_ms=float(row[column]), **common, **works,
+                decodes=float(figure == "tpot_ms"), prefills=float(figure == "ttft_ms"),
+            )  # fmt: skip
+
+
+def serving_concurrency(row: dict[str, str]) -> int:
+    """Requests in flight: `batch_size` counts those of one attention copy."""
+    return int(row["batch_size"]) * max(1, int(row["attention_dp_size"] or 1))
+
+
+def serving_kernel(row: dict[str, str], gpu: Accelerator) -> tuple[str, str]:
+    """The format and the kernel of a serving row; gpt-oss is MXFP4 whatever its label says."""
+    if "gpt-oss" in row["model_path"]:
+        return ("mxfp4", "mxfp4-w4a16") if gpu.fp4_tflops else ("mxfp4", "marlin-fp4")
+    if row["precision"] == "fp4":
+        return "nvfp4", "nvfp4-w4a4"
+    return ("fp8", "fp8-w8a8") if row["precision"] == "fp8" else ("bf16", "cublas-bf16")
+
+
+def serving_layout(row: dict[str, str]) -> Layout:
+    """The layout. Where experts are dealt n x n over n x n ranks, the run had n accelerators (tensor and expert size n)."""
+    tensor, copies, expert_tensor, expert = (
+        max(1, int(row[name] or 1)) for name in ("tp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
+    )
+    if expert_tensor == expert > 1 and tensor * copies == expert_tensor * expert:
+        tensor, copies = (expert, 1) if copies == 1 else (1, expert)
+    return Layout(tensor, copies, expert)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One model on one layout under one load."""
+
+    shape: Shape
+    gpu: Accelerator
+    format_id: str
+    kernel: str
+    layout: Layout
+    input_tokens: int
+    output_tokens: int
+    concurrency: int = 1
+
+    def works(self) -> dict[str, object]:
+        held = weight_bytes(self.shape, scheme(self.format_id), None, self.layout.accelerators).total
+        stored = Stored(scheme(self.format_id).bits_per_weight(), held, kv_bytes_per_token(self.shape, self.layout))
+        prompt_tokens = max(self.input_tokens, 1)
+        chunk = max(prompt_tokens, CHUNK_TOKENS)
+        context = self.input_tokens + self.output_tokens / 2
+        peaks = peaks_of(self.gpu, scheme(self.format_id), self.kernel)
+        assert peaks is not None, (self.gpu.name, self.format_id, self.kernel)
+        return dict(
+            gpu_class="apple" if self.gpu.vendor == "apple" else gpu_class(self.gpu),
+            peaks=peaks,
+            decode=decode_work(self.shape, stored, self.layout, self.concurrency, context),
+            prompt=prefill_work(self.shape, stored, self.layout, prompt_tokens),
+            chunk=prefill_work(self.shape, stored, self.layout, chunk),
+            chunk_share=prompt_tokens / chunk / self.layout.attention_data_parallel,
+            others=float(self.concurrency - 1),
+            output_tokens=float(self.output_tokens),
+        )
+
+
+def kv_bytes_per_token(shape: Shape, layout: Layout, element_bytes: int = 2) -> float:
+    """16-bit cache of one token on one rank; a latent is held whole by every rank."""
+    total = 0.0
+    for group in shape.attention:
+        heads = max(1.0, group.kv_heads / layout.tensor_parallel)
+        latent = group.kind == "mla"
+        width = group.latent_dim + group.rope_dim if latent else heads * (group.head_dim + group.value_head_dim)
+        total += group.count * width * element_bytes
+    return total
+
+
+STREAM_GPUS = {
+    "RTX PRO 6000 Blackwell Max-Q": "RTX-PRO-6000-Max-Q", "3090 24GB": "RTX-3090", "4080 16GB": "RTX-4080", "4090 24GB": "RTX-4090",
+    "A100-SXM-80GB (330W cap)": "A100-80GB-SXM", "A100-SXM-80GB": "A100-80GB-SXM", "A100 SXM 80GB": "A100-80GB-SXM",
+    "RTX A6000 48GB": "RTX-A6000", "A40 48GB": "A40", "3080 Ti 12GB": "RTX-3080-Ti", "3070 8GB": "RTX-3070",
+    "A100-40G": "A100-40GB-SXM", "4070 Ti 12GB": "RTX-4070-Ti", "M2 Ultra 76-Core GPU 192GB": "M2-Ultra-192GB",
+    "M1 Max 32‑Core GPU 64GB": "M1-Max-64GB", "M3 Max 40‑Core GPU 64GB": "M3-Max-128GB",
+}  # fmt: skip
+STREAM_ENGINES = (
+    (r"vLLM \(?0\.(4|6)", "vllm", "2024"), (r"vLLM 0\.(19|2\d)", "vllm", "2026"), (r"vLLM$|vllm$", "vllm", "2024"),
+    (r"HF Transformers|transformers|AutoGPTQ|AutoAWQ", "transformers", "2026"), (r"SGLang", "sglang", "2026"),
+    (r"TensorRT-LLM", "tensorrt-llm", "2024"), (r"[Ll]lama\.cpp", "llama.cpp", "2026"),
+)  # fmt: skip
+STREAM_FORMATS = (
+    (r"^(GGUF )?Q4_K_M$", "gguf-q4_k_m"), (r"^GGUF F16$", "gguf-bf16"), (r"^GGUF Q8_0$", "gguf-q8_0"), (r"^GGUF Q6_K$", "gguf-q6_k"),
+    (r"^GGUF Q5_K_M$", "gguf-q5_k_m"), (r"^(bf16|BF16|float16|fp16|FP16| Multiple NVIDIA GPUs, FP16)$", "bf16"), (r"^(fp8|FP8)$", "fp8"),
+    (r"^nvfp4$", "nvfp4"), (r"^mxfp4$", "mxfp4"), (r"AWQ|awq", "awq-int4"), (r"^GPTQ-I(nt|NT)4$|^int4 gptq$|^gptq-int4$", "gptq-int4"),
+)  # fmt: skip
+STREAM_KERNELS = {
+    ("transformers", "awq-int4"): "awq-gemm", ("transformers", "gptq-int4"): "gptq-exllama", ("tensorrt-llm", "awq-int4"): "trtllm-w4a16",
+    ("transformers", "int8-bnb"): "bitsandbytes-int8", ("transformers", "nf4"): "bitsandbytes-4bit",
+}  # fmt: skip
+KERNELS = {
+    "bf16": "cublas-bf16", "fp8": "fp8-w8a8", "nvfp4": "nvfp4-w4a4", "mxfp4": "mxfp4-w4a16", "awq-int4": "marlin-int4", "gptq-int4": "marlin-int4",
+}  # fmt: skip
+GGML_KERNELS = {"nvidia": "ggml-cuda", "amd": "ggml-hip", "apple": "ggml-metal", "intel": "ggml-sycl"}
+UNTRUSTED = ("premAI-io", "geerlingguy", "PanQiWei", "ninehills", "mlc-ai")
+
+
+def stream_cases(folder: Path, skipped: Counter[str]) -> Iterator[Case]:
+    """One case for each single-stream row whose model, GPU, engine and format are known."""
+    for row in rows(folder / "single_stream.csv"):
+        if row["source"].startswith(UNTRUSTED) or row["batch"] not in ("1", ""):
+            skipped["source or batch left out"] += 1
+            continue
+        case = stream_case(row)
+        if isinstance(case, str):
+            skipped[case] += 1
+        else:
+            yield case
+
+
+def stream_case(row: dict[str, str]) -> Case | str:
+    """The case of one row, or why there is none."""
+    found = next(((e, v) for pattern, e, v in STREAM_ENGINES if re.search(pattern, row["engine"])), None)
+    format_id = next((f for pattern, f in STREAM_FORMATS if re.search(pattern, row["precision"])), None)
+    if found is None or format_id is None:
+        return f"engine {row['engine']} or format {row['precision']}"
+    engine, vintage = found
+    if (engine == "llama.cpp") != format_id.startswith("gguf"):
+        return f"format {row['precision']} under {engine}"
+    shape, gpu = shape_of(row["model"]), accelerator(STREAM_GPUS.get(row["gpu"], row["gpu"]))
+    if shape is None:
+        return f"model {row['model']}"
+    if gpu is None:
+        return f"GPU {row['gpu']}"
+    if "cap" in row["gpu"] and engine == "llama.cpp":
+        return "power-capped"
+    kernel = GGML_KERNELS[gpu.vendor] if engine == "llama.cpp" else STREAM_KERNELS.get((engine, format_id)) or KERNELS[format_id]
+    if gpu.vendor == "nvidia" and kernel in ("nvfp4-w4a4", "fp8-w8a8") and not (gpu.fp8_tflops and (gpu.fp4_tflops or kernel[2] == "8")):
+        return f"{format_id} on {gpu.name}"
+    counted = counted_figure(row)
+    if counted is None:
+        return f"metric {row['metric']}"
+    figure, measured_ms, decodes, prefills, inputs, outputs = counted
+    ranks = 1 if engine in ("llama.cpp", "transformers") else int(row["tp"] or row["n_gpu"] or 1)
+    context = Context(shape, gpu, format_id, kernel, Layout(ranks), inputs, outputs)
+    if peaks_of(gpu, scheme(format_id), kernel) is None:
+        return f"{format_id} on {gpu.name}"
+    return Case(
+        id=row["id"], source=row["source"].split("@")[0], figure=figure, measured_ms=measured_ms, model=row["model"], engine=engine,
+        kernel=kernel, vintage=vintage, decodes=decodes, prefills=prefills, served=False, **context.works(),
+    )  # fmt: skip
+
+
+def counted_figure(row: dict[str, str]) -> tuple[str, float, float, float, int, int] | None:
+    """Figure, its milliseconds, how many decode steps and prompts it is made of, tokens in and out."""
+    inputs = int(row["input_len"]) if row["input_len"].isdigit() else 0
+    outputs = int(row["output_len"]) if row["output_len"].isdigit() else 128
+    value, metric = float(row["value"]), row["metric"]
+    if metric.startswith(("decode tokens/s", "output tokens/s per user")) and "batch 1, 2048" not in metric:
+        return "tpot_ms", 1000 / value, 1, 0, inputs, outputs
+    if metric.startswith("output tokens/s per user"):
+        return "tpot_ms", 1000 / value, 1, 1 / outputs, inputs, outputs
+    if metric.startswith("(prompt+gen)"):
+        return "tpot_ms", 1000 * (inputs + outputs) / value / outputs, 1, 1 / outputs, inputs, outputs
+    if metric == "prefill tokens/s" and inputs > 1:
+        return "ttft_ms", 1000 * inputs / value, 0, 1, inputs, outputs
+    return None
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+@lru_cache(maxsize=1024)
+def shape_of(name: str) -> Shape | None:
+    try:
+        return resolve_model(name).shape
+    except QuantplanError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def accelerator(name: str) -> Accelerator | None:
+    try:
+        return resolve_hardware(name).accelerator
+    except QuantplanError:
+        return None
