@@ -53,7 +53,7 @@ def compile_clause(text: str) -> Clause:
 def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise BadClause(
             f"cannot read the clause `{text}`",
             column=min(getattr(error, "offset", 0) or len(text), len(text)),

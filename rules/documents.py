@@ -65,7 +65,7 @@ class Document:
 
 def read_document(file: Path) -> Document:
     """The file's content. BrokenYaml, with its place, when it is not YAML or says one key twice."""
-    loader = Loader(file.read_text(encoding="utf-8"))
+    loader = Loader(_text(file))
     try:
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
@@ -83,6 +83,13 @@ def read_document(file: Path) -> Document:
     if root is None:
         raise BrokenYaml("the file is empty", file=file.name, fix="start with `decision:` and `question:`")
     return Document(file.name, _plain(root, file.name), root)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BrokenYaml("the file is not UTF-8 text", file=file.name, fix="save it as UTF-8") from None
 
 
 def _plain(node: yaml.Node, file: str) -> Any:
@@ -106,16 +113,17 @@ def _scalar(text: str) -> Any:
 def _mapping(node: yaml.MappingNode, file: str) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _at_key(key, file, "a key is one word", "write `key: value`")
         if key.value in content:
-            raise BrokenYaml(
-                f"the key `{key.value}` is there twice",
-                file=file,
-                line=key.start_mark.line + 1,
-                column=key.start_mark.column + 1,
-                fix="keep one of them",
-            )
+            raise _at_key(key, file, f"the key `{key.value}` is there twice", "keep one of them")
         content[key.value] = _plain(value, file)
     return content
+
+
+def _at_key(key: yaml.Node, file: str, message: str, fix: str) -> BrokenYaml:
+    line, column = key.start_mark.line + 1, key.start_mark.column + 1
+    return BrokenYaml(message, file=file, line=line, column=column, fix=fix)
 
 
 def _step_into(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Node | None]:

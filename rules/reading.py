@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rules.clauses import Clause, compile_clause
-from rules.declared import Declared, check_given, declared_facts
+from rules.declared import Declared, check_given, declared_facts, fact_groups
 from rules.documents import Document, Steps, read_document
 from rules.errors import BadClause, BadShape, RuleError, UnknownSource, nearest
 from rules.outcomes import OUTCOMES, Outcome
@@ -101,6 +101,11 @@ class _RuleReader:
 
     def wrong_words(self, example: Example, at: Steps) -> Iterator[RuleError]:
         for group, values in example.given.items():
+            if group not in fact_groups():
+                fix = f"use {', '.join(fact_groups())}"
+                error = BadShape(f"there are no facts `{group}`", nearest=nearest(group, fact_groups()), fix=fix)
+                yield _at(self.document, (*at, group), error, of_key=True)
+                continue
             for name, value in values.items():
                 try:
                     check_given(group, name, value)

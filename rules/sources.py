@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rules.documents import read_document
+from rules.errors import BadShape
 from rules.schema import Work
 from rules.shaping import shape_error
 
@@ -37,6 +38,8 @@ class Source:
 def read_sources(file: Path) -> Mapping[str, Source]:
     """Every statement by its id. RuleError with its place when the file is malformed."""
     document = read_document(file)
+    if not isinstance(document.content, dict):
+        raise BadShape("sources are a mapping of works", file=file.name, line=1, column=1, fix="start with `A:`")
     sources: dict[str, Source] = {}
     for key, content in document.content.items():
         try:

@@ -161,7 +161,20 @@ def test_a_wrong_clause_says_where_and_what_to_write(clause: str, column: int, t
     assert str(caught.value).split(": ", 1)[1] == text
 
 
-@pytest.mark.parametrize("clause", ["1 < 2", "true", "model", "model.__class__ == x", "[model.is_moe]", "lambda: 1"])
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "1 < 2",
+        "not " * 20000 + "model.is_moe",
+        "(" * 5000,
+        "a\0b",
+        "true",
+        "model",
+        "model.__class__ == x",
+        "[model.is_moe]",
+        "lambda: 1",
+    ],
+)
 def test_nothing_else_is_a_clause(clause: str) -> None:
     with pytest.raises(BadClause):
         compile_clause(clause)

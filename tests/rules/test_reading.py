@@ -115,6 +115,14 @@ rules:
             "To fix: use a fact of rules/vocabulary.py, or declare a new one there",
         ),
         (
+            "{workload: {context_tokens: 8192}}",
+            "{worklod: {context_tokens: 8192}}",
+            BadShape,
+            "kv_cache.yaml:14:34: there are no facts `worklod`\n"
+            "Did you mean: workload?\n"
+            "To fix: use model, hardware, gpu, workload, tools, decided",
+        ),
+        (
             "pick: first",
             "pick: frist",
             BadShape,
@@ -165,6 +173,28 @@ def test_a_second_rule_of_the_same_name_is_refused(write_book: Callable[[str], P
 def test_an_empty_file_is_refused(write_book: Callable[[str], Path]) -> None:
     with pytest.raises(BrokenYaml, match="the file is empty"):
         load_book(write_book("# nothing yet\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("- a list\n", "kv_cache.yaml:1:1: `the file` cannot be a list"),
+        ("just text\n", "kv_cache.yaml:1:1: `the file` cannot be `just text`"),
+        ("[a]: 1\n", "kv_cache.yaml:1:1: a key is one word\nTo fix: write `key: value`"),
+        ("a:\n\tb: 1\n", "kv_cache.yaml:2:1: not YAML: found character that cannot start any token"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(write_book: Callable[[str], Path], text: str, problem: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        load_book(write_book(text))
+    assert str(caught.value).startswith(problem)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "decisions").mkdir()
+    (tmp_path / "decisions" / "width.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BrokenYaml, match="the file is not UTF-8 text"):
+        load_book(tmp_path)
 
 
 def test_a_directory_without_decisions_says_what_to_do(tmp_path: Path) -> None:
