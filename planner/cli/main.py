@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "apply": "Carry out a plan: quantize, launch, measure, compare.",
     "runs": "List the runs on this machine.",
     "show": "Show one run: its steps, findings and report.",
+    "predict": "Predict a table of server starts, to be checked.",
     "detect": "Show the hardware of this machine.",
     "demo": "The whole path on this machine with a small real model.",
     "rules": "Read and check the rule book.",

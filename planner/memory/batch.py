@@ -7,14 +7,18 @@ Answers per accelerator (the worst rank): `fits`, `weights_gib`, `kv_gib` with i
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from planner.catalog import load_yaml
+from planner.errors import BadInput
 from planner.hardware.catalogue import find_accelerator
 from planner.hardware.hardware import Accelerator
 from planner.memory import vllm
-from planner.memory.cases import Case
+from planner.memory.cases import Case, read_cases
 from planner.memory.constants import engine_constants, version_constants, version_number
 from planner.memory.kv_cache import kv_cache
 from planner.memory.loading import loading_extra
@@ -23,6 +27,7 @@ from planner.memory.situation import Account, Situation
 from planner.memory.sizing import ACCOUNTANTS, PYTORCH_ENGINES, both_directions
 from planner.memory.stages import stage_kv, stage_weights
 from planner.memory.weights import weight_bytes
+from planner.models.compact import shapes_from_jsonl
 from planner.models.shape import Shape
 from planner.plan import Memory
 from planner.units import GIB
@@ -59,6 +64,38 @@ class StartPrediction:
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """How many cases were predicted, and how many abstained for which reason of `ABSTENTIONS`."""
+
+    cases: int
+    abstained: Mapping[str, int]
+
+    @property
+    def predicted(self) -> int:
+        return self.cases - sum(self.abstained.values())
+
+    def meaning(self, reason: str) -> str:
+        return ABSTENTIONS[reason]
+
+    def as_json(self) -> dict[str, object]:
+        return {"cases": self.cases, "predicted": self.predicted, "abstained": dict(self.abstained)}
+
+
+def predict_file(cases_path: Path, configs_path: Path, out_path: Path) -> BatchSummary:
+    """Predict every row of a CSV file and write one JSON object a line, atomically. BadInput for unreadable files."""
+    shapes, _ = shapes_from_jsonl(configs_path)
+    predictions = [predict_start(case, shapes) for case in read_cases(cases_path)]
+    lines = "".join(json.dumps(prediction.as_json()) + "\n" for prediction in predictions)
+    aside = out_path.with_name(out_path.name + ".part")
+    try:
+        aside.write_text(lines, encoding="utf-8")
+        aside.replace(out_path)
+    except OSError as error:
+        raise BadInput(f"cannot write: {error.strerror}", where=str(out_path), fix="name another --out file") from None
+    return BatchSummary(len(predictions), Counter(p.abstained for p in predictions if p.abstained))
+
+
 def predict_start(case: Case, shapes: Mapping[str, Shape]) -> StartPrediction:
     """The prediction for one row; `shapes` holds the architectures by `config_id`."""
     if case.engine is None:
@@ -92,7 +129,7 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
         return None
     weights = weight_bytes(shape, scheme, None, case.tensor_parallel)
     if case.engine in PYTORCH_ENGINES:
-        weights += loading_extra(shape, scheme, None, case.tensor_parallel)
+        weights += loading_extra(shape, scheme, None, case.tensor_parallel, case.engine)
     kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel, case.engine)
     accelerator = find_accelerator(case.gpu_class) if case.gpu_class else None
     return Situation(
@@ -156,8 +193,9 @@ def printed_activation_gib(case: Case, situation: Situation, memory: Memory) -> 
 
 
 def physical_gib(case: Case, accelerator: Accelerator | None) -> float:
-    """Memory the row states, else the catalogue's for its GPU class; 0 where neither is known."""
-    return case.physical_gib or (accelerator.memory_gib if accelerator else 0.0)
+    """Memory the row states, else the catalogue's for its GPU class, else the sticker's less firmware; 0 if unknown."""
+    usual: float = load_yaml("memory_constants.yaml")["loading"]["gib_per_sticker_gb"]
+    return case.physical_gib or (accelerator.memory_gib if accelerator else (case.sticker_gb or 0) * usual)
 
 
 def default_utilisation(case: Case) -> float | None:

@@ -30,6 +30,7 @@ class Case:
     model_name: str
     quantization: str
     gpu_class: str
+    sticker_gb: float | None
     physical_gib: float | None
     tensor_parallel: int
     pipeline_parallel: int
@@ -71,6 +72,7 @@ def case_from_row(row: Mapping[str, str]) -> Case:
         model_name=text.get("model_id", "") or text["config_id"],
         quantization=text.get("quantization", ""),
         gpu_class=text.get("gpu_class", ""),
+        sticker_gb=sticker_gb(text.get("gpu_model", "")),
         physical_gib=_decimal(text, "gpu_total_GiB"),
         tensor_parallel=_integer(text, "tensor_parallel_size") or 1,
         pipeline_parallel=_integer(text, "pipeline_parallel_size") or 1,
@@ -89,6 +91,12 @@ def case_from_row(row: Mapping[str, str]) -> Case:
 def engine_named(text: str) -> str | None:
     """The engine a free text names (`llama.cpp (Vulkan)` -> llama.cpp); None for one without an accountant."""
     return next((engine for word, engine in ENGINE_WORDS.items() if word in text.lower()), None)
+
+
+def sticker_gb(gpu_model: str) -> float | None:
+    """The memory a free text gives its GPU (`24GB class` -> 24)."""
+    found = re.search(r"(\d+)\s*GB", gpu_model)
+    return float(found.group(1)) if found else None
 
 
 def version_named(text: str, engine: str | None) -> str | None:

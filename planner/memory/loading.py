@@ -10,7 +10,7 @@ from planner.memory.sharding import rank_fraction
 from planner.memory.weights import NOTHING, WeightBytes, matrix_bytes
 from planner.models.shape import Matrix, Shape
 from planner.schemes import Scheme
-from planner.units import MIB
+from planner.units import GIB, MIB
 
 SEGMENT_BYTES = 2 * MIB
 OWN_SEGMENT_BYTES = 10 * MIB
@@ -25,7 +25,9 @@ FUSED = {
 
 
 @lru_cache(maxsize=4096)
-def loading_extra(shape: Shape, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1) -> WeightBytes:
+def loading_extra(
+    shape: Shape, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1, engine: str = "vllm"
+) -> WeightBytes:
     """Bytes a rank holds beyond the checkpoint: allocator rounding, padded vocabulary, rope tables."""
     rounding = sum(
         rounding_bytes(tensor_bytes) * count
@@ -33,7 +35,8 @@ def loading_extra(shape: Shape, scheme: Scheme, group_size: int | None = None, t
     )
     rounding += expert_padding_bytes(shape, scheme, tensor_parallel)
     padding = vocab_padding_bytes(shape, tensor_parallel)
-    dense = padding + rope_bytes(shape) + absorbed_bytes(shape, tensor_parallel)
+    libraries = engine_constants("loading")["library_gib"].get(engine, 0) * GIB
+    dense = padding + rope_bytes(shape) + absorbed_bytes(shape, tensor_parallel) + libraries
     return WeightBytes(rounding, 0, dense) if scheme.is_quantized else WeightBytes(rounding + dense, 0, 0)
 
 

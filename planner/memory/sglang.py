@@ -16,14 +16,14 @@ from planner.units import GIB, MIB
 
 def account(situation: Situation) -> Account:
     """SGLang's sum for one GPU, without the KV pool."""
-    constants = engine_constants("sglang")
-    free_gib = situation.physical_gib - constants["context_gib"]
+    context_gib = engine_constants("sglang")["context_gib"][situation.link]
+    free_gib = situation.physical_gib - context_gib
     reserve_gib = free_gib * (1 - static_fraction(situation))
     return Account(
         available_gib=situation.physical_gib,
         terms=(
             *weight_terms(situation.weights, situation.scheme),
-            gib_term("non-torch", constants["context_gib"] * GIB, "CUDA context and collective buffers"),
+            gib_term("non-torch", context_gib * GIB, "CUDA context and collective buffers"),
             gib_term("reserve", reserve_gib * GIB, "activations and CUDA graphs, outside mem_fraction_static"),
         ),
     )

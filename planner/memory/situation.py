@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from planner.hardware.hardware import Accelerator
 from planner.memory.kv_cache import KvCache
@@ -11,6 +12,8 @@ from planner.models.shape import Shape
 from planner.plan import Term
 from planner.schemes import Scheme
 from planner.units import GIB
+
+FAST_LINKS = frozenset({"nvlink", "infinity-fabric"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class Situation:
     flash_attention: bool = True
     kv_format: str = "16-bit"
     instruction_sets: tuple[str, ...] = ()
+
+    @property
+    def link(self) -> Literal["one", "linked", "pcie"]:
+        """How the ranks reach each other: there is one, or a fast link, or PCIe (or it is not known)."""
+        if self.tensor_parallel == 1:
+            return "one"
+        link = self.accelerator.interconnect if self.accelerator else "unknown"
+        return "linked" if link in FAST_LINKS else "pcie"
 
 
 @dataclass(frozen=True, slots=True)

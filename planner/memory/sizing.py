@@ -71,7 +71,7 @@ def loaded_weights(
     stored = model_weight_bytes(model, scheme, group_size, tensor_parallel)
     if engine not in PYTORCH_ENGINES:
         return stored
-    return stored + loading_extra(model.shape, scheme, group_size, tensor_parallel)
+    return stored + loading_extra(model.shape, scheme, group_size, tensor_parallel, engine)
 
 
 def both_directions(situation: Situation, account: Account) -> Memory:

@@ -17,8 +17,6 @@ from planner.plan import Term
 from planner.support import engines
 from planner.units import GIB
 
-FAST_LINKS = frozenset({"nvlink", "infinity-fabric"})
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -102,6 +100,5 @@ def graph_terms(situation: Situation, constants: Mapping[str, Any]) -> list[Term
 
 def non_torch_term(situation: Situation, constants: Mapping[str, Any]) -> Term:
     """CUDA context and, with several GPUs, collective buffers: large over NVLink, small over PCIe."""
-    link = situation.accelerator.interconnect if situation.accelerator else "unknown"
-    kind = "one" if situation.tensor_parallel == 1 else "linked" if link in FAST_LINKS else "pcie"
-    return gib_term("non-torch", constants["non_torch_gib"][kind] * GIB, "CUDA context and collective buffers")
+    gib = constants["non_torch_gib"][situation.link]
+    return gib_term("non-torch", gib * GIB, "CUDA context and collective buffers")
