@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from executor.steps.supported import require_supported
 from planner.errors import BadInput, ExecutionFailed
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 WANTED_FROM_HUB = ["*.safetensors", "*.json", "tokenizer.model", "*.tiktoken", "*.txt", "LICENSE*", "README.md"]
 
 
@@ -26,7 +28,13 @@ def fetch(context: StepContext) -> Result:
     local = Path(source).expanduser()
     if local.is_file():
         return _gguf_file(local)
-    directory = local if local.is_dir() else _from_hub(source, context)
+    if not local.is_dir() and not HUB_ID.fullmatch(source):
+        raise BadInput(
+            "no such model directory",
+            where=source,
+            fix="apply the plan from the directory it was made in, or plan again with the model's full path",
+        )
+    directory = local.resolve() if local.is_dir() else _from_hub(source, context)
     files = list_model_files(directory)
     return _listing(directory, files)
 

@@ -107,6 +107,16 @@ def test_the_hub_out_of_reach_says_what_else_to_do(make_context, monkeypatch: py
     )
 
 
+@pytest.mark.parametrize("source", ["./gone", "/no/such/model", "executor/demo/gone", "../model"])
+def test_a_directory_that_is_not_there_is_no_hub_id(source: str, make_context) -> None:
+    with pytest.raises(BadInput) as refused:
+        fetch(make_context("fetch", plan=example_plan(source)))
+    assert str(refused.value) == (
+        f"{source}: no such model directory\n"
+        "To fix: apply the plan from the directory it was made in, or plan again with the model's full path"
+    )
+
+
 def test_only_safetensors_and_text_are_asked_of_the_hub(model: Path, make_context, monkeypatch) -> None:
     import huggingface_hub
 
