@@ -94,7 +94,7 @@ def test_bytes_of_a_tensor_follow_its_blocks() -> None:
     ("ggml_type", "count", "message"),
     [
         ("Q4_K", 100, "100 elements do not fill blocks of 256 (Q4_K)"),
-        ("Q4_X", 256, "Q4_X is not a GGUF tensor type\nDid you mean: Q4_K, Q4_1, IQ4_XS?"),
+        ("Q4_X", 256, "Q4_X is not a GGUF tensor type\nDid you mean: IQ4_XS, Q4_K, Q4_1?"),
     ],
 )
 def test_bytes_that_cannot_be(ggml_type: str, count: int, message: str) -> None:
