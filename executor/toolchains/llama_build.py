@@ -1,4 +1,8 @@
-"""Compiles llama.cpp's programs for this very CPU: only the four that are needed, statically linked."""
+"""Compiles llama.cpp's programs for this very CPU: only the four that are needed, statically linked.
+
+Objects are kept outside the toolchain until it is finished, so a build that was killed goes on where it was: ninja
+trusts only objects its own log lists as finished. make does not, so with make a build starts over.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from executor.artifacts import PARTIAL
 from executor.toolchains.building import Builder, Workshop, ensure
 from executor.toolchains.catalog import LlamaCppSpec, SourceSpec
 from executor.toolchains.environments import make_environment, pip
@@ -40,12 +45,12 @@ def _builder(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Buil
     def build(directory: Path, log_path: Path) -> dict[str, Any]:
         require_compiler()
         tree = llama_source(workshop, source)
-        tools = _build_tools(workshop, spec, directory / "tools", log_path)
-        _compile(workshop, spec, source, tree, directory / "build", tools, log_path)
+        scaffold = workshop.root / "objects" / directory.name.partition(PARTIAL)[0]
+        tools = _build_tools(workshop, spec, scaffold / "tools", log_path)
+        _compile(workshop, spec, source, tree, scaffold / "build", tools, log_path)
         for program in spec.programs:
-            shutil.move(directory / "build" / "bin" / program, directory / program)
-        for scaffold in ("build", "tools"):
-            shutil.rmtree(directory / scaffold, ignore_errors=True)
+            shutil.copy2(scaffold / "build" / "bin" / program, directory / program)
+        shutil.rmtree(scaffold)
         return {"version": _version(workshop, directory / spec.programs[0], log_path), "commit": source.commit}
 
     return build
@@ -83,10 +88,12 @@ def _compile(
 ) -> None:
     cmake = tools / "cmake" if tools else "cmake"
     env = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"} if tools else {}
-    generator = ["-G", "Ninja"] if tools or shutil.which("ninja") else ["-G", "Unix Makefiles"]
+    generator = "Ninja" if tools or shutil.which("ninja") else "Unix Makefiles"
+    if generator != "Ninja":
+        shutil.rmtree(build, ignore_errors=True)
     options = [f"-D{option}" for option in _options(spec, source)]
     workshop.on_progress("Configuring the build of llama.cpp", 0.0)
-    configure = [cmake, "-S", tree, "-B", build, *generator, *options]
+    configure = [cmake, "-S", tree, "-B", build, "-G", generator, *options]
     workshop.processes.run_tool(configure, log, env=env)
     jobs = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     compile_ = [cmake, "--build", build, "-j", jobs, "--target", *spec.programs]

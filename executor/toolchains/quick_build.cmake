@@ -5,6 +5,12 @@ function(quantplan_quick_build)
   set(mtmd ${CMAKE_SOURCE_DIR}/tools/mtmd)
   set_source_files_properties(${mtmd}/mtmd-helper.cpp ${mtmd}/mtmd-helper-gen.cpp
     DIRECTORY ${mtmd} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  set(common ${CMAKE_SOURCE_DIR}/common)
+  set_source_files_properties(${common}/json.cpp
+    DIRECTORY ${common} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  # json.cpp specializes templates that its neighbours instantiate: alone or not at all.
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/common/json.cpp
+    DIRECTORY ${CMAKE_SOURCE_DIR}/common PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   foreach(target IN ITEMS llama-common mtmd)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
   endforeach()

@@ -1,4 +1,4 @@
-"""A run as it goes: one line a step that stays, one that lives. Plain lines where there is no terminal."""
+"""A run as it goes: a line for each finished step, and a live one below. Plain lines where there is no terminal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from planner.plan import Plan
 from planner.ports import Event
 
 Watcher = Callable[[Event], None]
+MARKS = {"done": "[green]✓[/]", "skipped": "[cyan]=[/]", "failed": "[red]✗[/]"}
 
 
 @contextmanager
@@ -58,11 +59,11 @@ class PlainWatcher:
 
 
 class LiveWatcher:
-    """A terminal: finished steps scroll up, the running one shows its message, its bar and its time."""
+    """A terminal: finished steps scroll up, the running one shows what it does, its bar and its time."""
 
     def __init__(self, names: list[str], progress: Progress) -> None:
         self._names, self._progress = names, progress
-        self._step, self._began = "", 0.0
+        self._step, self._explanation, self._began = "", "", 0.0
         self._task = progress.add_task("", total=None)
 
     def __call__(self, event: Event) -> None:
@@ -70,21 +71,20 @@ class LiveWatcher:
             self._show(event)
             return
         self._progress.update(self._task, description="", total=None)
-        marks = {"done": "[green]✓[/]", "skipped": "[cyan]=[/]", "failed": "[red]✗[/]"}
-        took = f"[dim]{time.monotonic() - self._began:.1f} s[/]" if event.state == "done" else "[dim]done before[/]"
-        tail = "" if event.state == "failed" else took
-        self._progress.console.print(f"{marks.get(event.state, ' ')} [bold]{event.step}[/] {tail}")
+        took = f"{time.monotonic() - self._began:7.1f} s" if event.step == self._step else "         "
+        said = self._explanation if event.state == "done" else event.message.splitlines()[0]
+        line = f"{MARKS.get(event.state, ' ')} [bold]{event.step:<16}[/] [dim]{took}  {escape(said)}[/]"
+        self._progress.console.print(line, no_wrap=True, overflow="ellipsis")
 
     def _show(self, event: Event) -> None:
         if event.step != self._step:
-            self._step, self._began = event.step, time.monotonic()
+            self._step, self._explanation, self._began = event.step, event.message, time.monotonic()
             self._progress.reset(self._task, total=None)
-            number = f"{self._names.index(event.step) + 1}/{len(self._names)}"
-            self._progress.console.print(f"[dim]{number} {event.step}: {escape(event.message)}[/]")
+        number = f"{self._names.index(event.step) + 1}/{len(self._names)}"
         known = event.fraction is not None
         self._progress.update(
             self._task,
-            description=f"{event.step}: {escape(event.message)}",
+            description=f"{number} [bold]{event.step}[/]: {escape(event.message)}",
             total=1.0 if known else None,
             completed=event.fraction or 0.0,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -23,22 +24,24 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
         console.print("No runs yet. Make one: quantplan plan MODEL --on here --out FILE, then quantplan apply FILE")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("run", "started", "state", "model", "hardware", "format", "engine", "findings"):
+    for heading in ("run", "started", "state", "inside"):
         table.add_column(heading, no_wrap=True)
+    table.add_column("plan", overflow="fold")
     for run in runs:
-        chosen = run.plan.chosen
-        names = (run.plan.model.name, run.plan.hardware.label, chosen.format, chosen.engine)
-        table.add_row(run.run_id, _clock(run.started_at), _state(run.state), *map(Text, names), _tally(run.findings))
+        inside = sum(f.inside is True for f in run.findings)
+        share = f"{inside} of {len(run.findings)}" if run.findings else UNKNOWN
+        table.add_row(run.run_id, _clock(run.started_at), _state(run.state), share, _planned(run))
     console.print(table)
 
 
 def print_run(run: RunRecord, console: Console) -> None:
     """One run: what it carries out, its steps, what went wrong, and what came of it."""
-    chosen = run.plan.chosen
     console.print(Text.assemble(("Run ", "bold"), (run.run_id, "bold"), "  ", _state(run.state)))
-    console.print(Text(f"{run.plan.model.name} on {run.plan.hardware.label}: {chosen.format} on {chosen.engine}"))
+    console.print(_planned(run))
     console.print(Text(f"Started {_clock(run.started_at)}{_lasted(run)}; plan {run.plan.digest}", style="dim"))
     console.print(_steps(run.steps))
+    if logs := next((step.log_path for step in run.steps if step.log_path), None):
+        console.print(Text(f"Logs: {Path(logs).parent}"), soft_wrap=True)
     for step in run.steps:
         if step.error and step.state == "failed":
             console.print(Text(f"{step.name} failed: {step.error}", style="red"))
@@ -78,8 +81,18 @@ def _steps(steps: Sequence[StepRecord]) -> Table:
         table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
     for step in steps:
         took = f"{step.ended_at - step.started_at:.1f}" if step.started_at and step.ended_at else UNKNOWN
-        table.add_row(step.name, _state(step.state), took, Text(step.log_path or UNKNOWN, style="dim"))
+        table.add_row(
+            step.name,
+            _state(step.state),
+            took,
+            Text(Path(step.log_path).name if step.log_path else UNKNOWN, style="dim"),
+        )
     return table
+
+
+def _planned(run: RunRecord) -> Text:
+    chosen = run.plan.chosen
+    return Text(f"{run.plan.model.name} on {run.plan.hardware.label}: {chosen.format} on {chosen.engine}")
 
 
 def _value(value: float | None, unit: str) -> str:
