@@ -25,7 +25,7 @@ NAMES_SHOWN = 3
 
 
 def why(plan: Plan, *, everything: bool) -> Group:
-    """The decisions in the order of the book, then what was avoided. `everything` adds every rule passed over."""
+    """The decisions in the order of the book, then the vetoes that took something away; `everything`: all of them."""
     by_name = {decision.decision: decision for decision in plan.decisions}
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
@@ -35,12 +35,10 @@ def why(plan: Plan, *, everything: bool) -> Group:
         for index, evidence in enumerate(by_name[name].answered_by if name in by_name else ()):
             reasons = [_because(evidence), *(_passed(by_name[name], everything) if index == 0 else ())]
             table.add_row(label, Text(outcome(evidence), style="bold"), Group(*reasons))
-    avoided = by_name["vetoes"].answered_by if "vetoes" in by_name else ()
-    return (
-        Group(table, Padding(Group(*(_avoided(evidence) for evidence in avoided)), (1, 0, 0, 0)))
-        if avoided
-        else Group(table)
-    )
+    vetoes = by_name["vetoes"].answered_by if "vetoes" in by_name else ()
+    effective = {candidate.format for candidate in plan.alternatives if candidate.verdict == "avoided"}
+    avoided = [_avoided(v) for v in vetoes if everything or effective & set(v.outcome.get("avoid", ()))]
+    return Group(table, Padding(Group(*avoided), (1, 0, 0, 0)))
 
 
 def outcome(evidence: Evidence) -> str:
@@ -48,10 +46,9 @@ def outcome(evidence: Evidence) -> str:
     words = []
     for key, value in evidence.outcome.items():
         if isinstance(value, list | tuple):
-            words.append(
-                ", ".join(value[:NAMES_SHOWN])
-                + (f" and {len(value) - NAMES_SHOWN} more" if value[NAMES_SHOWN:] else "")
-            )
+            names = [f"{name} KV" for name in value] if key == "avoid_kv" else value
+            rest = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+            words.append(", ".join(names[:NAMES_SHOWN]) + rest)
         elif key == "group_size":
             words.append(f"g{value}")
         elif value is True:
