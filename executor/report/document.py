@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from planner.plan import Candidate, Cost, Decision, HardwareSummary, ModelSummary, Rung
-from planner.request import Frozen, Workload
+from planner.plan import Plan
+from planner.request import Frozen
 
 
 class Finding(Frozen):
@@ -87,17 +87,7 @@ class Report(Frozen):
 
     schema_version: Literal[1] = 1
     created_at: str
-    quantplan_version: str
-    plan_digest: str
-    model: ModelSummary
-    hardware: HardwareSummary
-    workload: Workload
-    chosen: Candidate
-    decisions: tuple[Decision, ...]
-    alternatives: tuple[Candidate, ...]
-    ladder: tuple[Rung, ...]
-    warnings: tuple[str, ...]
-    notes: tuple[str, ...]
+    plan: Plan
     verdict: Verdict
     findings: tuple[Finding, ...]
     memory: tuple[MemoryPart, ...]
@@ -105,7 +95,6 @@ class Report(Frozen):
     quality: QualityResult | None
     load: dict[str, Any]
     exchanges: tuple[dict[str, Any], ...]
-    cost: Cost | None
     measured_usd_per_1m_output_tokens: float | None
     original_bytes: int
     artifact_types: dict[str, int]

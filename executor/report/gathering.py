@@ -34,31 +34,21 @@ def gather(context: StepContext, changed_originals: Sequence[str], versions: Map
         return result_of_kind(context, kind) or {}
 
     found = [_finding(plan, record) for record in result("findings").get("findings", ())]
-    launched, load, quality = result("launch"), result("load-test"), _quality(result("evaluate"))
+    launched, load, checked = result("launch"), result("load-test"), result("check-artifact")
+    quality = _quality(result("evaluate"))
     return Report(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        quantplan_version=plan.quantplan_version,
-        plan_digest=plan.digest,
-        model=plan.model,
-        hardware=plan.hardware,
-        workload=plan.request.workload,
-        chosen=plan.chosen,
-        decisions=plan.decisions,
-        alternatives=plan.alternatives,
-        ladder=plan.ladder,
-        warnings=plan.warnings,
-        notes=plan.notes,
-        verdict=judge(found, quality, load, result("check-artifact"), changed_originals, plan.request.service_level),
+        plan=plan,
+        verdict=judge(found, quality, load, checked, changed_originals, plan.request.service_level),
         findings=tuple(found),
         memory=tuple(_memory(plan, launched.get("memory", {}))),
         resident_gib=load.get("resident_gib") or launched.get("resident_gib"),
         quality=quality,
         load={name: value for name, value in load.items() if name != "artifacts"},
         exchanges=tuple(_exchanges(load)),
-        cost=plan.chosen.cost,
         measured_usd_per_1m_output_tokens=measured_cost(plan, load.get("output_tokens_per_s")),
         original_bytes=result("fetch").get("total_bytes", 0),
-        artifact_types=result("check-artifact").get("types", {}),
+        artifact_types=checked.get("types", {}),
         server_command=tuple(launched.get("command", ())),
         first_completion=launched.get("first_completion", ""),
         steps=tuple(_step(record) for record in context.finished),

@@ -11,6 +11,7 @@ from executor.steps.earlier import parameter, result_of_kind
 from planner.errors import BadInput, ExecutionFailed
 
 OUTPUT_TYPES = {"gguf-bf16": "bf16"}
+BYTES_PER_PARAMETER = 2  # bf16
 PERCENT = re.compile(r"Writing:\s+(\d+)%")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 CODE = {".py", ".so", ".sh"}
@@ -27,27 +28,32 @@ def convert(context: StepContext) -> Result:
     fetched = result_of_kind(context, "fetch") or {}
     if "path" in fetched:
         raise BadInput("it is a GGUF file already", where=fetched["path"], fix="plan from the original checkpoint")
-    llama_cpp, python = context.toolchains.llama_cpp(), context.toolchains.gguf_convert()
+    context.report("converting to 16-bit GGUF", None)
+    names = [entry["name"] for entry in fetched["files"]]
+    view = view_without_code(Path(fetched["directory"]), names, context.workspace / "original")
+    needed_bytes = BYTES_PER_PARAMETER * context.plan.model.parameters
+    with ArtifactWriter(context.workspace / "model-bf16.gguf", needs_bytes=needed_bytes) as writer:
+        _run_converter(context, view, writer.partial, OUTPUT_TYPES[target])
+    made = writer.artifact
+    return {"path": str(made.path), "bytes": made.bytes, "artifacts": [made.record()]}
+
+
+def _run_converter(context: StepContext, model: Path, target: Path, output_type: str) -> None:
+    script, python = context.toolchains.llama_cpp().convert_script, context.toolchains.gguf_convert().python
 
     def on_line(line: str) -> None:
         if found := PERCENT.search(line):
             context.report("writing 16-bit GGUF", int(found[1]) / 100)
 
-    context.report("converting to 16-bit GGUF", None)
-    names = [entry["name"] for entry in fetched["files"]]
-    view = view_without_code(Path(fetched["directory"]), names, context.workspace / "original")
-    with ArtifactWriter(context.workspace / "model-bf16.gguf", needs_bytes=fetched["total_bytes"]) as writer:
-        context.processes.run_tool(
-            [
-                *(python.python, llama_cpp.convert_script, view, "--outfile", writer.partial),
-                *("--outtype", OUTPUT_TYPES[target], f"--model-name={context.plan.model.name}"),
-            ],
-            context.log_path,
-            on_line=on_line,
-            env={**OFFLINE, "HF_HOME": str(context.workspace / "huggingface")},
-        )
-    made = writer.artifact
-    return {"path": str(made.path), "bytes": made.bytes, "artifacts": [made.record()]}
+    context.processes.run_tool(
+        [
+            *(python, script, model, "--outfile", target),
+            *("--outtype", output_type, f"--model-name={context.plan.model.name}"),
+        ],
+        context.log_path,
+        on_line=on_line,
+        env={**OFFLINE, "HF_HOME": str(context.workspace / "huggingface")},
+    )
 
 
 def view_without_code(directory: Path, names: list[str], view: Path) -> Path:

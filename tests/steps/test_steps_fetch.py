@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from example_plan import example_candidate, example_plan
 
-from executor.steps.convert import view_without_code
 from executor.steps.fetch import fetch, list_model_files
 from executor.steps.keep_original import changed_originals, keep_original
 from planner.errors import BadInput, ExecutionFailed
@@ -159,11 +158,3 @@ def test_the_original_is_remembered_by_content(model: Path, make_context) -> Non
     (model / "config.json").write_text("[]")
     (model / "model.safetensors").unlink()
     assert changed_originals(model, kept["sha256"]) == ["config.json", "model.safetensors"]
-
-
-def test_the_converter_sees_no_code(model: Path, tmp_path: Path) -> None:
-    (model / "modeling_evil.py").write_text("print('run me')")
-    names = ["config.json", "modeling_evil.py", "model.safetensors"]
-    view = view_without_code(model, names, tmp_path / "view")
-    assert sorted(path.name for path in view.iterdir()) == ["config.json", "model.safetensors"]
-    assert view_without_code(model, names, tmp_path / "view") == view  # again, after a crash

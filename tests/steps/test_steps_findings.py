@@ -17,6 +17,7 @@ from executor.steps.findings import findings
 from executor.steps.report import report
 from planner.ports import StepRecord
 from planner.request import ServiceLevel
+from planner.templates import template_directory
 
 SPREAD = {"mean": 82.0, "p50": 80.0, "p95": 99.0, "p99": 104.0, "minimum": 61.0, "maximum": 105.0}
 RESULTS = {
@@ -167,7 +168,7 @@ def test_the_report_is_data_that_can_be_read_back(make_context, results) -> None
     result = report(make_context("report", results, finished=steps))
     read = Report.model_validate_json(Path(result["json_path"]).read_text())
     assert read.schema_version == 1
-    assert read.plan_digest == example_plan().digest
+    assert read.plan == example_plan()
     assert read.verdict.go and read.verdict.headline == "Go: every check passed. 6 of 8 predictions held."
     assert read.verdict.surprises == ("output_tokens_per_s", "usd_per_1m_output_tokens")
     assert [(step.name, step.seconds) for step in read.steps] == [("fetch", 2.5)]
@@ -247,6 +248,14 @@ def test_a_run_without_load_quality_or_price_still_reports(make_context, results
     page = Path(report(make_context("report", bare, plan=plan))["report_path"]).read_text()
     assert "No price is known for this hardware" in page
     assert "no load was sent" in page
+
+
+def test_templates_are_found_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (template_directory() / "report.html.j2").is_file()
+    wheel = tmp_path / "site-packages" / "planner"
+    (wheel / "templates").mkdir(parents=True)
+    monkeypatch.setattr("planner.templates.__file__", str(wheel / "templates.py"))
+    assert template_directory() == wheel / "templates"
 
 
 def finding(**changes: float | None) -> Finding:
