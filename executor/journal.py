@@ -1,4 +1,4 @@
-"""The journal: what runs did, in one SQLite file that survives a kill at any instant (WAL, synchronous FULL).
+"""The journal: what runs did, in a file that survives a kill at any instant.
 
 A run is identified by its plan's digest. Steps are written down before they start and after they end, so whatever a
 kill leaves as "running" is known to be unfinished.
@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from executor.artifacts import no_space_left
-from executor.journal_schema import require_schema
+from executor.journal_file import JournalFile
 from planner.errors import BadInput
 from planner.plan import Plan
 from planner.ports import FindingRecord, RunState, StepRecord, StepState
@@ -36,28 +34,14 @@ class JournalledRun:
     report_path: str | None
 
 
-class Journal:
-    """One journal file. BadInput when another version of quantplan wrote it; ExecutionFailed when the disk is full."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        with self._explained():
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            require_schema(self._connection, path)
-
-    def close(self) -> None:
-        self._connection.close()
+class Journal(JournalFile):
+    """The runs of one journal file."""
 
     # Runs
 
     def begin_run(self, run_id: str, plan: Plan) -> None:
         """Start the run of this plan, or take up the one there is."""
-        with self._transaction() as do:
+        with self.transaction() as do:
             do.execute(
                 "INSERT INTO runs (run_id, plan_digest, plan, state, started_at) VALUES (?, ?, ?, 'running', ?)"
                 " ON CONFLICT (plan_digest) DO UPDATE SET state = 'running', ended_at = NULL",
@@ -66,17 +50,17 @@ class Journal:
             do.execute("UPDATE attempts SET outcome = 'interrupted' WHERE run_id = ? AND outcome IS NULL", (run_id,))
 
     def end_run(self, run_id: str, state: RunState) -> None:
-        with self._transaction() as do:
+        with self.transaction() as do:
             do.execute("UPDATE runs SET state = ?, ended_at = ? WHERE run_id = ?", (state, time.time(), run_id))
 
     def runs(self) -> list[JournalledRun]:
         """Every run whose plan this version can read, newest first."""
-        rows = self._rows("SELECT * FROM runs ORDER BY started_at DESC, run_id")
+        rows = self.rows("SELECT * FROM runs ORDER BY started_at DESC, run_id")
         return [run for row in rows if (run := _run(row)) is not None]
 
     def run(self, prefix: str) -> JournalledRun:
         """The run whose id is or begins with `prefix`. BadInput when there is none, or more than one."""
-        known = {row["run_id"]: row for row in self._rows("SELECT * FROM runs ORDER BY started_at DESC")}
+        known = {row["run_id"]: row for row in self.rows("SELECT * FROM runs ORDER BY started_at DESC")}
         matching = [run_id for run_id in known if prefix and run_id.startswith(prefix)]
         if len(matching) > 1:
             raise BadInput(f"{len(matching)} runs begin with {prefix!r}", nearest=matching, fix="write more of the id")
@@ -91,7 +75,7 @@ class Journal:
 
     def begin_step(self, run_id: str, name: str, attempt: int, log_path: Path) -> None:
         now = time.time()
-        with self._transaction() as do:
+        with self.transaction() as do:
             do.execute(
                 "INSERT INTO steps (run_id, name, state, started_at, log_path) VALUES (?, ?, 'running', ?, ?)"
                 " ON CONFLICT (run_id, name) DO UPDATE SET state = 'running', started_at = excluded.started_at,"
@@ -106,7 +90,7 @@ class Journal:
     def end_step(self, run_id: str, name: str, attempt: int, result: dict[str, Any]) -> None:
         """The step is done, with its result; findings and the report's path are kept apart as well."""
         now = time.time()
-        with self._transaction() as do:
+        with self.transaction() as do:
             self._close_attempt(do, run_id, name, attempt, "done", None)
             do.execute(
                 "UPDATE steps SET state = 'done', ended_at = ?, result = ?, error = NULL WHERE run_id = ? AND name = ?",
@@ -120,7 +104,7 @@ class Journal:
     def fail_step(self, run_id: str, name: str, attempt: int, outcome: str, error: str) -> None:
         """The step ended without a result: `outcome` is "failed" or "interrupted"."""
         state: StepState = "failed" if outcome == "failed" else "pending"
-        with self._transaction() as do:
+        with self.transaction() as do:
             self._close_attempt(do, run_id, name, attempt, outcome, error)
             do.execute(
                 "UPDATE steps SET state = ?, ended_at = ?, error = ? WHERE run_id = ? AND name = ?",
@@ -129,69 +113,39 @@ class Journal:
 
     def steps(self, run_id: str) -> dict[str, StepRecord]:
         """The steps begun so far, by name."""
-        return {row["name"]: _step(row) for row in self._rows("SELECT * FROM steps WHERE run_id = ?", run_id)}
+        return {row["name"]: _step(row) for row in self.rows("SELECT * FROM steps WHERE run_id = ?", run_id)}
 
     def next_attempt(self, run_id: str, step: str) -> int:
-        rows = self._rows("SELECT count(*) AS n FROM attempts WHERE run_id = ? AND step = ?", run_id, step)
+        rows = self.rows("SELECT count(*) AS n FROM attempts WHERE run_id = ? AND step = ?", run_id, step)
         return int(rows[0]["n"]) + 1
 
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every attempt at a step of the run, in the order they were made."""
-        return [dict(row) for row in self._rows("SELECT * FROM attempts WHERE run_id = ? ORDER BY started_at", run_id)]
+        return [dict(row) for row in self.rows("SELECT * FROM attempts WHERE run_id = ? ORDER BY started_at", run_id)]
 
     def findings(self, run_id: str) -> tuple[FindingRecord, ...]:
-        rows = self._rows("SELECT * FROM findings WHERE run_id = ? ORDER BY position", run_id)
+        rows = self.rows("SELECT * FROM findings WHERE run_id = ? ORDER BY position", run_id)
         return tuple(_finding(row) for row in rows)
 
     # Processes
 
     def process_started(self, run_id: str, pid: int, created_at: float, command: str) -> None:
-        with self._transaction() as do:
+        with self.transaction() as do:
             do.execute(
                 "INSERT OR REPLACE INTO processes (run_id, pid, created_at, command) VALUES (?, ?, ?, ?)",
                 (run_id, pid, created_at, command),
             )
 
     def process_ended(self, pid: int, created_at: float) -> None:
-        with self._transaction() as do:
+        with self.transaction() as do:
             do.execute(
                 "UPDATE processes SET ended_at = ? WHERE pid = ? AND created_at = ?", (time.time(), pid, created_at)
             )
 
     def unended_processes(self, run_id: str) -> list[tuple[int, float]]:
         """Processes of the run that were never seen to end: (pid, start in seconds since the epoch)."""
-        rows = self._rows("SELECT pid, created_at FROM processes WHERE run_id = ? AND ended_at IS NULL", run_id)
+        rows = self.rows("SELECT pid, created_at FROM processes WHERE run_id = ? AND ended_at IS NULL", run_id)
         return [(row["pid"], row["created_at"]) for row in rows]
-
-    # Inside
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if "full" in str(error):
-                raise no_space_left(self._path.parent) from error
-            raise BadInput(
-                f"the journal cannot be used: {error}",
-                where=str(self._path),
-                fix="move the file away to begin a new journal; runs on disk are kept, but start over",
-            ) from error
-
-    def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
-        return self._connection.execute(query, values).fetchall()
 
     @staticmethod
     def _close_attempt(

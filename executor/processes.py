@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from executor.process import Process, process_created_at, signal_group, start_guarded
 from planner.errors import ExecutionFailed
 
-GUARD = Path(__file__).with_name("guard.py")
+__all__ = ["Process", "Processes", "Register", "kill_survivors", "require_program", "tool_failed"]
+
 POLL_S = 0.05
 RESUME = "mend what the log says, then run the same `quantplan apply` again: finished steps are not repeated"
 
@@ -36,57 +35,6 @@ class Register(Protocol):
     def process_started(self, pid: int, created_at: float, command: str) -> None: ...
 
     def process_ended(self, pid: int, created_at: float) -> None: ...
-
-
-@dataclass(slots=True)
-class Process:
-    """One running tool. `pid` is its own and its group's; `created_at` is its start in seconds since the epoch."""
-
-    pid: int
-    created_at: float
-    arguments: tuple[str, ...]
-    log_path: Path
-    log_starts_at: int
-    _guard: subprocess.Popen[bytes] = field(repr=False)
-    _lifeline: int = field(repr=False)
-
-    def poll(self) -> int | None:
-        """The exit status (128 + N when signal N ended it), or None while it runs."""
-        return self._guard.poll()
-
-    @property
-    def running(self) -> bool:
-        return self.poll() is None
-
-    def wait(self, timeout_s: float | None = None) -> int:
-        """Wait for its exit status. subprocess.TimeoutExpired when it outlasts `timeout_s`."""
-        return self._guard.wait(timeout_s)
-
-    def output(self) -> str:
-        """All it has written so far."""
-        with self.log_path.open("rb") as log:
-            log.seek(self.log_starts_at)
-            return log.read().decode(errors="replace")
-
-    def log_tail(self, lines: int = 15) -> str:
-        return "\n".join(self.output().splitlines()[-lines:])
-
-    def stop(self, grace_s: float = 10.0) -> int:
-        """SIGTERM to the group, wait, SIGKILL. Safe to call twice. Returns the exit status."""
-        if self.running:
-            _signal_group(self.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._guard.wait(grace_s)
-        if self.running:
-            _signal_group(self.pid, signal.SIGKILL)
-        status = self._guard.wait()
-        self._close_lifeline()
-        return status
-
-    def _close_lifeline(self) -> None:
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
 
 
 class Processes:
@@ -115,7 +63,7 @@ class Processes:
         require_program(arguments[0])
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with log_path.open("ab") as log:
-            process = _start_guarded(arguments, log_path, log.fileno(), env, cwd)
+            process = start_guarded(arguments, log_path, log.fileno(), env, cwd)
         self._alive.append(process)
         if self._register is not None:
             self._register.process_started(process.pid, process.created_at, " ".join(arguments))
@@ -178,28 +126,8 @@ def kill_survivors(recorded: Sequence[tuple[int, float]]) -> list[int]:
     """Kill what an earlier run lost: those recorded (pid, start time) pairs that still match. Returns their pids."""
     survivors = [pid for pid, created_at in recorded if _is_same_process(pid, created_at)]
     for pid in survivors:
-        _signal_group(pid, signal.SIGKILL)
+        signal_group(pid, signal.SIGKILL)
     return survivors
-
-
-def _start_guarded(
-    arguments: tuple[str, ...], log_path: Path, log_fd: int, env: Mapping[str, str] | None, cwd: Path | None
-) -> Process:
-    lifeline_read, lifeline_write = os.pipe()
-    pid_read, pid_write = os.pipe()
-    starts_at = os.fstat(log_fd).st_size
-    try:
-        guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARD), str(lifeline_read), str(pid_write), *arguments],
-            stdin=subprocess.DEVNULL, stdout=log_fd, stderr=log_fd, cwd=cwd, env={**os.environ, **(env or {})},
-            pass_fds=(lifeline_read, pid_write), start_new_session=True,
-        )  # fmt: skip
-    finally:
-        os.close(lifeline_read)
-        os.close(pid_write)
-    with os.fdopen(pid_read, "rb") as reported:
-        pid = int(reported.readline() or b"0")
-    return Process(pid, _created_at(pid), arguments, log_path, starts_at, guard, lifeline_write)
 
 
 def _follow(process: Process, timeout_s: float | None, on_line: Callable[[str], None] | None) -> int:
@@ -235,22 +163,7 @@ def _new_lines(process: Process) -> Iterator[str | None]:
 
 
 def _is_same_process(pid: int, created_at: float) -> bool:
-    return pid > 1 and abs(_created_at(pid) - created_at) < 1.0
-
-
-def _created_at(pid: int) -> float:
-    """When process `pid` started, seconds since the epoch; 0 when it is gone."""
-    import psutil
-
-    try:
-        return float(psutil.Process(pid).create_time())
-    except (psutil.NoSuchProcess, ValueError):
-        return 0.0
-
-
-def _signal_group(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+    return pid > 1 and abs(process_created_at(pid) - created_at) < 1.0
 
 
 def _indented(text: str) -> str:

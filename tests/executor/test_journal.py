@@ -92,7 +92,7 @@ def test_a_full_disk_says_so_and_leaves_the_journal_readable(path: Path, plan: P
 def test_runs_of_a_plan_version_unknown_here_are_left_out_and_explained(path: Path, plan: Plan) -> None:
     journal = Journal(path)
     journal.begin_run("r1", plan)
-    with journal._transaction() as do:
+    with journal.transaction() as do:
         do.execute("UPDATE runs SET plan = '{\"schema_version\": 99}'")
     assert journal.runs() == []
     with pytest.raises(BadInput) as caught:
