@@ -105,7 +105,7 @@ def predict_start(case: Case, shapes: Mapping[str, Shape]) -> StartPrediction:
         return StartPrediction(case.id, abstained="unknown-architecture")
     shape = with_positions(known, case)
     situation = situation_of(case, shape)
-    if situation is None:
+    if situation is None or must_be_quantized(case, situation):
         kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel)
         return StartPrediction(case.id, kv_bytes_per_token=kv.bytes_per_token, abstained="unmodelled-quantization")
     account = ACCOUNTANTS[case.engine](situation)
@@ -122,9 +122,15 @@ def with_positions(shape: Shape, case: Case) -> Shape:
     return replace(shape, max_context_tokens=found)
 
 
+def must_be_quantized(case: Case, situation: Situation) -> bool:
+    """True where no scheme is stated and the weights in 16 bits exceed the GPU: it has some scheme, we know not which."""
+    is_assumed = not case.quantization and not situation.scheme.is_quantized
+    return is_assumed and 0 < situation.physical_gib < situation.weights.total / GIB
+
+
 def situation_of(case: Case, shape: Shape) -> Situation | None:
     """What the row describes, in the accountants' terms; None where the weights have no byte count."""
-    scheme = named_scheme(case.quantization, f"{case.model_name} {case.config_id}", shape.is_moe)
+    scheme = named_scheme(case.quantization, f"{case.model_name} {case.config_id}", is_moe=shape.is_moe)
     if scheme is None or case.engine is None:
         return None
     weights = weight_bytes(shape, scheme, None, case.tensor_parallel)
@@ -158,7 +164,7 @@ def answer(case: Case, situation: Situation, account: Account, memory: Memory) -
     known = StartPrediction(
         case.id,
         weights_gib=situation.weights.total / GIB,
-        kv_bytes_per_token=memory.kv_bytes_per_token,
+        kv_bytes_per_token=memory.kv_bytes_per_token if case.engine == "vllm" else situation.kv.bytes_per_token,
         activation_gib=printed_activation_gib(case, situation, memory),
         non_torch_gib=memory.gib("non-torch") or None,
         cuda_graph_gib=memory.gib("CUDA graphs") or None,

@@ -12,10 +12,15 @@ from planner.models.shape import AttentionLayers, RecurrentLayers, Shape
 
 @dataclass(frozen=True, slots=True)
 class CachedLayers:
-    """Layers of one kind on one accelerator: bytes a token leaves in all of them, and how many tokens they remember."""
+    """`count` attention layers of one kind on one rank: bytes a token leaves in each, and how many tokens they keep."""
 
-    bytes_per_token: float
+    count: int
+    layer_bytes_per_token: float
     window_tokens: int | None = None
+
+    @property
+    def bytes_per_token(self) -> float:
+        return self.count * self.layer_bytes_per_token
 
     def bytes_for(self, context_tokens: int, block_tokens: int = 1, window_extra_tokens: int = 0) -> float:
         """Bytes of one sequence, in whole blocks; a window keeps `window_extra_tokens` more while a step is written."""
@@ -25,11 +30,24 @@ class CachedLayers:
 
 
 @dataclass(frozen=True, slots=True)
+class StateLayers:
+    """`count` recurrent layers: the bytes of a sequence's state in each, however long the sequence is."""
+
+    count: int
+    layer_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
 class KvCache:
-    """The cache of one accelerator. `state_bytes` is fixed per sequence, however long it is."""
+    """The cache of one accelerator: attention layers by kind, and recurrent layers."""
 
     layers: tuple[CachedLayers, ...]
-    state_bytes: float
+    states: tuple[StateLayers, ...] = ()
+
+    @property
+    def state_bytes(self) -> float:
+        """Bytes of one sequence's states."""
+        return sum(part.count * part.layer_bytes for part in self.states)
 
     @property
     def bytes_per_token(self) -> float:
@@ -39,7 +57,7 @@ class KvCache:
     @property
     def is_proportional(self) -> bool:
         """True where a sequence's cache is tokens x bytes per token, with no windows and no states."""
-        return not self.state_bytes and not any(layers.window_tokens for layers in self.layers)
+        return not self.states and not any(layers.window_tokens for layers in self.layers)
 
     def sequence_bytes(self, context_tokens: int, block_tokens: int = 1, window_extra_tokens: int = 0) -> float:
         """Bytes of one sequence of that length."""
@@ -60,10 +78,10 @@ def kv_cache(shape: Shape, kv_format: str, tensor_parallel: int = 1, engine: str
     caching = [layers for layers in shape.attention if layers.owns_kv]
     return KvCache(
         layers=tuple(
-            CachedLayers(layers.count * token_bytes(layers, element_bytes, tensor_parallel), layers.window_tokens)
+            CachedLayers(layers.count, token_bytes(layers, element_bytes, tensor_parallel), layers.window_tokens)
             for layers in caching
         ),
-        state_bytes=sum(_state_bytes(layers, state_bytes, tensor_parallel) for layers in shape.recurrent),
+        states=tuple(_states(layers, state_bytes, tensor_parallel) for layers in shape.recurrent),
     )
 
 
@@ -76,6 +94,6 @@ def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: 
     return heads * dims * element_bytes + layers.indexer_bytes_per_token
 
 
-def _state_bytes(layers: RecurrentLayers, element_bytes: Mapping[str, float], tensor_parallel: int) -> float:
+def _states(layers: RecurrentLayers, element_bytes: Mapping[str, float], tensor_parallel: int) -> StateLayers:
     one = layers.state_elements * element_bytes["state"] + layers.conv_elements * element_bytes["conv"]
-    return layers.count * one / tensor_parallel
+    return StateLayers(layers.count, one / tensor_parallel)

@@ -12,7 +12,7 @@ from itertools import takewhile
 from planner.memory.constants import engine_constants, version_constants
 from planner.memory.gguf_mix import GgufTensor, gguf_tensors
 from planner.memory.kv_cache import padded
-from planner.memory.situation import Account, Situation, gib_term, weight_terms
+from planner.memory.situation import Account, PlainLayout, Situation, gib_term, weight_terms
 from planner.memory.weights import WeightBytes
 from planner.models.shape import Shape
 from planner.plan import Term
@@ -41,8 +41,7 @@ def account(situation: Situation) -> Account:
     return Account(
         available_gib=situation.physical_gib,
         terms=tuple(terms),
-        block_tokens=constants["context_padding_tokens"],
-        window_extra_tokens=micro_batch,
+        layout=PlainLayout(situation.kv, constants["context_padding_tokens"], micro_batch),
     )
 
 

@@ -14,7 +14,7 @@ UNQUANTIZED = frozenset({"none", "no", "unquantized"})
 
 
 @lru_cache(maxsize=1024)
-def named_scheme(quantization: str, model_name: str, is_moe: bool = False) -> Scheme | None:
+def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False) -> Scheme | None:
     """The scheme that a stated quantization, or else the model's name, means; None for one that is not modelled.
 
     Without any hint the checkpoint is taken to be in 16 bits, unless the model is only published otherwise.
@@ -27,7 +27,7 @@ def named_scheme(quantization: str, model_name: str, is_moe: bool = False) -> Sc
         return None
     entries = (*content["native"], *content["names"]) if not stated or stated in name else content["names"]
     text = f"{stated} {name}"
-    entry = next((e for e in entries if _names(e, text) and (is_moe or "only" not in e)), None)
+    entry = next((e for e in entries if _names(e, text) and _applies(e, name, is_moe)), None)
     if entry is None:
         return None if stated else scheme("bf16")
     return _changed(entry)
@@ -35,6 +35,10 @@ def named_scheme(quantization: str, model_name: str, is_moe: bool = False) -> Sc
 
 def _names(entry: Mapping[str, Any], text: str) -> bool:
     return all(word in text for word in entry["words"]) and not any(word in text for word in entry.get("but_not", ()))
+
+
+def _applies(entry: Mapping[str, Any], name: str, is_moe: bool) -> bool:
+    return name.startswith(entry.get("publisher", "")) and (is_moe or "only" not in entry)
 
 
 def _changed(entry: Mapping[str, Any]) -> Scheme:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.memory.constants import engine_constants, version_constants
-from planner.memory.situation import Account, Situation, gib_term, weight_terms
+from planner.memory.situation import Account, PlainLayout, Situation, gib_term, weight_terms
 from planner.units import GIB, MIB
 
 
@@ -26,6 +26,7 @@ def account(situation: Situation) -> Account:
             gib_term("non-torch", context_gib * GIB, "CUDA context and collective buffers"),
             gib_term("reserve", reserve_gib * GIB, "activations and CUDA graphs, outside mem_fraction_static"),
         ),
+        layout=PlainLayout(situation.kv),
     )
 
 

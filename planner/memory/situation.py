@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from planner.hardware.hardware import Accelerator
 from planner.memory.kv_cache import KvCache
@@ -54,16 +54,41 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An engine's answer: the memory it may use, what it spends besides the KV cache, and how it rounds that cache.
-
-    `block_tokens`: tokens are allocated in blocks of that many. `window_extra_tokens`: what a sliding layer keeps
-    beyond its window, because the tokens of one step are written before old ones are dropped.
-    """
+    """An engine's answer: memory it may use, what it spends besides the KV cache, how it lays that cache out."""
 
     available_gib: float
     terms: tuple[Term, ...]
+    layout: Layout
+
+
+class Layout(Protocol):
+    """How an engine places sequences in its KV pool."""
+
+    def sequence_bytes(self, context_tokens: int) -> float:
+        """Bytes one sequence of that length takes."""
+
+    def tokens(self, pool_bytes: float, context_tokens: int) -> int:
+        """Tokens the engine reports for a pool of that size."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainLayout:
+    """Each sequence by itself, in blocks of tokens; sliding layers keep `window_extra_tokens` beyond their window."""
+
+    kv: KvCache
     block_tokens: int = 1
     window_extra_tokens: int = 0
+
+    def sequence_bytes(self, context_tokens: int) -> float:
+        return self.kv.sequence_bytes(context_tokens, self.block_tokens, self.window_extra_tokens)
+
+    def tokens(self, pool_bytes: float, context_tokens: int) -> int:
+        """Whole blocks; with windows and states, as many sequences of that context as fit, in tokens."""
+        if pool_bytes <= 0 or not self.kv.bytes_per_token:
+            return 0
+        if self.kv.is_proportional:
+            return int(pool_bytes // (self.kv.bytes_per_token * self.block_tokens)) * self.block_tokens
+        return int(pool_bytes / self.sequence_bytes(context_tokens) * context_tokens)
 
 
 def gib_term(label: str, bytes: float, how: str = "") -> Term:

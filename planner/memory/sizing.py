@@ -76,12 +76,8 @@ def loaded_weights(
 
 def both_directions(situation: Situation, account: Account) -> Memory:
     """Adds the workload's own KV cache to an engine's sum, and asks what the room for it could hold at most."""
-    kv, context, users = situation.kv, situation.context_tokens, situation.concurrency
-
-    def one_sequence(context_tokens: int) -> float:
-        return kv.sequence_bytes(context_tokens, account.block_tokens, account.window_extra_tokens)
-
-    needed = one_sequence(context) * users
+    context, users, layout = situation.context_tokens, situation.concurrency, account.layout
+    needed = layout.sequence_bytes(context) * users
     spent_gib = sum(term.predicted_gib for term in account.terms)
     pool = (account.available_gib - spent_gib) * GIB
     how = f"{users} x {context} tokens"
@@ -91,21 +87,11 @@ def both_directions(situation: Situation, account: Account) -> Memory:
         terms=(*account.terms, gib_term("KV cache", needed, how)),
         free_gib=free_gib,
         fits=free_gib >= 0,
-        kv_bytes_per_token=kv.bytes_per_token,
-        kv_tokens=pool_tokens(situation, account, pool, needed / users),
-        max_context_tokens=longest_context(one_sequence, pool, situation.shape.max_context_tokens),
+        kv_bytes_per_token=situation.kv.bytes_per_token if situation.kv.is_proportional else needed / users / context,
+        kv_tokens=layout.tokens(pool, context),
+        max_context_tokens=longest_context(layout.sequence_bytes, pool, situation.shape.max_context_tokens),
         max_concurrency=max(pool, 0) / (needed / users) if needed else 0.0,
     )
-
-
-def pool_tokens(situation: Situation, account: Account, pool_bytes: float, sequence_bytes: float) -> int:
-    """Tokens the pool holds: whole blocks, or, with windows and states, sequences of the served context."""
-    kv = situation.kv
-    if pool_bytes <= 0 or not kv.bytes_per_token:
-        return 0
-    if kv.is_proportional:
-        return int(pool_bytes // (kv.bytes_per_token * account.block_tokens)) * account.block_tokens
-    return int(pool_bytes / sequence_bytes * situation.context_tokens)
 
 
 def longest_context(bytes_of: Callable[[int], float], pool_bytes: float, model_maximum: int) -> int:

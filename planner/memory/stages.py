@@ -21,8 +21,8 @@ def stage_weights(weights: WeightBytes, shape: Shape, tensor_parallel: int, stag
 
 
 def stage_kv(kv: KvCache, stages: int) -> KvCache:
-    """The cache of one stage: an even share of the layers of each kind."""
+    """The cache of one stage: its share of the layers of each kind, rounded up."""
     if stages == 1:
         return kv
-    layers = tuple(replace(part, bytes_per_token=part.bytes_per_token / stages) for part in kv.layers)
-    return KvCache(layers, kv.state_bytes / stages)
+    layers = tuple(replace(part, count=-(-part.count // stages)) for part in kv.layers)
+    return KvCache(layers, tuple(replace(part, count=-(-part.count // stages)) for part in kv.states))

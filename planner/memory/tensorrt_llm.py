@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.memory.constants import engine_constants
-from planner.memory.situation import Account, Situation, gib_term, weight_terms
+from planner.memory.situation import Account, PlainLayout, Situation, gib_term, weight_terms
 from planner.units import GIB
 
 
@@ -18,4 +18,4 @@ def account(situation: Situation) -> Account:
         gib_term("non-torch", runtime, "CUDA context, engine workspaces and collective buffers"),
         gib_term("reserve", max(left, 0) * (1 - fraction), f"the pool takes {fraction:.0%} of what is left free"),
     ]
-    return Account(situation.physical_gib, tuple(terms))
+    return Account(situation.physical_gib, tuple(terms), PlainLayout(situation.kv, constants["block_tokens"]))

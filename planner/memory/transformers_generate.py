@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.memory.activations import forward_bytes
 from planner.memory.constants import engine_constants
-from planner.memory.situation import Account, Situation, gib_term, weight_terms
+from planner.memory.situation import Account, PlainLayout, Situation, gib_term, weight_terms
 from planner.support import engines
 from planner.units import GIB
 
@@ -22,4 +22,5 @@ def account(situation: Situation) -> Account:
         gib_term("activation peak", forward + logits, f"prefill of {prompt} tokens at once"),
         gib_term("non-torch", constants["cuda_context_gib"] * GIB, "CUDA context and workspaces"),
     ]
-    return Account(situation.physical_gib * engines()["transformers"].usable_memory, tuple(terms))
+    available = situation.physical_gib * engines()["transformers"].usable_memory
+    return Account(available, tuple(terms), PlainLayout(situation.kv))

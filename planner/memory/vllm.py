@@ -13,6 +13,7 @@ from typing import Any
 from planner.memory.activations import forward_bytes, sampler_bytes, vision_bytes, workspace_bytes
 from planner.memory.constants import engine_constants, version_constants
 from planner.memory.situation import Account, Situation, gib_term, weight_terms
+from planner.memory.vllm_pages import Pages
 from planner.plan import Term
 from planner.support import engines
 from planner.units import GIB
@@ -31,16 +32,17 @@ def account(situation: Situation) -> Account:
     """vLLM's own sum for one GPU, without the KV pool."""
     constants = version_constants("vllm", situation.engine_version)
     utilisation = situation.utilisation or engines()["vllm"].usable_memory
+    limits = server_limits(situation, constants)
     terms = [
         *weight_terms(situation.weights, situation.scheme),
-        activation_term(situation, server_limits(situation, constants), constants),
+        activation_term(situation, limits, constants),
         *graph_terms(situation, constants),
         non_torch_term(situation, constants),
     ]
     return Account(
         available_gib=situation.physical_gib * utilisation,
         terms=tuple(terms),
-        block_tokens=engine_constants("vllm")["block_tokens"],
+        layout=Pages(situation.kv, engine_constants("vllm")["block_tokens"], limits.batched_tokens),
     )
 
 

@@ -50,7 +50,7 @@ def test_buffers_are_those_the_server_prints(
     for term in account.terms:
         mib[term.label] = mib.get(term.label, 0) + term.predicted_gib * 1024
     file_mib = sum(mib.get(label, 0) for label in ("weights", "scales and zeros", "16-bit remainder"))
-    kv_mib = slots * situation.kv.sequence_bytes(context, account.block_tokens, account.window_extra_tokens) / 2**20
+    kv_mib = slots * account.layout.sequence_bytes(context) / 2**20
     assert file_mib == pytest.approx(mapped, abs=0.02)
     assert mib.get("repacked copy", 0) == pytest.approx(repacked, abs=0.02)
     assert kv_mib == pytest.approx(cache, abs=0.005)

@@ -1,0 +1,188 @@
+"""How well memory is predicted: `python benchmarks/memory.py --truth DIR` prints each figure beside its floor.
+
+DIR holds `memory.csv` (server starts as their logs print them) and `model_configs.jsonl` (architectures). The right-hand
+column refits the constants without a model family and predicts that family, for every family in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+
+from memory_refit import constants_without
+
+from planner.memory.batch import StartPrediction, predict_start
+from planner.memory.cases import Case, case_from_row
+from planner.memory.constants import version_number
+from planner.models.compact import shapes_from_jsonl
+from planner.models.shape import Shape
+from planner.units import GIB
+
+EXPLAIN = """The measurements are not part of the repository. Give the folder that holds memory.csv and model_configs.jsonl:
+    python benchmarks/memory.py --truth DIR        (or: make bench-memory TRUTH=DIR)"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One measured server start, what was predicted for it, and what without its family's rows."""
+
+    row: dict[str, str]
+    case: Case
+    predicted: StartPrediction
+    blind: StartPrediction
+
+    def measured(self, column: str) -> float | None:
+        return float(self.row[column]) if self.row.get(column) else None
+
+    @property
+    def has_architecture(self) -> bool:
+        return self.predicted.abstained != "unknown-architecture"
+
+    @property
+    def is_v1(self) -> bool:
+        return self.case.engine == "vllm" and not self.case.is_v0 and version_number(self.case.version) >= (0, 10)
+
+    @property
+    def is_v0(self) -> bool:
+        return self.case.engine == "vllm" and not self.is_v1
+
+    @property
+    def states_memory(self) -> bool:
+        return self.case.physical_gib is not None and self.case.utilisation is not None
+
+    @property
+    def states_version(self) -> bool:
+        return bool(self.row["engine_version"])
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table: a measured column against a predicted field, over the starts that `of` admits."""
+
+    what: str
+    column: str
+    field: str
+    of: Callable[[Start], bool]
+    floor: str
+    scale: float = 1.0
+
+    def errors(self, starts: Iterable[Start], *, blind: bool = False) -> list[float]:
+        """Relative errors; starts whose measured or predicted value is missing are left out."""
+        found = []
+        for start in filter(self.of, starts):
+            measured = start.measured(self.column)
+            predicted = getattr(start.blind if blind else start.predicted, self.field)
+            if measured and measured > 0 and predicted is not None:
+                found.append(predicted * self.scale / measured - 1)
+        return found
+
+
+def is_16_bit(start: Start) -> bool:
+    return start.case.engine == "vllm" and start.case.quantization in ("none", "")
+
+
+FIGURES = [
+    Figure("KV pool, vLLM 0.10+ (memory, utilisation stated)", "kv_GiB", "kv_gib",
+           lambda s: s.is_v1 and s.states_version and s.states_memory, "mean 1.5 / median 0.4 %"),
+    Figure("KV pool, vLLM 0.10+ (all starts)", "kv_GiB", "kv_gib", lambda s: s.is_v1, "-"),
+    Figure("KV pool, older vLLM (V0)", "kv_GiB", "kv_gib", lambda s: s.is_v0, "median 5 %"),
+    Figure("weights per GPU, all", "weights_GiB_per_gpu", "weights_gib", lambda s: s.case.engine == "vllm", "mean 0.7 %"),
+    Figure("weights per GPU, 16-bit", "weights_GiB_per_gpu", "weights_gib", is_16_bit, "mean 0.7 %"),
+    Figure("weights per GPU, quantized", "weights_GiB_per_gpu", "weights_gib",
+           lambda s: s.case.engine == "vllm" and not is_16_bit(s), "mean 0.7 %"),
+    Figure("activation peak, V1", "activation_peak_GiB", "activation_gib",
+           lambda s: s.is_v1 and s.states_version, "median 4 / mean 12 %"),
+    Figure("activation peak, V0", "activation_peak_GiB", "activation_gib", lambda s: s.is_v0, "-"),
+    Figure("SGLang pools", "kv_GiB", "kv_gib", lambda s: s.case.engine == "sglang", "median 3 %"),
+    Figure("TensorRT-LLM pools", "kv_GiB", "kv_gib", lambda s: s.case.engine == "tensorrt-llm", "-"),
+    Figure("llama.cpp KV buffers", "llamacpp_kv_MiB", "kv_gib",
+           lambda s: s.case.engine == "llama.cpp", "median 1 %", scale=1024),
+    Figure("llama.cpp model buffers", "llamacpp_gpu_model_MiB", "weights_gib",
+           lambda s: s.case.engine == "llama.cpp", "median 1 %", scale=1024),
+    Figure("llama.cpp compute buffers", "llamacpp_gpu_compute_MiB", "compute_buffer_gib",
+           lambda s: s.case.engine == "llama.cpp", "median 1 %", scale=1024),
+]  # fmt: skip
+
+
+def read_starts(truth: Path) -> list[Start]:
+    shapes, _ = shapes_from_jsonl(truth / "model_configs.jsonl")
+    with (truth / "memory.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    blind: dict[str, StartPrediction] = {}
+    for family in sorted({row["family"] for row in rows}):
+        with constants_without(family, rows, shapes):
+            blind |= predictions(rows, shapes, family)
+    return [Start(row, case_from_row(row), predict_start(case_from_row(row), shapes), blind[row["id"]]) for row in rows]
+
+
+def predictions(rows: Sequence[dict[str, str]], shapes: dict[str, Shape], family: str) -> dict[str, StartPrediction]:
+    return {row["id"]: predict_start(case_from_row(row), shapes) for row in rows if row["family"] == family}
+
+
+def summary(errors: list[float]) -> str:
+    if not errors:
+        return "no rows"
+    sizes = [abs(error) * 100 for error in errors]
+    return f"mean {mean(sizes):6.2f}  median {median(sizes):5.2f} %"
+
+
+def bytes_per_token(starts: Sequence[Start]) -> tuple[int, int]:
+    """(rows where pool over tokens is the predicted figure to the pool's printed digits, rows that state both)."""
+    exact = total = 0
+    for start in starts:
+        pool, tokens, predicted = start.measured("kv_GiB"), start.measured("kv_tokens"), start.predicted
+        if pool and tokens and predicted.kv_bytes_per_token and start.has_architecture:
+            digits = len(start.row["kv_GiB"].partition(".")[2])
+            total += 1
+            exact += abs(predicted.kv_bytes_per_token * tokens / GIB - pool) <= 0.6 * 10**-digits + pool * 1e-4
+    return exact, total
+
+
+def failed_starts(starts: Sequence[Start]) -> tuple[int, int]:
+    """(failed starts that are called "does not fit", failed starts): those that printed a negative pool."""
+    failed = [s for s in starts if (s.measured("kv_GiB") or 0) < 0 and s.has_architecture]
+    return sum(s.predicted.fits is False for s in failed), len(failed)
+
+
+def report(starts: Sequence[Start]) -> None:
+    print(f"{'what':52}{'rows':>5}  {'error':31}{'floor':26}{'leave one family out'}")
+    for figure in FIGURES:
+        errors, blind = figure.errors(starts), figure.errors(starts, blind=True)
+        print(f"{figure.what:52}{len(errors):5}  {summary(errors):31}{figure.floor:26}{summary(blind)}")
+    exact, stated = bytes_per_token(starts)
+    refused, failed = failed_starts(starts)
+    known = [s for s in starts if s.has_architecture]
+    abstained = sum(s.predicted.abstained is not None for s in known)
+    print(f"{'KV bytes per token, exact to rounding':52}{stated:5}  {exact / stated:.0%}{'':27}95 %")
+    print(f"{'starts that failed for memory':52}{failed:5}  {refused} refused{'':22}all")
+    print(f"{'abstained, of rows with a known architecture':52}{len(known):5}  {abstained / len(known):.1%}{'':26}10 %")
+
+
+def worst(starts: Sequence[Start], count: int) -> None:
+    print(f"\nThe {count} largest errors of each figure:")
+    for figure in FIGURES:
+        sized = [(abs(e), s, e) for s in starts for e in figure.errors([s])]
+        for _, start, error in sorted(sized, key=lambda item: -item[0])[:count]:
+            print(f"  {figure.what:52}{start.row['id']:6}{error:+8.1%}  {start.row['note'][:80]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--truth", type=Path, help="folder with memory.csv and model_configs.jsonl")
+    parser.add_argument("--worst", type=int, default=0, help="list that many of the largest errors of each figure")
+    arguments = parser.parse_args()
+    if arguments.truth is None or not (arguments.truth / "memory.csv").exists():
+        sys.exit(EXPLAIN)
+    starts = read_starts(arguments.truth)
+    report(starts)
+    if arguments.worst:
+        worst(starts, arguments.worst)
+
+
+if __name__ == "__main__":
+    main()

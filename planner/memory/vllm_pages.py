@@ -1,0 +1,74 @@
+"""How vLLM lays a KV pool out where layers differ: groups of layers share pages of one size.
+
+Layers of a kind (full, sliding, recurrent) form groups of equal size; a block holds one page for each layer of a group.
+A request takes blocks of every group: full layers for its whole context, sliding ones for their window and the step
+being written, recurrent ones a single one (vllm/v1/core/kv_cache_utils.py, get_kv_cache_groups).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.memory.kv_cache import CachedLayers, KvCache, padded
+
+SIMILAR_COUNTS = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The layout of one GPU's pool. `step_tokens` is the most tokens one step writes."""
+
+    kv: KvCache
+    block_tokens: int
+    step_tokens: int
+
+    @property
+    def page_bytes(self) -> float:
+        """Bytes of one layer's page: a block of the widest attention layer, enlarged to hold a recurrent state."""
+        widest = max((part.layer_bytes_per_token for part in self.kv.layers), default=0.0)
+        state = max((part.layer_bytes for part in self.kv.states), default=0.0)
+        if not widest:
+            return state
+        return widest * max(self.block_tokens, padded(int(-(-state // widest)), self.block_tokens))
+
+    @property
+    def group_size(self) -> int:
+        """Layers a group has: those of the rarest kind, or of the commonest where the kinds are nearly as many."""
+        counts = self._counts()
+        return max(counts) if max(counts) < SIMILAR_COUNTS * min(counts) else min(counts)
+
+    @property
+    def block_bytes(self) -> float:
+        """Bytes of one block of the pool."""
+        return self.page_bytes * self.group_size
+
+    def request_blocks(self, context_tokens: int) -> int:
+        """Blocks one request of that length may take at most."""
+        attention = sum(self._groups(part.count) * self._layer_blocks(part, context_tokens) for part in self.kv.layers)
+        return attention + sum(self._groups(part.count) for part in self.kv.states)
+
+    def sequence_bytes(self, context_tokens: int) -> float:
+        """Bytes of one request of that length."""
+        return self.request_blocks(context_tokens) * self.block_bytes if self._counts() else 0.0
+
+    def tokens(self, pool_bytes: float, context_tokens: int) -> int:
+        """Tokens vLLM reports for the pool: as many requests of that context as it holds, in tokens."""
+        if pool_bytes <= 0 or not self._counts():
+            return 0
+        blocks = int(pool_bytes // self.block_bytes)
+        if self.kv.is_proportional:
+            return blocks * self.block_tokens
+        return int(blocks / self.request_blocks(context_tokens) * context_tokens)
+
+    def _layer_blocks(self, part: CachedLayers, context_tokens: int) -> int:
+        tokens = int(self.page_bytes // part.layer_bytes_per_token)
+        whole = -(-context_tokens // tokens)
+        if part.window_tokens is None:
+            return whole
+        return min(whole, -(-(part.window_tokens - 1 + self.step_tokens) // tokens) + 1)
+
+    def _groups(self, layers: int) -> int:
+        return -(-layers // self.group_size)
+
+    def _counts(self) -> list[int]:
+        return [*(part.count for part in self.kv.layers), *(part.count for part in self.kv.states)]
