@@ -43,6 +43,7 @@ def model_from_directory(directory: Path) -> Model:
         checkpoint=checkpoint,
         is_chat=_has_chat_template(directory),
         stored_format=stored_format(config, quantization, checkpoint.tensors if checkpoint else ()),
+        needs_remote_code=config.has("auto_map"),
         assumptions=tuple(assumptions(shape, quantization, checkpoint)),
     )
 

@@ -65,6 +65,7 @@ def _fetched(hub: Any, repo_id: str, files: set[str]) -> Model:
         checkpoint=checkpoint,
         is_chat="chat_template.jinja" in files or tokenizer.has("chat_template"),
         stored_format=stored,
+        needs_remote_code=config.has("auto_map"),
         assumptions=tuple(assumptions(shape, quantization, checkpoint)),
     )
 

@@ -47,7 +47,7 @@ def read_core(config: Config, *, tied: bool = False) -> Core:
         raise config.wrong("hidden_size", f"divisible by num_attention_heads ({query_heads})")
     return Core(
         hidden=hidden,
-        layers=config.integer("num_hidden_layers", "n_layer", "n_layers"),
+        layers=config.integer("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
         query_heads=query_heads,
         kv_heads=kv_heads,
         head_dim=config.integer("head_dim", default=max(1, hidden // query_heads)),

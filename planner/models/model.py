@@ -52,3 +52,4 @@ class Model:
     is_chat: bool = False
     assumptions: tuple[str, ...] = ()
     stored_format: str = "bf16"
+    needs_remote_code: bool = False

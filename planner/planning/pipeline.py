@@ -92,7 +92,7 @@ def summary_of_model(model: Model) -> ModelSummary:
         layer_count=shape.layer_count,
         max_context_tokens=shape.max_context_tokens,
         weights_16bit_gib=weights_16bit_gib(shape),
-        stored_format=model.checkpoint.stored_format if model.checkpoint else None,
+        stored_format=model.stored_format,
         assumptions=model.assumptions,
     )
 

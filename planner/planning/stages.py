@@ -28,7 +28,7 @@ def _source(model: Model) -> str:
 
 
 def _making(model: Model, candidate: Candidate) -> tuple[Stage, ...]:
-    if model.checkpoint and model.checkpoint.stored_format == candidate.format:
+    if model.stored_format == candidate.format:
         return ()
     if candidate.format.startswith("gguf-"):
         return _making_gguf(model, candidate)

@@ -34,6 +34,16 @@ def gpt2(config: Config) -> Shape:
     return decoder(config, core, [*positions, *layers], attention=(core.full_attention(),))
 
 
+def gpt_bigcode(config: Config) -> Shape:
+    """StarCoder and SantaCoder: GPT-2 with one shared key-value head."""
+    config = config.with_defaults({"intermediate_size": config.values.get("n_inner")})
+    core = read_core(config, tied=True)
+    core = replace(core, kv_heads=1) if config.flag("multi_query", True) else core
+    layers = [*classic_layers(core), *norm(core.hidden, 2 * core.layers + 1, bias=True)]
+    positions = dense("embedding", "embed_positions", core.max_context, core.hidden)
+    return decoder(config, core, [*positions, *layers], attention=(core.full_attention(),))
+
+
 def opt(config: Config) -> Shape:
     """Learned positions begin at 2; OPT-350m embeds in fewer dimensions and projects up."""
     config = config.with_defaults({"intermediate_size": config.values.get("ffn_dim")})

@@ -39,6 +39,7 @@ def llama_like(
     qk_norm: QkNorm = "none",
     norms_per_layer: int = 2,
     norm_bias: bool = False,
+    final_norm: bool = True,
     gated: bool = True,
 ) -> Shape:
     """A dense decoder in the Llama mould; biases left as None follow the config's `attention_bias`."""
@@ -54,7 +55,7 @@ def llama_like(
         ),
         *qk_norms(core, core.layers, qk_norm),
         *mlp(core.hidden, core.intermediate, core.layers, bias=mlp_bias),
-        *norm(core.hidden, norms_per_layer * core.layers + 1, bias=norm_bias),
+        *norm(core.hidden, norms_per_layer * core.layers + final_norm, bias=norm_bias),
     ]
     return decoder(config, core, layers, attention=attention_layers(config, core))
 
@@ -103,6 +104,11 @@ def cohere2(config: Config) -> Shape:
     return llama_like(config, tied=True, norms_per_layer=1)
 
 
+def olmo(config: Config) -> Shape:
+    """The first OLMo: its norms have no weights."""
+    return llama_like(config, norms_per_layer=0, final_norm=False)
+
+
 def olmo2(config: Config) -> Shape:
     return llama_like(config, qk_norm="per_layer")
 
@@ -111,8 +117,33 @@ def olmo3(config: Config) -> Shape:
     return llama_like(config.with_defaults({"sliding_window_pattern": 4}), qk_norm="per_layer")
 
 
+def hunyuan(config: Config) -> Shape:
+    return llama_like(config, tied=True, qk_norm="per_head_dim" if config.flag("use_qk_norm", True) else "none")
+
+
 def exaone4(config: Config) -> Shape:
     return llama_like(config, qk_norm="per_head_dim")
+
+
+def qwen(config: Config) -> Shape:
+    """The first Qwen: its `intermediate_size` counts gate and up together."""
+    both = config.integer("intermediate_size")
+    config = Config({**config.values, "intermediate_size": both // 2, "attention_bias": False}, config.where)
+    return llama_like(config, qkv_bias=True, o_bias=False)
+
+
+def chatglm(config: Config) -> Shape:
+    """ChatGLM2, ChatGLM3 and the first GLM-4: Megatron's names for a GLM."""
+    renamed = {
+        "intermediate_size": config.values.get("ffn_hidden_size"),
+        "vocab_size": config.values.get("padded_vocab_size"),
+        "head_dim": config.values.get("kv_channels"),
+        "max_position_embeddings": config.values.get("seq_length"),
+    }
+    if config.flag("multi_query_attention", False):
+        renamed["num_key_value_heads"] = config.integer("multi_query_group_num")
+    qkv_bias = config.flag("add_qkv_bias", True)
+    return llama_like(config.with_defaults(renamed), qkv_bias=qkv_bias, o_bias=False)
 
 
 def seed_oss(config: Config) -> Shape:

@@ -155,6 +155,21 @@ def granitemoehybrid(config: Config) -> Shape:
     )
 
 
+def bamba(config: Config) -> Shape:
+    """Bamba: Mamba 2 but for the layers of `attn_layer_indices`, an ordinary MLP in each."""
+    core = read_core(config)
+    full = len(config.integers("attn_layer_indices")) or attention_count(config, core.layers)
+    mamba = read_mamba2(config, core.hidden)
+    layers = [
+        *grouped_attention(core, full),
+        *mamba.matrices(core.hidden, core.layers - full),
+        *gated_mlp(core.hidden, core.intermediate, core.layers),
+        *norm(core.hidden, 2 * core.layers + 1),
+    ]
+    state = mamba.layers(core.layers - full)
+    return decoder(config, core, layers, attention=(core.full_attention(full),), recurrent=(state,))
+
+
 def nemotron_h(config: Config) -> Shape:
     """Nemotron-H and Nemotron 3: a layer is one block, spelled M (Mamba 2), * (attention), - (MLP) or E (experts)."""
     pattern = _nemotron_pattern(config)

@@ -9,10 +9,14 @@ from planner.models.config import Config
 from planner.models.families.dense import qwen2, qwen3
 from planner.models.families.gemma import gemma3, gemma4
 from planner.models.families.hybrid import qwen3_5, qwen3_next
+from planner.models.families.latent import deepseek
 from planner.models.families.sparse import qwen3_moe, read_experts
 from planner.models.families.vision import (
+    internvit_tower,
     llama4_tower,
+    llava_tower,
     mllama_tower,
+    moonvit_tower,
     pixtral_tower,
     qwen2_5_vl_tower,
     qwen2_vl_tower,
@@ -26,13 +30,14 @@ Family = Callable[[Config], Shape]
 
 
 def text_section(config: Config) -> Config:
-    """The decoder's config: `text_config`, or the top level where an older config has no sections.
+    """The decoder's config: `text_config` (`llm_config`), or the top level where an older config has no sections.
 
     A family name and a `tie_word_embeddings` written only at the top level count for the decoder too.
     """
-    if not config.has("text_config"):
+    key = next((key for key in ("text_config", "llm_config") if config.has(key)), None)
+    if key is None:
         return config
-    section = config.section("text_config")
+    section = config.section(key)
     top = {key: config.values[key] for key in ("tie_word_embeddings", "model_type") if key in config.values}
     return section.with_defaults(top)
 
@@ -80,12 +85,17 @@ def gemma4_seeing(config: Config) -> Shape:
     return replace(seeing(config, text, []), notes=(*text.notes, *notes))
 
 
-def mistral3(config: Config) -> Shape:
-    """Mistral Small 3.1 and later, Ministral 3: any text family with Pixtral's tower."""
+def named_text(config: Config) -> Shape:
+    """The decoder that the text section names itself."""
     from planner.models.families import family_named
 
     section = text_section(config)
-    text = family_named(section)(section)
+    return family_named(section)(section)
+
+
+def mistral3(config: Config) -> Shape:
+    """Mistral Small 3.1 and later, Ministral 3: any text family with Pixtral's tower."""
+    text = named_text(config)
     merge = config.integer("spatial_merge_size", default=2)
     vision = config.section("vision_config")
     return seeing(config, text, pixtral_tower(vision, text.hidden_size, merge) if vision.values else [])
@@ -140,3 +150,25 @@ def llama4(config: Config) -> Shape:
     text = llama4_text(text_section(config))
     tower = llama4_tower(config.section("vision_config"), text.hidden_size) if config.has("vision_config") else []
     return seeing(config, text, tower)
+
+
+def kimi_k25(config: Config) -> Shape:
+    """Kimi K2.5 and Kimi-VL: a DeepSeek V3 decoder with MoonViT."""
+    text = deepseek(text_section(config))
+    tower = moonvit_tower(config.section("vision_config"), text.hidden_size) if config.has("vision_config") else []
+    return seeing(config, text, tower)
+
+
+def llava(config: Config) -> Shape:
+    """LLaVA 1.5 and 1.6, and Pixtral: the decoder its text section names, with CLIP or Pixtral's tower."""
+    text = named_text(config)
+    newline = (
+        vector("vision", "image_newline", text.hidden_size, 1) if config.text("model_type") == "llava_next" else []
+    )
+    return seeing(config, text, [*llava_tower(config.section("vision_config"), text.hidden_size), *newline])
+
+
+def internvl(config: Config) -> Shape:
+    """InternVL 2 to 3.5: the decoder its `llm_config` names, with InternViT."""
+    text = named_text(config)
+    return seeing(config, text, internvit_tower(config.section("vision_config"), text.hidden_size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from planner.models.config import Config
@@ -41,16 +42,25 @@ def tower(hidden: int, intermediate: int, layers: int, *, gated: bool, bias: boo
     ]
 
 
-def pixtral_tower(config: Config, text_hidden: int, merge: int) -> Matrices:
-    """Pixtral's tower as Mistral Small 3.1 and Ministral 3 have it, with their patch merger and projector."""
+def pixtral_encoder(config: Config) -> Matrices:
+    """Pixtral's encoder: gated MLPs, no biases."""
     hidden = config.integer("hidden_size", default=1024)
     width, layers = config.integer("intermediate_size", default=4096), config.integer("num_hidden_layers", default=24)
+    return [
+        *patches(config, hidden),
+        *norm(hidden, 1),
+        *tower(hidden, width, layers, gated=True, bias=False, norm_bias=False),
+    ]
+
+
+def pixtral_tower(config: Config, text_hidden: int, merge: int) -> Matrices:
+    """Pixtral's encoder in Mistral Small 3.1 and Ministral 3, with the merger of `merge` x `merge` patches."""
+    hidden = config.integer("hidden_size", default=1024)
     return as_vision(
         [
-            *patches(config, hidden),
-            *norm(hidden, 2),
-            *tower(hidden, width, layers, gated=True, bias=False, norm_bias=False),
-            *(dense("vision", "patch_merger", hidden, hidden * merge * merge) if merge > 1 else []),
+            *pixtral_encoder(config),
+            *norm(hidden, 1),
+            *dense("vision", "patch_merger", hidden, hidden * merge * merge),
             *dense("vision", "projector", text_hidden, hidden + text_hidden),
         ]
     )
@@ -168,5 +178,67 @@ def llama4_tower(config: Config, text_hidden: int) -> Matrices:
             *dense("vision", "adapter_fc1", inner, width),
             *dense("vision", "adapter_fc2", out, inner),
             *dense("vision", "projector", text_hidden, config.integer("vision_output_dim", default=7680)),
+        ]
+    )
+
+
+def moonvit_tower(config: Config, text_hidden: int) -> Matrices:
+    """MoonViT as Kimi-VL and Kimi K2.5 have it: positions on a grid, and a projector over merged patches."""
+    hidden = config.integer("hidden_size", "vt_hidden_size", default=1152)
+    width = config.integer("intermediate_size", "vt_intermediate_size", default=4304)
+    layers = config.integer("num_hidden_layers", "vt_num_hidden_layers", default=27)
+    rows = config.integer("pos_emb_height", "init_pos_emb_height", default=64)
+    columns = config.integer("pos_emb_width", "init_pos_emb_width", default=64)
+    merged = hidden * math.prod(config.integers("merge_kernel_size") or (2, 2))
+    return as_vision(
+        [
+            *patches(config, hidden, bias=True),
+            *dense("vision", "positions", rows * columns, hidden),
+            *tower(hidden, width, layers, gated=False, bias=True, norm_bias=True),
+            *norm(hidden, 1, bias=True),
+            *merger(hidden, merged, text_hidden, norm_width=hidden, norm_bias=True),
+        ]
+    )
+
+
+def llava_tower(config: Config, text_hidden: int) -> Matrices:
+    """The tower of LLaVA (CLIP: a class token, learned positions) or Pixtral, and a projector of two layers."""
+    hidden = config.integer("hidden_size", default=1024)
+    pixtral = config.text("model_type", "clip_vision_model") == "pixtral"
+    return as_vision(
+        [
+            *(pixtral_encoder(config) if pixtral else clip_encoder(config)),
+            *linear("other", "projector_1", text_hidden, hidden, 1, bias=True),
+            *linear("other", "projector_2", text_hidden, text_hidden, 1, bias=True),
+        ]
+    )
+
+
+def clip_encoder(config: Config) -> Matrices:
+    hidden = config.integer("hidden_size", default=1024)
+    width, layers = config.integer("intermediate_size", default=4096), config.integer("num_hidden_layers", default=24)
+    side = config.integer("image_size", default=336) // config.integer("patch_size", default=14)
+    return [
+        *patches(config, hidden),
+        *dense("vision", "positions", side * side + 2, hidden),
+        *tower(hidden, width, layers, gated=False, bias=True, norm_bias=True),
+        *norm(hidden, 2, bias=True),
+    ]
+
+
+def internvit_tower(config: Config, text_hidden: int) -> Matrices:
+    """InternViT: CLIP's layout with a learned scale on each branch, and a projector over four joined patches."""
+    hidden, width = config.integer("hidden_size", default=1024), config.integer("intermediate_size", default=4096)
+    layers, side = config.integer("num_hidden_layers", default=24), config.integer("image_size", default=448)
+    side //= config.integer("patch_size", default=14)
+    return as_vision(
+        [
+            *patches(config, hidden, bias=True),
+            *dense("vision", "positions", side * side + 2, hidden),
+            *tower(hidden, width, layers, gated=False, bias=True, norm_bias=True),
+            *vector("vision", "layer_scales", 2 * hidden, layers),
+            *norm(4 * hidden, 1, bias=True),
+            *linear("other", "projector_1", text_hidden, 4 * hidden, 1, bias=True),
+            *linear("other", "projector_2", text_hidden, text_hidden, 1, bias=True),
         ]
     )
