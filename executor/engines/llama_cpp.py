@@ -13,6 +13,7 @@ from planner.units import MIB
 
 BUFFER = re.compile(r"(?P<place>\S+)\s+(?P<purpose>model|KV|RS|compute|output)\s+buffer size =\s+(?P<mib>[0-9.]+) MiB")
 REPORTS_BUFFERS = "4"  # log verbosity from which buffer sizes are printed
+LAID_OUT_ANEW = {"compute", "output"}
 PORT_TAKEN = "couldn't bind HTTP server socket"
 
 
@@ -30,12 +31,15 @@ class LlamaCppServer:
     def buffers(self, log: str) -> list[Buffer]:
         """MiB are printed with two decimals, so each figure is exact to 0.005 MiB.
 
-        A context is laid out more than once while the server starts; for each place and purpose the last line holds.
+        Lines of one purpose and place add up (shards of a model; full and sliding-window caches), except scratch
+        memory: it is laid out anew when the graph changes, and the last line holds.
         """
-        last: dict[tuple[str, str], int] = {}
+        sizes: dict[tuple[str, str], int] = {}
         for found in BUFFER.finditer(log):
-            last[found["purpose"], found["place"]] = round(float(found["mib"]) * MIB)
-        return [Buffer(purpose, place, size) for (purpose, place), size in last.items()]
+            purpose, place = found["purpose"], found["place"]
+            before = 0 if purpose in LAID_OUT_ANEW else sizes.get((purpose, place), 0)
+            sizes[purpose, place] = before + round(float(found["mib"]) * MIB)
+        return [Buffer(purpose, place, size) for (purpose, place), size in sizes.items()]
 
     def tokenize_request(self, text: str) -> tuple[str, dict[str, Any]]:
         return "/tokenize", {"content": text}

@@ -38,6 +38,17 @@ def test_memory_is_read_from_the_servers_log() -> None:
     assert memory["output_buffer_gib"] == pytest.approx(0.03 * MIB / GIB, rel=1e-4)
 
 
+def test_the_caches_of_a_sliding_window_model_add_up() -> None:
+    """llama.cpp lays out one cache for the full layers and one for the sliding ones, and prints both alike."""
+    log = """\
+llama_kv_cache_iswa: creating non-SWA KV cache, size = 4096 cells
+llama_kv_cache:        CPU KV buffer size =    32.00 MiB
+llama_kv_cache_iswa: creating     SWA KV cache, size = 1536 cells
+llama_kv_cache:        CPU KV buffer size =    60.00 MiB
+"""
+    assert memory_summary(LlamaCppServer().buffers(log))["kv_cache_gib"] == 92 * MIB / GIB
+
+
 def test_what_the_log_does_not_say_is_unknown() -> None:
     assert memory_summary(LlamaCppServer().buffers("nothing of interest"))["kv_cache_gib"] is None
 
