@@ -14,6 +14,8 @@ This goes the whole way once, for real: look at this machine, plan, quantize, la
 The first time it builds llama.cpp (about five minutes on two cores) and an environment to convert models (about two);
 both are kept, so later runs take a minute or two. Stop it with Ctrl-C whenever you like: nothing stays running."""
 
+THIS_CPU = "cpu"
+
 
 @click.command(name="demo", short_help="The whole path on this machine with a small real model.")
 @click.option("--input-tokens", default=128, show_default=True, help="Prompt tokens of each request.")
@@ -39,20 +41,21 @@ def _introduce() -> None:
     from planner.cli.detect_view import print_machine
     from planner.cli.terminal import console
     from planner.hardware.detection import survey
-    from planner.hardware.judging import judge
 
     out = console()
     out.print(INTRODUCTION)
     out.print("\n[bold cyan]1  This machine[/]")
-    machine = survey(refresh=False)
-    print_machine(out, machine, judge(machine), None)
+    machine = survey()
+    print_machine(out, machine, None, None)
+    if machine.driver.gpus:
+        out.print("The demonstration leaves the GPUs aside: it serves its small model on the CPU, with llama.cpp.")
 
 
 def _plan_for(model: str, options: dict[str, int | float | None]) -> Plan:
     from planner.asking import request_from
     from planner.planning import make_plan
 
-    return make_plan(request_from({"model": model, "hardware": "here", "engine": None, **options}))
+    return make_plan(request_from({"model": model, "hardware": THIS_CPU, **options}))
 
 
 def _show(plan: Plan) -> None:

@@ -91,7 +91,7 @@ class FakeSteps:
 
     def _evaluate(self, context: StepContext) -> Result:
         self._begin(context)
-        made = Path(context.results["quantize"]["path"])
+        made = Path((context.results.get("quantize") or context.results["convert"])["path"])
         self.die(context.stage.name, "midway")
         result = {"perplexity": float(made.stat().st_size)}
         self.die(context.stage.name, "after")

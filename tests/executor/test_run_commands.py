@@ -11,6 +11,8 @@ from fake_steps import KINDS, FakeSteps
 
 from executor.local import LocalExecutor
 from planner.cli.main import main
+from planner.hardware.hardware import Cpu
+from planner.hardware.nvml import DriverReading
 from planner.plan import Plan
 
 
@@ -18,6 +20,25 @@ from planner.plan import Plan
 def use_fake_steps(executor: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("planner.ports.find_executor", lambda: executor)
     monkeypatch.setattr("planner.cli.applying.find_executor", lambda: executor)
+    small = Cpu("A small CPU", 2, 8.0, ("AVX2",), bandwidth_gb_s=20.0, matmul_gflops=100.0, measured_on="2026-11-21")
+    monkeypatch.setattr("planner.hardware.detection.read_driver", lambda pynvml: DriverReading(absence="none here"))
+    monkeypatch.setattr("planner.hardware.detection.measured_cpu", lambda refresh=False: small)
+
+
+def test_demo_shows_the_machine_the_plan_and_what_came_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], executor: LocalExecutor
+) -> None:
+    assert quantplan("demo", monkeypatch=monkeypatch) == 0
+    shown = capsys.readouterr().out
+    places = [shown.index(words) for words in ("A small CPU", "gguf-q4_k_m", "[1/11] fetch", "1 inside", "Report: ")]
+    assert places == sorted(places)
+    assert executor.runs()[0].plan.hardware.name == "A small CPU"
+
+
+def test_demo_json_is_the_run_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert quantplan("demo", "--json", "--concurrency", "2", monkeypatch=monkeypatch) == 0
+    run = json.loads(capsys.readouterr().out)
+    assert run["state"] == "done" and run["plan"]["request"]["workload"]["concurrency"] == 2
 
 
 @pytest.fixture
