@@ -18,8 +18,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
-
-from speed_cases import Case, serving_cases, stream_cases
+from speed_cases import Case, kernel_shares, published_cases, serving_cases, stream_cases
 from speed_cpu import fit_cpu, leave_one_model_out, measured_runs
 from speed_fitting import Parameters, Table, fit, predict
 from speed_intervals import Residuals, coverage
@@ -37,9 +36,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="in sample only")
     given = parser.parse_args()
     skipped: Counter[str] = Counter()
-    cases = [*serving_cases(given.truth, skipped), *stream_cases(given.truth, skipped)]
+    cases = [*serving_cases(given.truth, skipped), *stream_cases(given.truth, skipped), *published_cases()]
     table = Table.of(cases)
-    parameters = Parameters.of(table)
+    kernels = kernel_shares(given.truth)
+    parameters = Parameters.of(table, {kernel: bandwidth for kernel, (bandwidth, _) in kernels.items()})
     vector = fit(table, parameters)
     inside = table.log_measured - np.log(predict(table, parameters, vector))
     report("in sample", table, inside)
@@ -51,12 +51,19 @@ def main() -> None:
     report("leave one model out", table, models)
     print("\nleft out:", ", ".join(f"{why} ({count})" for why, count in skipped.most_common(8)), "...")
     residuals = Residuals.of(table, [inside, models])
-    print("\n90 % intervals hold: folds {:.0%}, models left out {:.0%}".format(*(coverage(table, residuals, e) for e in (folds, models))))
+    print(
+        "\n90 % intervals hold: folds {:.0%}, models left out {:.0%}".format(
+            *(coverage(table, residuals, e) for e in (folds, models))
+        )
+    )
     runs = measured_runs()
     cpu = leave_one_model_out(runs)
-    print("llama.cpp on a CPU, models left out, median TTFT / TPOT / throughput:", " / ".join(f"{m:.1%}" for m in np.median(abs(cpu), axis=0)))
+    print(
+        "llama.cpp on a CPU, models left out, median TTFT / TPOT / throughput:",
+        " / ".join(f"{m:.1%}" for m in np.median(abs(cpu), axis=0)),
+    )
     if given.fit:
-        write_constants(table, parameters, vector, residuals, fit_cpu(runs), cpu, len(runs))
+        write_constants(table, parameters, vector, residuals, kernels, fit_cpu(runs), cpu)
 
 
 def random_folds(count: int) -> np.ndarray:

@@ -29,7 +29,12 @@ from planner.speed.work import Layout, Stored, Work, decode_work, prefill_work
 SERVING_SOURCE = "InferenceX serving runs, Oct 2025 to Apr 2026 (Apache-2.0, as shipped in aiconfigurator)"
 LARGEST_NODE = 16
 ENGINES = {"trtllm": "tensorrt-llm", "vllm": "vllm", "sglang": "sglang"}
-SYSTEMS = {"h100_sxm": "H100-80GB-SXM", "h200_sxm": "H200-141GB-SXM", "b200_sxm": "B200-180GB-SXM", "gb200": "GB200-186GB"}
+SYSTEMS = {
+    "h100_sxm": "H100-80GB-SXM",
+    "h200_sxm": "H200-141GB-SXM",
+    "b200_sxm": "B200-180GB-SXM",
+    "gb200": "GB200-186GB",
+}
 SAME_MODEL = {
     "deepseek-ai/DeepSeek-V3": "deepseek-ai/DeepSeek-R1",
     "nvidia/DeepSeek-R1-NVFP4": "deepseek-ai/DeepSeek-R1",
@@ -84,7 +89,9 @@ def serving_cases(folder: Path, skipped: Counter[str]) -> Iterator[Case]:
         common = dict(
             source=SERVING_SOURCE, model=model, engine=ENGINES[row["backend"]], kernel=kernel, vintage="2026", served=True
         )  # fmt: skip
-        context = Context(shape, gpu, format_id, kernel, layout, int(row["isl"]), int(row["osl"]), serving_concurrency(row))
+        context = Context(
+            shape, gpu, format_id, kernel, layout, int(row["isl"]), int(row["osl"]), serving_concurrency(row)
+        )
         works = context.works()
         for figure, column in (("tpot_ms", "silicon_tpot_ms"), ("ttft_ms", "silicon_ttft_ms")):
             yield Case(
@@ -218,8 +225,16 @@ def stream_case(row: dict[str, str]) -> Case | str:
         return f"GPU {row['gpu']}"
     if "cap" in row["gpu"] and engine == "llama.cpp":
         return "power-capped"
-    kernel = GGML_KERNELS[gpu.vendor] if engine == "llama.cpp" else STREAM_KERNELS.get((engine, format_id)) or KERNELS[format_id]
-    if gpu.vendor == "nvidia" and kernel in ("nvfp4-w4a4", "fp8-w8a8") and not (gpu.fp8_tflops and (gpu.fp4_tflops or kernel[2] == "8")):
+    kernel = (
+        GGML_KERNELS[gpu.vendor]
+        if engine == "llama.cpp"
+        else STREAM_KERNELS.get((engine, format_id)) or KERNELS[format_id]
+    )
+    if (
+        gpu.vendor == "nvidia"
+        and kernel in ("nvfp4-w4a4", "fp8-w8a8")
+        and not (gpu.fp8_tflops and (gpu.fp4_tflops or kernel[2] == "8"))
+    ):
         return f"{format_id} on {gpu.name}"
     counted = counted_figure(row)
     if counted is None:
@@ -233,6 +248,49 @@ def stream_case(row: dict[str, str]) -> Case | str:
         id=row["id"], source=row["source"].split("@")[0], figure=figure, measured_ms=measured_ms, model=row["model"], engine=engine,
         kernel=kernel, vintage=vintage, decodes=decodes, prefills=prefills, served=False, **context.works(),
     )  # fmt: skip
+
+
+def published_cases() -> Iterator[Case]:
+    """Single figures from articles and README files, batch 1, short prompts."""
+    for row in rows(Path(__file__).parent / "measured" / "published.csv"):
+        shape, gpu = shape_of(row["model"]), accelerator(row["gpu"])
+        assert shape is not None and gpu is not None, row
+        kernel = STREAM_KERNELS.get((row["engine"], row["format"])) or KERNELS[row["format"]]
+        yield Case(
+            id=row["id"], source=row["source"], figure="tpot_ms", measured_ms=1000 / float(row["tokens_per_s"]), model=row["model"],
+            engine=row["engine"], kernel=kernel, vintage="2026", decodes=1, prefills=0, served=False,
+            **Context(shape, gpu, row["format"], kernel, Layout(), 128, 128).works(),
+        )  # fmt: skip
+
+
+PLOTTED = {
+    "Marlin": "marlin-int4",
+    "exllamav2": "gptq-exllama",
+    "AWQ GEMM": "awq-gemm",
+    "bitsandbytes nf4/fp4": "bitsandbytes-4bit",
+}
+PLOTTED_GPU, BITS_RATIO, ARITHMETIC_FROM = "A10", 16 / 4.125, 8
+
+
+def kernel_shares(folder: Path) -> dict[str, tuple[float, float]]:
+    """For each plotted 4-bit kernel, its shares of a 16-bit kernel's bandwidth and arithmetic (int4_kernels.csv).
+
+    A 16-bit product of that shape waits for memory up to batch 128, so speed-up x batch x (bytes / bandwidth per
+    operation / peak) is the arithmetic the kernel reaches; the smallest of these is what stops it from paying.
+    """
+    gpu = accelerator(PLOTTED_GPU)
+    assert gpu is not None
+    batch_at_knee = gpu.fp16_tflops * 1e3 / gpu.bandwidth_gb_s
+    found = [row for row in rows(folder / "int4_kernels.csv") if row["model"].startswith("GEMM")]
+    shares = {}
+    for name, kernel in PLOTTED.items():
+        speedup = {int(r["batch"]): float(r["value"]) for r in found if r["engine"] == f"kernel: {name}"}
+        arithmetic = min(value * batch / batch_at_knee for batch, value in speedup.items() if batch >= ARITHMETIC_FROM)
+        largest = speedup[max(speedup)] * max(speedup) / batch_at_knee
+        if min(speedup.values()) > 1 or max(speedup.values()) < 1:  # never stopped by arithmetic, or never paying
+            arithmetic = largest
+        shares[kernel] = (round(speedup[min(speedup)] / BITS_RATIO, 3), round(min(1.0, arithmetic), 3))
+    return shares
 
 
 def counted_figure(row: dict[str, str]) -> tuple[str, float, float, float, int, int] | None:

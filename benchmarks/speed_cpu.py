@@ -93,7 +93,9 @@ def fit_cpu(runs: list[Run]) -> CpuConstants:
 def constants_of(vector: np.ndarray, types: list[str]) -> CpuConstants:
     values = np.exp(vector).tolist()
     shared = dict(zip(SHARED, values, strict=False))
-    serving = ServingConstants(**{name: shared.pop(name) for name in ("interference", "request_ms", "queue", "entry_steps")})
+    serving = ServingConstants(
+        **{name: shared.pop(name) for name in ("interference", "request_ms", "queue", "entry_steps")}
+    )
     shares = [TypeRates(*values[at : at + 3]) for at in range(len(SHARED), len(values), 3)]
     return CpuConstants(**shared, knee=KNEE, serving=serving, types=dict(zip(types, shares, strict=True)), intervals={})
 
@@ -111,5 +113,3 @@ def leave_one_model_out(runs: list[Run]) -> np.ndarray:
         constants = fit_cpu([run for run, out in zip(runs, held, strict=True) if not out])
         errors[held] = cpu_errors([run for run, out in zip(runs, held, strict=True) if out], constants)
     return errors
-
-

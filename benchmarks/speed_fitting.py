@@ -6,17 +6,17 @@ so a factor that few rows speak of stays near 1. The formulas are the planner's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.optimize import least_squares
+from speed_cases import Case
 
 from planner.speed.constants import ServingConstants
 from planner.speed.serving import Phases, closed_loop
 from planner.speed.steps import Peaks, Rates, hostless, step_ms
 from planner.speed.work import Work
-from speed_cases import Case
 
 KNEE = 3.0
 FACTORS = ("engine", "kernel", "gpu_class", "vintage")
@@ -44,6 +44,7 @@ STEP_CONSTANTS = [f.name for f in fields(Rates) if f.name != "knee"]
 SERVING_CONSTANTS = [f.name for f in fields(ServingConstants)]
 ROBUST_FROM = 0.1
 DIFFERENCE = 1e-4
+FAR_BELOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ class Table:
             prompt=stacked(Work, [c.prompt for c in cases]),
             chunk=stacked(Work, [c.chunk for c in cases]),
             log_measured=np.log([c.measured_ms for c in cases]),
-            weight=np.array([size[key] ** -0.2 * (1.0 if c.figure == "tpot_ms" else 0.4) for key, c in zip(slices, cases)]),
+            weight=np.array(
+                [size[key] ** -0.2 * (1.0 if c.figure == "tpot_ms" else 0.4) for key, c in zip(slices, cases)]
+            ),
         )
 
     def column(self, name: str) -> np.ndarray:
@@ -92,7 +95,8 @@ class Parameters:
     spread: np.ndarray
 
     @classmethod
-    def of(cls, table: Table) -> Parameters:
+    def of(cls, table: Table, kernel_bandwidth: Mapping[str, float]) -> Parameters:
+        """`kernel_bandwidth`: shares of a 16-bit kernel's bandwidth known from elsewhere, for kernels far below 1."""
         names, typical, spread = [], [], []
         for constant, (value, width, factors) in PRIORS.items():
             names.append((constant, "", ""))
@@ -101,7 +105,8 @@ class Parameters:
             for factor, factor_width in factors.items():
                 for level in sorted(set(table.column(factor))):
                     names.append((constant, factor, str(level)))
-                    typical.append(0.0)
+                    known = constant == "bandwidth_efficiency" and kernel_bandwidth.get(str(level), 1.0)
+                    typical.append(np.log(known) if known and known < FAR_BELOW else 0.0)
                     spread.append(factor_width)
         return cls(tuple(names), np.array(typical), np.array(spread))
 

@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 import yaml
-
-from planner.speed.cpu import CpuConstants
 from speed_fitting import KNEE, Parameters, Table
 from speed_intervals import Quantiles, Residuals
+
+from planner.speed.cpu import CpuConstants
 
 TARGET = Path(__file__).parents[1] / "planner" / "catalog" / "speed_constants.yaml"
 CPU_SOURCE = (
     "benchmarks/measured/llama_cpp_cpu.csv: llama-server 0.5.0-dev (commit 0c1e570) under closed loops on 2 cores of an AMD EPYC "
     "(Zen 3), 2026-11-21; models of 3 to 640 M random weights"
 )
+KERNEL_SOURCE = "IST-DASLab/marlin README.md, assets/peak.png@2f6d7c1 (A10, read off the plot, +-0.05)"
+OTHER_MACHINES = 1.25  # one machine was measured; the logarithm of the interval is this much wider for others
 GPU_CLASSES = {
     "volta": ["Volta"], "turing": ["Turing"], "ampere": ["Ampere"], "ada": ["Ada"], "hopper": ["Hopper"],
     "blackwell": ["Blackwell", "Blackwell Ultra"], "apple": ["M1", "M2", "M3", "M4"],
@@ -29,6 +31,7 @@ HEADER = """\
 # Fitted constants of the speed model (planner/speed). Written by `make fit` (benchmarks/speed.py --fit): do not edit by hand.
 #   constants   a base each, times the factor of the engine, the kernel and the GPU class; efficiencies are shares of
 #               datasheet rates, *_ms are milliseconds (planner/speed/steps.py and serving.py say where each enters)
+#   few_token_arithmetic  share of a 16-bit kernel's arithmetic that a 4-bit kernel reaches while a step has few tokens
 #   support     what was measured: residual = median |log(measured / predicted)|; low and high = multipliers of a prediction
 #               that hold 90 % of measurements, of the fit itself and of fits that had not seen the model, together
 """
@@ -39,9 +42,9 @@ def write_constants(
     parameters: Parameters,
     vector: np.ndarray,
     residuals: Residuals,
+    kernels: dict[str, tuple[float, float]],
     cpu: CpuConstants,
     cpu_errors: np.ndarray,
-    cpu_rows: int,
 ) -> None:
     """Write aside, then rename."""
     content = {
@@ -51,9 +54,10 @@ def write_constants(
         "gpu_classes": GPU_CLASSES,
         "borrowed_widening": 1.5,
         "constants": constants(parameters, vector),
+        "few_token_arithmetic": {"source": KERNEL_SOURCE, **{kernel: share for kernel, (_, share) in kernels.items()}},
         "support": support(table, residuals),
         "datasheet_bound": datasheet_bound(),
-        "cpu": cpu_section(cpu, cpu_errors, cpu_rows),
+        "cpu": cpu_section(cpu, cpu_errors),
     }
     aside = TARGET.with_suffix(".aside")
     aside.write_text(HEADER + yaml.safe_dump(content, sort_keys=False, width=150), encoding="utf-8")
@@ -107,18 +111,26 @@ def datasheet_bound() -> dict[str, Any]:
     return {"source": source, "intervals": {"ttft_ms": wide, "tpot_ms": dict(wide), "output_tokens_per_s": rate}}
 
 
-def cpu_section(cpu: CpuConstants, errors: np.ndarray, rows: int) -> dict[str, Any]:
+def cpu_section(cpu: CpuConstants, errors: np.ndarray) -> dict[str, Any]:
     """Constants and the intervals that held models which the fit had not seen."""
-    low, high = np.exp(np.quantile(errors, [0.05, 0.95], axis=0))
+    low, high = np.exp(OTHER_MACHINES * np.quantile(errors, [0.05, 0.95], axis=0))
     residual = np.median(np.abs(errors), axis=0)
     figures = ("ttft_ms", "tpot_ms", "output_tokens_per_s")
     intervals = {
-        name: rounded(Quantiles(float(low[i]), float(high[i]), rows, float(residual[i]))) for i, name in enumerate(figures)
+        name: rounded(Quantiles(float(low[i]), float(high[i]), len(errors), float(residual[i])))
+        for i, name in enumerate(figures)
     }
     shared = {name: four(getattr(cpu, name)) for name in ("step_ms", "layer_ms", "sequence_ms", "attention_efficiency")}
     serving = {name: four(value) for name, value in asdict(cpu.serving).items()}
     types = {name: {share: four(value) for share, value in asdict(rates).items()} for name, rates in cpu.types.items()}
-    return {"source": CPU_SOURCE, **shared, "knee": cpu.knee, "serving": serving, "types": types, "intervals": intervals}
+    return {
+        "source": CPU_SOURCE,
+        **shared,
+        "knee": cpu.knee,
+        "serving": serving,
+        "types": types,
+        "intervals": intervals,
+    }
 
 
 def four(value: float) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
 from planner.catalog import load_yaml
 from planner.errors import BadInput, nearest
 from planner.hardware.hardware import Accelerator
+from planner.speed.estimate import Estimate
 from planner.speed.steps import Rates
 
 FILE = "speed_constants.yaml"
@@ -35,6 +36,12 @@ class Support:
     intervals: Mapping[str, Interval]
     exact: bool
     note: str
+
+    def estimate(self, figure: str, value: float) -> Estimate:
+        """The figure with its interval and where both come from."""
+        found = self.intervals[figure]
+        source = f"{found.source} ({found.rows} rows)" if self.exact else f"{self.note}: {found.source}"
+        return Estimate(value, value * found.low, value * found.high, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,14 @@ def rates(engine: str, kernel: str, gpu_class: str) -> Rates:
     names = [f.name for f in fields(Rates) if f.name != "knee"]
     values = {name: constant(name, engine, kernel, gpu_class) for name in names}
     return Rates(**values, knee=float(load_yaml(FILE)["knee"]))
+
+
+@lru_cache(maxsize=256)
+def decode_rates(engine: str, kernel: str, gpu_class: str) -> Rates:
+    """The same for a step of few tokens, where some weight-only kernels multiply far slower than a 16-bit one."""
+    whole = rates(engine, kernel, gpu_class)
+    share = float(load_yaml(FILE)["few_token_arithmetic"].get(kernel, 1.0))
+    return replace(whole, compute_efficiency=whole.compute_efficiency * share)
 
 
 @lru_cache(maxsize=256)

@@ -6,75 +6,51 @@ from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
 from planner.request import Workload
 from planner.schemes import Scheme
-from planner.speed.constants import gpu_class, rates, serving_constants, support
-from planner.speed.estimate import Estimate, Speed
+from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
+from planner.speed.estimate import Speed
 from planner.speed.serving import Phases, Served, closed_loop
-from planner.speed.steps import Peaks, Rates, hostless, step_ms
-from planner.speed.work import Layout, Stored, decode_work, prefill_work
+from planner.speed.steps import Peaks, hostless, step_ms
+from planner.speed.work import Running, decode_work, prefill_work
 
 CHUNK_TOKENS = 8192
-FIGURES = ("ttft_ms", "tpot_ms", "output_tokens_per_s")
 
 
-def gpu_speed(
-    shape: Shape,
-    accelerator: Accelerator,
-    scheme: Scheme,
-    *,
-    engine: str,
-    kernel: str,
-    layout: Layout,
-    stored: Stored,
-    workload: Workload,
-) -> Speed:
+def gpu_speed(shape: Shape, accelerator: Accelerator, scheme: Scheme, run: Running, workload: Workload) -> Speed:
     """The three figures with their intervals; abstains when the engine or a datasheet rate is unknown."""
-    known = support(engine, kernel, gpu_class(accelerator))
-    peaks = peaks_of(accelerator, scheme, kernel)
+    group = gpu_class(accelerator)
+    known = support(run.engine, run.kernel, group)
+    peaks = peaks_of(accelerator, scheme, run.kernel)
     if known is None:
-        return Speed.unknown(f"no speed constants for the engine {engine}", kernel)
+        return Speed.unknown(f"no speed constants for the engine {run.engine}", run.kernel)
     if peaks is None:
-        return Speed.unknown(f"{accelerator.name} has no published rate for {scheme.activation} arithmetic", kernel)
-    served = serve(shape, peaks, engine, kernel, gpu_class(accelerator), layout, stored, workload)
-    estimates: dict[str, Estimate] = {}
-    for figure in FIGURES:
-        interval = known.intervals[figure]
-        value = getattr(served, figure)
-        source = f"{interval.source} ({interval.rows} rows)" + (f"; {known.note}" if known.note else "")
-        estimates[figure] = Estimate(value, value * interval.low, value * interval.high, source)
+        return Speed.unknown(f"{accelerator.name} has no published rate for {scheme.activation} arithmetic", run.kernel)
+    served = serve(shape, peaks, group, run, workload)
     return Speed(
-        ttft_ms=estimates["ttft_ms"],
-        tpot_ms=estimates["tpot_ms"],
-        output_tokens_per_s=estimates["output_tokens_per_s"],
-        kernel=kernel,
+        ttft_ms=known.estimate("ttft_ms", served.ttft_ms),
+        tpot_ms=known.estimate("tpot_ms", served.tpot_ms),
+        output_tokens_per_s=known.estimate("output_tokens_per_s", served.output_tokens_per_s),
+        kernel=run.kernel,
     )
 
 
-def serve(
-    shape: Shape,
-    peaks: Peaks,
-    engine: str,
-    kernel: str,
-    gpu_class: str,
-    layout: Layout,
-    stored: Stored,
-    workload: Workload,
-) -> Served:
-    """The closed loop for one engine, kernel and GPU class."""
-    step = rates(engine, kernel, gpu_class)
-    phases = phases_of(shape, peaks, step, layout, stored, workload)
-    constants = serving_constants(engine, kernel, gpu_class)
+def serve(shape: Shape, peaks: Peaks, gpu_class: str, run: Running, workload: Workload) -> Served:
+    """The closed loop of this run on this class of GPUs."""
+    constants = serving_constants(run.engine, run.kernel, gpu_class)
+    phases = phases_of(shape, peaks, gpu_class, run, workload)
     return closed_loop(phases, constants, workload.concurrency, workload.output_tokens)
 
 
-def phases_of(shape: Shape, peaks: Peaks, step: Rates, layout: Layout, stored: Stored, workload: Workload) -> Phases:
+def phases_of(shape: Shape, peaks: Peaks, gpu_class: str, run: Running, workload: Workload) -> Phases:
     """One decode step at the mean context, one prompt alone, and its share of a chunk full of prompts."""
+    prompt = rates(run.engine, run.kernel, gpu_class)
+    decode = decode_rates(run.engine, run.kernel, gpu_class)
     context = workload.input_tokens + workload.output_tokens / 2
     chunk = max(workload.input_tokens, CHUNK_TOKENS)
-    full_ms = step_ms(prefill_work(shape, stored, layout, chunk), peaks, hostless(step))
+    full_ms = step_ms(prefill_work(shape, run.stored, run.layout, chunk), peaks, hostless(prompt))
     return Phases(
-        decode_ms=step_ms(decode_work(shape, stored, layout, workload.concurrency, context), peaks, step),
-        prefill_alone_ms=step_ms(prefill_work(shape, stored, layout, workload.input_tokens), peaks, step),
-        prefill_share_ms=full_ms * workload.input_tokens / chunk / layout.attention_data_parallel,
+        decode_ms=step_ms(decode_work(shape, run.stored, run.layout, workload.concurrency, context), peaks, decode),
+        prefill_alone_ms=step_ms(prefill_work(shape, run.stored, run.layout, workload.input_tokens), peaks, prompt),
+        prefill_share_ms=full_ms * workload.input_tokens / chunk / run.layout.attention_data_parallel,
     )
 
 

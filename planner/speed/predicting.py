@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planner.hardware.hardware import Hardware
 from planner.models.shape import Shape
 from planner.request import Workload
 from planner.schemes import Scheme
 from planner.speed.cpu import cpu_speed
+from planner.speed.crossover import crossover_batch
 from planner.speed.estimate import Estimate, Speed
 from planner.speed.gpu import gpu_speed
-from planner.speed.work import Layout, Stored
+from planner.speed.work import Layout, Running, Stored
 from planner.support import kernel_for
 from rules.vocabulary import EngineId
 
@@ -41,13 +44,7 @@ def predict_speed(
         return cpu_speed(
             shape, hardware.cpu, scheme, engine=engine, kernel=kernel.name, stored=stored, workload=workload
         )
-    return gpu_speed(
-        shape,
-        hardware.accelerator,
-        scheme,
-        engine=engine,
-        kernel=kernel.name,
-        layout=Layout(tensor_parallel=tensor_parallel),
-        stored=stored,
-        workload=workload,
-    )
+    layout = Layout(tensor_parallel=tensor_parallel)
+    gpu, run = hardware.accelerator, Running(engine, kernel.name, layout, stored)
+    speed = gpu_speed(shape, gpu, scheme, run, workload)
+    return replace(speed, crossover_batch=crossover_batch(shape, gpu, scheme, run, workload))

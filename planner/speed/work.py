@@ -35,6 +35,16 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """How a model is run: by which engine and kernel, laid out and stored how."""
+
+    engine: str
+    kernel: str
+    layout: Layout
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One step on one accelerator. Bytes read from memory, multiply-adds counted as two operations.
 
