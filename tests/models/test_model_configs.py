@@ -78,7 +78,7 @@ def test_a_model_type_that_is_no_name_is_refused(name: str) -> None:
 def test_an_unknown_family_is_refused_by_name() -> None:
     assert refusal(model_type="qwen9") == (
         "dir/config.json: model family qwen9 is not known to quantplan\n"
-        "Did you mean: qwen3, qwen2, qwen3_5?\n"
+        "Did you mean: qwen, qwen3, qwen2?\n"
         "To fix: add one function for it to planner/models/families, or plan with a bare size such as 70B"
     )
 
