@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
-from planner.memory.batch import profiling_version, situation_of, with_positions
 from planner.memory.cases import Case, case_from_row
 from planner.memory.constants import engine_constants, version_number
 from planner.memory.situation import Situation
+from planner.memory.starts import profiling_version, situation_of, with_positions
 from planner.memory.vllm import server_limits
 from planner.models.shape import Shape
 

@@ -13,20 +13,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from planner.catalog import load_yaml
 from planner.errors import BadInput
-from planner.hardware.catalogue import find_accelerator
-from planner.hardware.hardware import Accelerator
 from planner.memory import vllm
 from planner.memory.cases import Case, read_cases
-from planner.memory.constants import engine_constants, version_constants, version_number
+from planner.memory.constants import engine_constants, version_constants
 from planner.memory.kv_cache import kv_cache
-from planner.memory.loading import loading_extra
-from planner.memory.quantization_names import named_scheme
-from planner.memory.situation import Account, Situation
-from planner.memory.sizing import ACCOUNTANTS, PYTORCH_ENGINES, both_directions
-from planner.memory.stages import stage_kv, stage_weights
-from planner.memory.weights import weight_bytes
+from planner.memory.situation import Situation
+from planner.memory.sizing import ACCOUNTANTS, both_directions
+from planner.memory.starts import kv_format_named, must_be_quantized, situation_of, with_positions
 from planner.models.compact import shapes_from_jsonl
 from planner.models.shape import Shape
 from planner.plan import Memory
@@ -37,8 +31,7 @@ ABSTENTIONS = {
     "unknown-architecture": "no configuration for this model, or a family that is not modelled",
     "unmodelled-quantization": "the stated scheme has no byte count here, or is not stated well enough",
 }
-DEFAULT_CONTEXT_TOKENS = 8192
-UNSTATED_CONTEXT_TOKENS = 2048
+WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,61 +102,14 @@ def predict_start(case: Case, shapes: Mapping[str, Shape]) -> StartPrediction:
         kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel)
         return StartPrediction(case.id, kv_bytes_per_token=kv.bytes_per_token, abstained="unmodelled-quantization")
     account = ACCOUNTANTS[case.engine](situation)
-    return answer(case, situation, account, both_directions(situation, account))
+    return answer(case, situation, both_directions(situation, account))
 
 
-def with_positions(shape: Shape, case: Case) -> Shape:
-    """The shape with the positions of its family, where its description stated none."""
-    if shape.max_context_tokens != UNSTATED_CONTEXT_TOKENS:
-        return shape
-    content = load_yaml("positions.yaml")
-    name = f"{case.model_name} {case.config_id}".lower()
-    found = next((entry["tokens"] for entry in content["names"] if entry["word"] in name), content["default"])
-    return replace(shape, max_context_tokens=found)
-
-
-def must_be_quantized(case: Case, situation: Situation) -> bool:
-    """True where no scheme is stated and the weights in 16 bits exceed the GPU: it has some scheme, we know not which."""
-    is_assumed = not case.quantization and not situation.scheme.is_quantized
-    return is_assumed and 0 < situation.physical_gib < situation.weights.total / GIB
-
-
-def situation_of(case: Case, shape: Shape) -> Situation | None:
-    """What the row describes, in the accountants' terms; None where the weights have no byte count."""
-    scheme = named_scheme(case.quantization, f"{case.model_name} {case.config_id}", is_moe=shape.is_moe)
-    if scheme is None or case.engine is None:
-        return None
-    weights = weight_bytes(shape, scheme, None, case.tensor_parallel)
-    if case.engine in PYTORCH_ENGINES:
-        weights += loading_extra(shape, scheme, None, case.tensor_parallel, case.engine)
-    kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel, case.engine)
-    accelerator = find_accelerator(case.gpu_class) if case.gpu_class else None
-    return Situation(
-        shape=shape,
-        scheme=scheme,
-        weights=stage_weights(weights, shape, case.tensor_parallel, case.pipeline_parallel),
-        kv=stage_kv(kv, case.pipeline_parallel),
-        physical_gib=physical_gib(case, accelerator),
-        context_tokens=case.context_tokens or case.llama_context or shape.max_context_tokens or DEFAULT_CONTEXT_TOKENS,
-        concurrency=1,
-        tensor_parallel=case.tensor_parallel,
-        pipeline_parallel=case.pipeline_parallel,
-        accelerator=accelerator,
-        engine_version=profiling_version(case, accelerator),
-        max_sequences=case.max_sequences,
-        batched_tokens=case.batched_tokens or case.llama_micro_batch,
-        utilisation=case.utilisation or default_utilisation(case),
-        eager=case.eager,
-        flash_attention=case.llama_flash_attention,
-        kv_format=kv_format_named(case.kv_dtype),
-    )
-
-
-def answer(case: Case, situation: Situation, account: Account, memory: Memory) -> StartPrediction:
+def answer(case: Case, situation: Situation, memory: Memory) -> StartPrediction:
     """The engine's sum in the words of a start-up log. Without the GPU's memory the pool stays open."""
     known = StartPrediction(
         case.id,
-        weights_gib=situation.weights.total / GIB,
+        weights_gib=sum(memory.gib(label) for label in WEIGHT_LABELS),
         kv_bytes_per_token=memory.kv_bytes_per_token if case.engine == "vllm" else situation.kv.bytes_per_token,
         activation_gib=printed_activation_gib(case, situation, memory),
         non_torch_gib=memory.gib("non-torch") or None,
@@ -171,11 +117,12 @@ def answer(case: Case, situation: Situation, account: Account, memory: Memory) -
         compute_buffer_gib=memory.gib("compute buffer") or None,
     )
     if case.engine == "llama.cpp":
-        return replace(known, kv_gib=memory.gib("KV cache"), kv_tokens=situation.context_tokens)
+        states_gib = situation.kv.state_bytes / GIB
+        return replace(known, kv_gib=memory.gib("KV cache") - states_gib, kv_tokens=situation.context_tokens)
     if case.engine is None or not situation.physical_gib:
         return known
     pool_gib = memory.free_gib + memory.gib("KV cache")
-    margin = engine_constants(case.engine)["pool_error_gib"]
+    margin = pool_error_gib(case)
     return replace(
         known,
         fits=pool_gib > 0,
@@ -187,6 +134,13 @@ def answer(case: Case, situation: Situation, account: Account, memory: Memory) -
     )
 
 
+def pool_error_gib(case: Case) -> float:
+    """Half of the 90 % interval: small where the row states memory, utilisation and version, else large."""
+    errors: Mapping[str, float] = engine_constants(case.engine or "")["pool_error_gib"]
+    stated = case.physical_gib and case.utilisation and case.version
+    return errors["stated" if stated else "unstated"]
+
+
 def printed_activation_gib(case: Case, situation: Situation, memory: Memory) -> float | None:
     """The activation peak as vLLM prints it: of the first stage, and with the graphs it counts into the budget."""
     if case.engine != "vllm":
@@ -196,36 +150,3 @@ def printed_activation_gib(case: Case, situation: Situation, memory: Memory) -> 
     constants = version_constants("vllm", situation.engine_version)
     limits = vllm.server_limits(situation, constants)
     return vllm.activation_term(situation, limits, constants, has_sampler=False).predicted_gib
-
-
-def physical_gib(case: Case, accelerator: Accelerator | None) -> float:
-    """Memory the row states, else the catalogue's for its GPU class, else the sticker's less firmware; 0 if unknown."""
-    usual: float = load_yaml("memory_constants.yaml")["loading"]["gib_per_sticker_gb"]
-    return case.physical_gib or (accelerator.memory_gib if accelerator else (case.sticker_gb or 0) * usual)
-
-
-def default_utilisation(case: Case) -> float | None:
-    """The share of memory that version of vLLM claims unless told otherwise; other engines have their own default."""
-    if case.engine != "vllm":
-        return None
-    utilisation: float = version_constants("vllm", case.version)["utilisation"]
-    return utilisation
-
-
-def profiling_version(case: Case, accelerator: Accelerator | None) -> str | None:
-    """The version as far as memory goes: V0 lived on in later versions, by choice and on GPUs older than Ampere."""
-    limits = engine_constants("vllm")
-    if case.engine != "vllm":
-        return case.version
-    old_gpu = accelerator is not None and (accelerator.compute_capability or 99) < limits["v1_needs_capability"]
-    forced = old_gpu and version_number(case.version) < version_number(limits["v0_gone_in"])
-    if case.is_v0 or (forced and case.is_v0 is None):
-        last: str = limits["last_v0"]
-        return min(case.version or last, last, key=version_number)
-    return case.version
-
-
-def kv_format_named(dtype: str) -> str:
-    """The cache format a log names: fp8 variants, llama.cpp's q8_0, everything else 16 bits."""
-    text = dtype.lower()
-    return "fp8" if "fp8" in text else "int8" if "q8" in text else "16-bit"

@@ -43,6 +43,7 @@ class Case:
     llama_context: int | None
     llama_micro_batch: int | None
     llama_flash_attention: bool
+    llama_gpu_layers: str
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -82,15 +83,22 @@ def case_from_row(row: Mapping[str, str]) -> Case:
         batched_tokens=_integer(text, "max_num_batched_tokens"),
         eager=text.get("enforce_eager", "").lower() in ("true", "1"),
         kv_dtype=text.get("kv_cache_dtype", "") or text.get("llamacpp_kv_type", ""),
-        llama_context=_integer(text, "llamacpp_n_ctx"),
+        llama_context=_integer(text, "llamacpp_n_ctx") or unstated_context(text["engine"]),
         llama_micro_batch=_integer(text, "llamacpp_n_ubatch"),
         llama_flash_attention=text.get("llamacpp_flash_attn", "") != "0",
+        llama_gpu_layers=text.get("llamacpp_ngl", ""),
     )
 
 
 def engine_named(text: str) -> str | None:
     """The engine a free text names (`llama.cpp (Vulkan)` -> llama.cpp); None for one without an accountant."""
     return next((engine for word, engine in ENGINE_WORDS.items() if word in text.lower()), None)
+
+
+def unstated_context(engine: str) -> int | None:
+    """The context a launcher of llama.cpp takes unless told otherwise; None where that is the model's own."""
+    defaults: Mapping[str, int] = load_yaml("memory_constants.yaml")["llama.cpp"]["unstated_context"]
+    return next((tokens for launcher, tokens in defaults.items() if launcher in engine), None)
 
 
 def sticker_gb(gpu_model: str) -> float | None:
@@ -100,15 +108,17 @@ def sticker_gb(gpu_model: str) -> float | None:
 
 
 def version_named(text: str, engine: str | None) -> str | None:
-    """The version in a free text, or the one current at the date it gives (`2026-08` -> 0.26); None without either."""
+    """The version in a free text, or the one current at its date (`2026-08` -> 0.27), else the usual one or None."""
     stated = re.search(r"(?<![\d-])0\.\d+(\.\d+)?", text)
     if stated:
         return stated.group()
+    constants = load_yaml("memory_constants.yaml").get(engine, {})
     date = re.search(r"20\d\d(-\d\d)?", text)
     if not date:
-        return None
+        unstated: str | None = constants.get("unstated_version")
+        return unstated
     when = date.group() if "-" in date.group() else f"{date.group()}-06"
-    versions: Mapping[str, str] = load_yaml("memory_constants.yaml").get(engine, {}).get("current_at", {})
+    versions: Mapping[str, str] = constants.get("current_at", {})
     return next((version for since, version in reversed(list(versions.items())) if since <= when), None)
 
 

@@ -34,7 +34,7 @@ def account(situation: Situation) -> Account:
             gib_term("repacked copy", sum(t.bytes for t in copied), "weights in the order this CPU's kernels read")
         )
     terms.append(compute_term(situation, micro_batch))
-    if situation.accelerator is not None:
+    if situation.on_gpu:
         terms.append(gib_term("non-torch", constants["gpu_context_gib"] * GIB, "GPU context"))
     share = 1 - engines()["llama.cpp"].usable_memory
     terms.append(gib_term("reserve", situation.physical_gib * share * GIB, "left to the operating system"))
@@ -52,10 +52,10 @@ def device_weights(situation: Situation, copied: frozenset[GgufTensor]) -> Weigh
     tensor that is not repacked: what is repacked at its ends is unmapped again.
     """
     whole = situation.weights
-    if situation.scheme.ggml is None or (situation.accelerator is not None and situation.shape.tied_embeddings):
+    if situation.scheme.ggml is None or (situation.on_gpu and situation.shape.tied_embeddings):
         return whole
     tensors = gguf_tensors(situation.shape, situation.scheme.id)
-    if situation.accelerator is None:
+    if not situation.on_gpu:
         left_out = sum(
             tensor.bytes for tensor in (*repacked_end(tensors, copied), *repacked_end(tensors[::-1], copied))
         )
@@ -71,7 +71,7 @@ def repacked_end(tensors: Sequence[GgufTensor], copied: frozenset[GgufTensor]) -
 
 def repacked_tensors(situation: Situation) -> frozenset[GgufTensor]:
     """Tensors of which this CPU's kernels need a second copy, in another order (CPU_REPACK)."""
-    if situation.accelerator is not None or situation.scheme.ggml is None:
+    if situation.on_gpu or situation.scheme.ggml is None:
         return frozenset()
     types = repacked_types(situation.instruction_sets)
     tensors = gguf_tensors(situation.shape, situation.scheme.id)

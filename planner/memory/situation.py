@@ -21,7 +21,8 @@ class Situation:
     """One server to be started. Memory is per accelerator (or of the CPU host, where `accelerator` is None).
 
     `weights` and `kv` are what one rank holds. `max_sequences` and `batched_tokens` are the limits the server is
-    started with; None takes the engine's own default. `utilisation` likewise.
+    started with; None takes the engine's own default. `utilisation` likewise. `is_offloaded`: the layers run on a GPU
+    that is not described further.
     """
 
     shape: Shape
@@ -42,6 +43,11 @@ class Situation:
     flash_attention: bool = True
     kv_format: str = "16-bit"
     instruction_sets: tuple[str, ...] = ()
+    is_offloaded: bool = False
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.accelerator is not None or self.is_offloaded
 
     @property
     def link(self) -> Literal["one", "linked", "pcie"]:

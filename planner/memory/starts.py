@@ -1,0 +1,103 @@
+"""From the row of a table to what the accountants are told: versions, sizes and defaults that the row leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from planner.catalog import load_yaml
+from planner.hardware.catalogue import find_accelerator
+from planner.hardware.hardware import Accelerator
+from planner.memory.cases import Case
+from planner.memory.constants import engine_constants, version_constants, version_number
+from planner.memory.kv_cache import kv_cache
+from planner.memory.loading import loading_extra
+from planner.memory.quantization_names import named_scheme
+from planner.memory.situation import Situation
+from planner.memory.sizing import PYTORCH_ENGINES
+from planner.memory.stages import stage_kv, stage_weights
+from planner.memory.weights import weight_bytes
+from planner.models.shape import Shape
+from planner.units import GIB
+
+UNSTATED_CONTEXT_TOKENS = 2048
+
+
+def situation_of(case: Case, shape: Shape) -> Situation | None:
+    """What the row describes, in the accountants' terms; None where the weights have no byte count."""
+    scheme = named_scheme(case.quantization, f"{case.model_name} {case.config_id}", is_moe=shape.is_moe)
+    if scheme is None or case.engine is None:
+        return None
+    weights = weight_bytes(shape, scheme, None, case.tensor_parallel)
+    if case.engine in PYTORCH_ENGINES:
+        weights += loading_extra(shape, scheme, None, case.tensor_parallel, case.engine)
+    kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel, case.engine)
+    accelerator = find_accelerator(case.gpu_class) if case.gpu_class else None
+    return Situation(
+        shape=shape,
+        scheme=scheme,
+        weights=stage_weights(weights, shape, case.tensor_parallel, case.pipeline_parallel),
+        kv=stage_kv(kv, case.pipeline_parallel),
+        physical_gib=physical_gib(case, accelerator),
+        context_tokens=case.context_tokens or case.llama_context or shape.max_context_tokens,
+        concurrency=1,
+        tensor_parallel=case.tensor_parallel,
+        pipeline_parallel=case.pipeline_parallel,
+        accelerator=accelerator,
+        engine_version=profiling_version(case, accelerator),
+        max_sequences=case.max_sequences,
+        batched_tokens=case.batched_tokens or case.llama_micro_batch,
+        utilisation=case.utilisation or default_utilisation(case),
+        eager=case.eager,
+        flash_attention=case.llama_flash_attention,
+        is_offloaded=bool(case.llama_gpu_layers),
+        kv_format=kv_format_named(case.kv_dtype),
+    )
+
+
+def with_positions(shape: Shape, case: Case) -> Shape:
+    """The shape with the positions of its family, where its description stated none."""
+    if shape.max_context_tokens != UNSTATED_CONTEXT_TOKENS:
+        return shape
+    content = load_yaml("positions.yaml")
+    name = f"{case.model_name} {case.config_id}".lower()
+    found = next((entry["tokens"] for entry in content["names"] if entry["word"] in name), content["default"])
+    return replace(shape, max_context_tokens=found)
+
+
+def must_be_quantized(case: Case, situation: Situation) -> bool:
+    """True where no scheme is stated and 16-bit weights exceed the GPU: it has a scheme, we know not which."""
+    is_assumed = not case.quantization and not situation.scheme.is_quantized
+    return is_assumed and 0 < situation.physical_gib < situation.weights.total / GIB
+
+
+def physical_gib(case: Case, accelerator: Accelerator | None) -> float:
+    """Memory the row states, else the catalogue's for its GPU class, else the sticker's less firmware; 0 if unknown."""
+    usual: float = load_yaml("memory_constants.yaml")["loading"]["gib_per_sticker_gb"]
+    return case.physical_gib or (accelerator.memory_gib if accelerator else (case.sticker_gb or 0) * usual)
+
+
+def default_utilisation(case: Case) -> float | None:
+    """The share of memory that version of vLLM claims unless told otherwise; other engines have their own default."""
+    if case.engine != "vllm":
+        return None
+    utilisation: float = version_constants("vllm", case.version)["utilisation"]
+    return utilisation
+
+
+def profiling_version(case: Case, accelerator: Accelerator | None) -> str | None:
+    """The version as far as memory goes: V0 lived on in later versions, by choice and on GPUs older than Ampere."""
+    limits = engine_constants("vllm")
+    if case.engine != "vllm":
+        return case.version
+    old_gpu = accelerator is not None and (accelerator.compute_capability or 99) < limits["v1_needs_capability"]
+    forced = old_gpu and version_number(case.version) < version_number(limits["v0_gone_in"])
+    if case.is_v0 or (forced and case.is_v0 is None):
+        last: str = limits["last_v0"]
+        return min(case.version or last, last, key=version_number)
+    return case.version
+
+
+def kv_format_named(dtype: str) -> str:
+    """The cache format a log names: fp8 variants, llama.cpp's q8_0, everything else 16 bits."""
+    text = dtype.lower()
+    return "fp8" if "fp8" in text else "int8" if "q8" in text else "16-bit"
