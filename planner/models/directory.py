@@ -7,6 +7,7 @@ from pathlib import Path
 
 from planner.errors import BadInput
 from planner.models.config import Config
+from planner.models.counting import count_mismatch
 from planner.models.families import shape_from_config
 from planner.models.json_files import read_json_object
 from planner.models.model import Checkpoint, Model, StoredTensor
@@ -19,8 +20,6 @@ CONVERT = (
     "convert them: load the model with transformers in an environment you trust and call "
     "save_pretrained(directory, safe_serialization=True)"
 )
-# Buffers and unused heads make headers and shapes differ a little; beyond this the shape misses something.
-COUNTS_AGREE_WITHIN = 0.01
 
 
 def model_from_directory(directory: Path) -> Model:
@@ -107,23 +106,8 @@ def assumptions(shape: Shape, quantization: Quantization | None, checkpoint: Che
     if any(tensor.dtype == "F32" and len(tensor.shape) > 1 for tensor in checkpoint.tensors) and not quantization:
         said.append("stored in 32 bits: planned as 16 bits, as engines load it")
     if not quantization:
-        said += _count_mismatch(shape, checkpoint)
+        said += count_mismatch(shape, checkpoint.tensors)
     return said
-
-
-def _count_mismatch(shape: Shape, checkpoint: Checkpoint) -> list[str]:
-    """A sentence when the headers hold another number of parameters than the shape."""
-    stored = sum(_elements(tensor) for tensor in checkpoint.tensors)
-    if abs(stored / shape.parameters - 1) <= COUNTS_AGREE_WITHIN:
-        return []
-    return [f"the weight files hold {stored / 1e9:.3f}B parameters, the shape of config.json {shape.params_b:.3f}B"]
-
-
-def _elements(tensor: StoredTensor) -> int:
-    count = 1
-    for size in tensor.shape:
-        count *= size
-    return count
 
 
 def _has_chat_template(directory: Path) -> bool:

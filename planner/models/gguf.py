@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from planner.errors import BadInput, nearest
+from planner.models.counting import count_mismatch
 from planner.models.families import shape_from_config
 from planner.models.ggml_types import file_type_name, scheme_of_file_type
 from planner.models.gguf_header import Header, Value, read_header
@@ -54,8 +55,6 @@ KEYS = {
     "leading_dense_block_count": "first_k_dense_replace",
     "attention.q_lora_rank": "q_lora_rank",
     "attention.kv_lora_rank": "kv_lora_rank",
-    "attention.value_length_mla": "v_head_dim",
-    "rope.dimension_count": "qk_rope_head_dim",
 }
 
 
@@ -69,15 +68,16 @@ def model_from_gguf(path: Path) -> Model:
     metadata, tensors = headers[0].metadata, tuple(tensor for header in headers for tensor in header.tensors)
     stored, notes = _stored_format(metadata)
     name = metadata.get("general.name")
+    shape = shape_from_config(config_of(headers[0], tensors, str(path)), str(path))
     return Model(
         name=name if isinstance(name, str) and name.strip() else path.stem,
-        shape=shape_from_config(config_of(headers[0], tensors, str(path)), str(path)),
+        shape=shape,
         origin="gguf",
         source=str(path),
         checkpoint=Checkpoint(str(path), stored, sum(header.file_bytes for header in headers), tensors),
         is_chat="tokenizer.chat_template" in metadata,
         stored_format=stored,
-        assumptions=notes,
+        assumptions=(*notes, *count_mismatch(shape, tensors)),
     )
 
 
@@ -110,8 +110,24 @@ def config_of(header: Header, tensors: tuple[StoredTensor, ...], where: str) -> 
     config["model_type"] = "mixtral" if family == "llama" and config.get("num_local_experts") else family
     config["vocab_size"] = _vocabulary(by_name, where)
     config["tie_word_embeddings"] = "output.weight" not in by_name
-    config["attention_bias"] = "blk.0.attn_q.bias" in by_name and family == "llama"
+    biased = bool({"blk.0.attn_q.bias", "blk.0.attn_qkv.bias"} & by_name.keys())
+    config["attention_bias"] = config["use_qkv_bias"] = biased
+    if "kv_lora_rank" in config:
+        config.update(_latent_head(metadata, str(architecture)))
     return config
+
+
+def _latent_head(metadata: dict[str, Value], architecture: str) -> dict[str, object]:
+    """Head sizes of latent attention: newer files say `*_length_mla`, older ones use the plain keys."""
+    key, value, rope = (
+        metadata.get(f"{architecture}.attention.key_length_mla", metadata.get(f"{architecture}.attention.key_length")),
+        metadata.get(
+            f"{architecture}.attention.value_length_mla", metadata.get(f"{architecture}.attention.value_length")
+        ),
+        metadata.get(f"{architecture}.rope.dimension_count"),
+    )
+    nope = key - rope if isinstance(key, int) and isinstance(rope, int) else None
+    return {"qk_nope_head_dim": nope, "qk_rope_head_dim": rope, "v_head_dim": value, "head_dim": key}
 
 
 def _vocabulary(by_name: dict[str, StoredTensor], where: str) -> int:

@@ -9,10 +9,29 @@ import pytest
 from model_files import GGUF_METADATA, GGUF_TENSORS, Q6_K, gguf_bytes, gguf_string, gguf_value, write_gguf
 
 from planner.errors import BadInput
+from planner.models.families import shape_from_config
 from planner.models.ggml_types import tensor_bytes
-from planner.models.gguf_header import read_header
+from planner.models.gguf import config_of
+from planner.models.gguf_header import Header, read_header
+from planner.models.model import StoredTensor
 from planner.models.resolving import resolve_model
 
+# DeepSeek-V2-Lite as llama.cpp's converter describes it.
+DEEPSEEK2: dict[str, object] = {
+    "block_count": 27,
+    "embedding_length": 2048,
+    "feed_forward_length": 10944,
+    "attention.head_count": 16,
+    "attention.head_count_kv": 16,
+    "attention.kv_lora_rank": 512,
+    "rope.dimension_count": 64,
+    "expert_count": 64,
+    "expert_used_count": 6,
+    "expert_feed_forward_length": 1408,
+    "expert_shared_count": 2,
+    "leading_dense_block_count": 1,
+    "context_length": 163840,
+}
 AGAIN = "To fix: download the file again"
 
 
@@ -48,6 +67,31 @@ def test_experts_make_a_mixtral(tmp_path: Path) -> None:
 
     assert shape.family == "mixtral"
     assert shape.experts[0].experts == 8
+
+
+def test_tensors_that_do_not_add_up_are_mentioned(tmp_path: Path) -> None:
+    model = resolve_model(str(write_gguf(tmp_path / "t.gguf", {"llama.block_count": 3})))
+
+    assert model.assumptions == ("the weight files hold 721,664 parameters, the shape of the config 1,902,336",)
+
+
+def test_latent_attention_is_read_in_the_newer_and_the_older_spelling() -> None:
+    older: dict[str, object] = {"attention.key_length": 192, "attention.value_length": 128}
+    newer: dict[str, object] = {
+        "attention.key_length": 576,
+        "attention.value_length": 512,
+        "attention.key_length_mla": 192,
+        "attention.value_length_mla": 128,
+    }
+    for lengths in (older, newer):
+        metadata = {f"deepseek2.{key}": value for key, value in {**DEEPSEEK2, **lengths}.items()}
+        header = Header({"general.architecture": "deepseek2", **metadata}, (), 0)  # type: ignore[dict-item]
+        tensors = (
+            StoredTensor("token_embd.weight", "F16", (102400, 2048), 0),
+            StoredTensor("output.weight", "F16", (), 0),
+        )
+
+        assert shape_from_config(config_of(header, tensors, "x.gguf")).parameters == 15_706_484_224
 
 
 def test_a_chat_template_is_noticed(tmp_path: Path) -> None:

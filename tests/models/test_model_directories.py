@@ -66,7 +66,8 @@ def test_weights_that_disagree_with_the_config_are_mentioned(tmp_path: Path) -> 
     write_directory(tmp_path, {"num_hidden_layers": 3})
 
     assert resolve_model(str(tmp_path)).assumptions == (
-        "the weight files hold 0.000B parameters, the shape of config.json 0.000B",
+        f"the weight files hold {LLAMA_PARAMETERS:,} parameters, the shape of the config "
+        f"{LLAMA_PARAMETERS + 2 * 64 * 64 + 2 * 32 * 64 + 3 * 128 * 64 + 2 * 64:,}",
     )
 
 
