@@ -1,9 +1,9 @@
 """Measure llama-server on this CPU with random-weight models: the table the CPU constants are fitted on.
 
-usage: python benchmarks/measure_llama_cpp.py --programs DIR --models DIR --out CSV [--model NAME ...] [--type TYPE ...]
+usage: python benchmarks/measure_llama_cpp.py --programs DIR --models DIR --out CSV [--model NAME ...] [--type T ...]
 
-DIR of programs holds llama-server and llama-quantize; each folder of models holds config.json and bf16.gguf. The load is
-the executor's own: a closed loop whose clients start together, answers of fixed length, no prompt cached.
+DIR of programs holds llama-server and llama-quantize; each folder of models holds bf16.gguf. The load is the
+executor's own: a closed loop whose clients start together, answers of fixed length, no prompt cached.
 """
 
 from __future__ import annotations

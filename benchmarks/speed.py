@@ -25,8 +25,12 @@ from speed_intervals import Residuals, coverage
 from speed_writing import write_constants
 
 FOLDS = 5
-REPORTED = (("serving TPOT", True, "tpot_ms"), ("serving TTFT", True, "ttft_ms"), ("single-stream decode", False, "tpot_ms"),
-            ("single-stream prompt", False, "ttft_ms"))  # fmt: skip
+REPORTED = (
+    ("serving TPOT", True, "tpot_ms"),
+    ("serving TTFT", True, "ttft_ms"),
+    ("single-stream decode", False, "tpot_ms"),
+    ("single-stream prompt", False, "ttft_ms"),
+)
 
 
 def main() -> None:
@@ -76,7 +80,7 @@ def group_of(case: Case) -> str:
 
 
 def held_out(table: Table, parameters: Parameters, start: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """log(measured / predicted) of every case, predicted by a fit that has not seen its group; small groups together."""
+    """log(measured / predicted) of every case, by a fit that has not seen its group; small groups go together."""
     sizes = Counter(groups)
     small = [g for g, n in sizes.items() if n < len(groups) / 40]
     groups = np.array([f"others {small.index(g) % 4}" if g in small else g for g in groups])

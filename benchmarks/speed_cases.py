@@ -1,4 +1,4 @@
-"""Published speed measurements as cases for the speed model: rows of serving.csv and single_stream.csv, made comparable.
+"""Published speed measurements as cases for the speed model, from serving.csv and single_stream.csv.
 
 A case says which step times its figure is made of: `figure_ms = decodes x decode step + prefills x prompt alone`, plus,
 under load, the shares of other requests. Rows whose model, GPU or format is not known here are counted and left out.
@@ -47,7 +47,7 @@ SAME_MODEL = {
 
 @dataclass(frozen=True)
 class Case:
-    """One measured figure and the work behind it. `model` names the architecture: what leave-one-model-out leaves out."""
+    """One measured figure and the work behind it. `model` names the architecture, which is held out as a whole."""
 
     id: str
     source: str
@@ -86,18 +86,28 @@ def serving_cases(folder: Path, skipped: Counter[str]) -> Iterator[Case]:
         if layout.accelerators > LARGEST_NODE:
             skipped["more ranks than one server: how many copies share the load is not stated"] += 1
             continue
-        common = dict(
-            source=SERVING_SOURCE, model=model, engine=ENGINES[row["backend"]], kernel=kernel, vintage="2026", served=True
-        )  # fmt: skip
+        common = {
+            "source": SERVING_SOURCE,
+            "model": model,
+            "engine": ENGINES[row["backend"]],
+            "kernel": kernel,
+            "vintage": "2026",
+            "served": True,
+        }
         context = Context(
             shape, gpu, format_id, kernel, layout, int(row["isl"]), int(row["osl"]), serving_concurrency(row)
         )
         works = context.works()
         for figure, column in (("tpot_ms", "silicon_tpot_ms"), ("ttft_ms", "silicon_ttft_ms")):
             yield Case(
-                id=row["id"], figure=figure, measured_ms=float(row[column]), **common, **works,
-                decodes=float(figure == "tpot_ms"), prefills=float(figure == "ttft_ms"),
-            )  # fmt: skip
+                id=row["id"],
+                figure=figure,
+                measured_ms=float(row[column]),
+                **common,
+                **works,
+                decodes=float(figure == "tpot_ms"),
+                prefills=float(figure == "ttft_ms"),
+            )
 
 
 def serving_concurrency(row: dict[str, str]) -> int:
@@ -115,7 +125,7 @@ def serving_kernel(row: dict[str, str], gpu: Accelerator) -> tuple[str, str]:
 
 
 def serving_layout(row: dict[str, str]) -> Layout:
-    """The layout. Where experts are dealt n x n over n x n ranks, the run had n accelerators (tensor and expert size n)."""
+    """The layout. Experts dealt n x n over n x n ranks mean n accelerators, with tensor and expert size n."""
     tensor, copies, expert_tensor, expert = (
         max(1, int(row[name] or 1)) for name in ("tp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
     )
@@ -145,16 +155,16 @@ class Context:
         context = self.input_tokens + self.output_tokens / 2
         peaks = peaks_of(self.gpu, scheme(self.format_id), self.kernel)
         assert peaks is not None, (self.gpu.name, self.format_id, self.kernel)
-        return dict(
-            gpu_class="apple" if self.gpu.vendor == "apple" else gpu_class(self.gpu),
-            peaks=peaks,
-            decode=decode_work(self.shape, stored, self.layout, self.concurrency, context),
-            prompt=prefill_work(self.shape, stored, self.layout, prompt_tokens),
-            chunk=prefill_work(self.shape, stored, self.layout, chunk),
-            chunk_share=prompt_tokens / chunk / self.layout.attention_data_parallel,
-            others=float(self.concurrency - 1),
-            output_tokens=float(self.output_tokens),
-        )
+        return {
+            "gpu_class": "apple" if self.gpu.vendor == "apple" else gpu_class(self.gpu),
+            "peaks": peaks,
+            "decode": decode_work(self.shape, stored, self.layout, self.concurrency, context),
+            "prompt": prefill_work(self.shape, stored, self.layout, prompt_tokens),
+            "chunk": prefill_work(self.shape, stored, self.layout, chunk),
+            "chunk_share": prompt_tokens / chunk / self.layout.attention_data_parallel,
+            "others": float(self.concurrency - 1),
+            "output_tokens": float(self.output_tokens),
+        }
 
 
 def kv_bytes_per_token(shape: Shape, layout: Layout, element_bytes: int = 2) -> float:
@@ -169,29 +179,60 @@ def kv_bytes_per_token(shape: Shape, layout: Layout, element_bytes: int = 2) -> 
 
 
 STREAM_GPUS = {
-    "RTX PRO 6000 Blackwell Max-Q": "RTX-PRO-6000-Max-Q", "3090 24GB": "RTX-3090", "4080 16GB": "RTX-4080", "4090 24GB": "RTX-4090",
-    "A100-SXM-80GB (330W cap)": "A100-80GB-SXM", "A100-SXM-80GB": "A100-80GB-SXM", "A100 SXM 80GB": "A100-80GB-SXM",
-    "RTX A6000 48GB": "RTX-A6000", "A40 48GB": "A40", "3080 Ti 12GB": "RTX-3080-Ti", "3070 8GB": "RTX-3070",
-    "A100-40G": "A100-40GB-SXM", "4070 Ti 12GB": "RTX-4070-Ti", "M2 Ultra 76-Core GPU 192GB": "M2-Ultra-192GB",
-    "M1 Max 32‑Core GPU 64GB": "M1-Max-64GB", "M3 Max 40‑Core GPU 64GB": "M3-Max-128GB",
-}  # fmt: skip
+    "RTX PRO 6000 Blackwell Max-Q": "RTX-PRO-6000-Max-Q",
+    "3090 24GB": "RTX-3090",
+    "4080 16GB": "RTX-4080",
+    "4090 24GB": "RTX-4090",
+    "A100-SXM-80GB (330W cap)": "A100-80GB-SXM",
+    "A100-SXM-80GB": "A100-80GB-SXM",
+    "A100 SXM 80GB": "A100-80GB-SXM",
+    "RTX A6000 48GB": "RTX-A6000",
+    "A40 48GB": "A40",
+    "3080 Ti 12GB": "RTX-3080-Ti",
+    "3070 8GB": "RTX-3070",
+    "A100-40G": "A100-40GB-SXM",
+    "4070 Ti 12GB": "RTX-4070-Ti",
+    "M2 Ultra 76-Core GPU 192GB": "M2-Ultra-192GB",
+    "M1 Max 32‑Core GPU 64GB": "M1-Max-64GB",
+    "M3 Max 40‑Core GPU 64GB": "M3-Max-128GB",
+}
 STREAM_ENGINES = (
-    (r"vLLM \(?0\.(4|6)", "vllm", "2024"), (r"vLLM 0\.(19|2\d)", "vllm", "2026"), (r"vLLM$|vllm$", "vllm", "2024"),
-    (r"HF Transformers|transformers|AutoGPTQ|AutoAWQ", "transformers", "2026"), (r"SGLang", "sglang", "2026"),
-    (r"TensorRT-LLM", "tensorrt-llm", "2024"), (r"[Ll]lama\.cpp", "llama.cpp", "2026"),
-)  # fmt: skip
+    (r"vLLM \(?0\.(4|6)", "vllm", "2024"),
+    (r"vLLM 0\.(19|2\d)", "vllm", "2026"),
+    (r"vLLM$|vllm$", "vllm", "2024"),
+    (r"HF Transformers|transformers|AutoGPTQ|AutoAWQ", "transformers", "2026"),
+    (r"SGLang", "sglang", "2026"),
+    (r"TensorRT-LLM", "tensorrt-llm", "2024"),
+    (r"[Ll]lama\.cpp", "llama.cpp", "2026"),
+)
 STREAM_FORMATS = (
-    (r"^(GGUF )?Q4_K_M$", "gguf-q4_k_m"), (r"^GGUF F16$", "gguf-bf16"), (r"^GGUF Q8_0$", "gguf-q8_0"), (r"^GGUF Q6_K$", "gguf-q6_k"),
-    (r"^GGUF Q5_K_M$", "gguf-q5_k_m"), (r"^(bf16|BF16|float16|fp16|FP16| Multiple NVIDIA GPUs, FP16)$", "bf16"), (r"^(fp8|FP8)$", "fp8"),
-    (r"^nvfp4$", "nvfp4"), (r"^mxfp4$", "mxfp4"), (r"AWQ|awq", "awq-int4"), (r"^GPTQ-I(nt|NT)4$|^int4 gptq$|^gptq-int4$", "gptq-int4"),
-)  # fmt: skip
+    (r"^(GGUF )?Q4_K_M$", "gguf-q4_k_m"),
+    (r"^GGUF F16$", "gguf-bf16"),
+    (r"^GGUF Q8_0$", "gguf-q8_0"),
+    (r"^GGUF Q6_K$", "gguf-q6_k"),
+    (r"^GGUF Q5_K_M$", "gguf-q5_k_m"),
+    (r"^(bf16|BF16|float16|fp16|FP16| Multiple NVIDIA GPUs, FP16)$", "bf16"),
+    (r"^(fp8|FP8)$", "fp8"),
+    (r"^nvfp4$", "nvfp4"),
+    (r"^mxfp4$", "mxfp4"),
+    (r"AWQ|awq", "awq-int4"),
+    (r"^GPTQ-I(nt|NT)4$|^int4 gptq$|^gptq-int4$", "gptq-int4"),
+)
 STREAM_KERNELS = {
-    ("transformers", "awq-int4"): "awq-gemm", ("transformers", "gptq-int4"): "gptq-exllama", ("tensorrt-llm", "awq-int4"): "trtllm-w4a16",
-    ("transformers", "int8-bnb"): "bitsandbytes-int8", ("transformers", "nf4"): "bitsandbytes-4bit",
-}  # fmt: skip
+    ("transformers", "awq-int4"): "awq-gemm",
+    ("transformers", "gptq-int4"): "gptq-exllama",
+    ("tensorrt-llm", "awq-int4"): "trtllm-w4a16",
+    ("transformers", "int8-bnb"): "bitsandbytes-int8",
+    ("transformers", "nf4"): "bitsandbytes-4bit",
+}
 KERNELS = {
-    "bf16": "cublas-bf16", "fp8": "fp8-w8a8", "nvfp4": "nvfp4-w4a4", "mxfp4": "mxfp4-w4a16", "awq-int4": "marlin-int4", "gptq-int4": "marlin-int4",
-}  # fmt: skip
+    "bf16": "cublas-bf16",
+    "fp8": "fp8-w8a8",
+    "nvfp4": "nvfp4-w4a4",
+    "mxfp4": "mxfp4-w4a16",
+    "awq-int4": "marlin-int4",
+    "gptq-int4": "marlin-int4",
+}
 GGML_KERNELS = {"nvidia": "ggml-cuda", "amd": "ggml-hip", "apple": "ggml-metal", "intel": "ggml-sycl"}
 UNTRUSTED = ("premAI-io", "geerlingguy", "PanQiWei", "ninehills", "mlc-ai")
 
@@ -245,9 +286,19 @@ def stream_case(row: dict[str, str]) -> Case | str:
     if peaks_of(gpu, scheme(format_id), kernel) is None:
         return f"{format_id} on {gpu.name}"
     return Case(
-        id=row["id"], source=row["source"].split("@")[0], figure=figure, measured_ms=measured_ms, model=row["model"], engine=engine,
-        kernel=kernel, vintage=vintage, decodes=decodes, prefills=prefills, served=False, **context.works(),
-    )  # fmt: skip
+        id=row["id"],
+        source=row["source"].split("@")[0],
+        figure=figure,
+        measured_ms=measured_ms,
+        model=row["model"],
+        engine=engine,
+        kernel=kernel,
+        vintage=vintage,
+        decodes=decodes,
+        prefills=prefills,
+        served=False,
+        **context.works(),
+    )
 
 
 def published_cases() -> Iterator[Case]:
@@ -257,10 +308,19 @@ def published_cases() -> Iterator[Case]:
         assert shape is not None and gpu is not None, row
         kernel = STREAM_KERNELS.get((row["engine"], row["format"])) or KERNELS[row["format"]]
         yield Case(
-            id=row["id"], source=row["source"], figure="tpot_ms", measured_ms=1000 / float(row["tokens_per_s"]), model=row["model"],
-            engine=row["engine"], kernel=kernel, vintage="2026", decodes=1, prefills=0, served=False,
+            id=row["id"],
+            source=row["source"],
+            figure="tpot_ms",
+            measured_ms=1000 / float(row["tokens_per_s"]),
+            model=row["model"],
+            engine=row["engine"],
+            kernel=kernel,
+            vintage="2026",
+            decodes=1,
+            prefills=0,
+            served=False,
             **Context(shape, gpu, row["format"], kernel, Layout(), 128, 128).works(),
-        )  # fmt: skip
+        )
 
 
 PLOTTED = {

@@ -1,4 +1,4 @@
-"""Fits the constants of llama.cpp on CPUs to `benchmarks/measured/llama_cpp_cpu.csv`, with the planner's own formulas."""
+"""Fits the constants of llama.cpp on CPUs to `benchmarks/measured/llama_cpp_cpu.csv`: the planner's own formulas."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Fits the constants of the speed model: every constant is a base times a factor of engine, kernel, GPU class and vintage.
+"""Fits the constants of the speed model: each is a base times factors of engine, kernel, GPU class and vintage.
 
-Least squares on logarithms with a robust loss. Priors pull every factor towards 1 and every base towards a typical value,
-so a factor that few rows speak of stays near 1. The formulas are the planner's own, fed with arrays.
+Least squares on logarithms with a robust loss. Priors pull each factor towards 1 and each base towards a typical
+value, so a factor that few rows speak of stays near 1. The formulas are the planner's own, fed with arrays.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ class Table:
             chunk=stacked(Work, [c.chunk for c in cases]),
             log_measured=np.log([c.measured_ms for c in cases]),
             weight=np.array(
-                [size[key] ** -0.2 * (1.0 if c.figure == "tpot_ms" else 0.4) for key, c in zip(slices, cases)]
+                [
+                    size[key] ** -0.2 * (1.0 if c.figure == "tpot_ms" else 0.4)
+                    for key, c in zip(slices, cases, strict=True)
+                ]
             ),
         )
 

@@ -1,4 +1,4 @@
-"""90 % intervals from residuals: quantiles of measured / predicted, by slice, with help from wider slices where rows are few."""
+"""90 % intervals from residuals: quantiles of measured / predicted, by slice; wider slices help where rows are few."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,8 +17,8 @@ from planner.speed.cpu import CpuConstants
 
 TARGET = Path(__file__).parents[1] / "planner" / "catalog" / "speed_constants.yaml"
 CPU_SOURCE = (
-    "benchmarks/measured/llama_cpp_cpu.csv: llama-server 0.5.0-dev (commit 0c1e570) under closed loops on 2 cores of an AMD EPYC "
-    "(Zen 3), 2026-11-21; models of 3 to 640 M random weights"
+    "benchmarks/measured/llama_cpp_cpu.csv: llama-server 0.5.0-dev (commit 0c1e570) under closed loops on 2 cores of "
+    "an AMD EPYC (Zen 3), 2026-11-21; models of 3 to 640 M random weights"
 )
 KERNEL_SOURCE = "IST-DASLab/marlin README.md, assets/peak.png@2f6d7c1 (A10, read off the plot, +-0.05)"
 OTHER_MACHINES = 1.25  # one machine was measured; the logarithm of the interval is this much wider for others
@@ -28,12 +27,12 @@ GPU_CLASSES = {
     "blackwell": ["Blackwell", "Blackwell Ultra"], "apple": ["M1", "M2", "M3", "M4"],
 }  # fmt: skip
 HEADER = """\
-# Fitted constants of the speed model (planner/speed). Written by `make fit` (benchmarks/speed.py --fit): do not edit by hand.
+# Fitted constants of the speed model (planner/speed), written by benchmarks/speed.py --fit: do not edit by hand.
 #   constants   a base each, times the factor of the engine, the kernel and the GPU class; efficiencies are shares of
 #               datasheet rates, *_ms are milliseconds (planner/speed/steps.py and serving.py say where each enters)
 #   few_token_arithmetic  share of a 16-bit kernel's arithmetic that a 4-bit kernel reaches while a step has few tokens
-#   support     what was measured: residual = median |log(measured / predicted)|; low and high = multipliers of a prediction
-#               that hold 90 % of measurements, of the fit itself and of fits that had not seen the model, together
+#   support     what was measured: residual = median |log(measured / predicted)|; low and high = multipliers of a
+#               prediction that hold 90 % of residuals, of the fit and of fits that had not seen the model, together
 """
 
 
@@ -61,7 +60,7 @@ def write_constants(
     }
     aside = TARGET.with_suffix(".aside")
     aside.write_text(HEADER + yaml.safe_dump(content, sort_keys=False, width=150), encoding="utf-8")
-    os.replace(aside, TARGET)
+    aside.replace(TARGET)
 
 
 def constants(parameters: Parameters, vector: np.ndarray) -> dict[str, dict[str, Any]]:
@@ -127,6 +126,8 @@ def cpu_section(cpu: CpuConstants, errors: np.ndarray) -> dict[str, Any]:
         "source": CPU_SOURCE,
         **shared,
         "knee": cpu.knee,
+        "measured_with": ["avx2"],
+        "other_instructions_widening": 1.5,
         "serving": serving,
         "types": types,
         "intervals": intervals,

@@ -1,4 +1,4 @@
-"""The fitted constants of `planner/catalog/speed_constants.yaml`: a base each, times factors of engine, kernel, GPU class."""
+"""The constants of `planner/catalog/speed_constants.yaml`: a base each, times factors of engine, kernel, GPU class."""
 
 from __future__ import annotations
 

@@ -23,6 +23,9 @@ from planner.speed.steps import roofline
 from planner.speed.work import Layout, Stored, Work, decode_work, prefill_work
 
 KNEE = "knee"
+KERNEL_CHOOSING = frozenset(
+    {"avx2", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8", "neon", "i8mm", "sve"}
+)  # by ggml
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,16 @@ class CpuConstants:
     serving: ServingConstants
     types: Mapping[str, TypeRates]
     intervals: Mapping[str, Interval]
+    measured_with: frozenset[str] = frozenset()
+    other_instructions_widening: float = 1.0
+
+    def estimate(self, figure: str, value: float, cpu: Cpu) -> Estimate:
+        """The figure with its interval, wider on a CPU whose kernels are not those that were measured."""
+        found = self.intervals[figure]
+        same = KERNEL_CHOOSING.intersection(cpu.instruction_sets) == self.measured_with
+        widening = 1.0 if same else self.other_instructions_widening
+        source = f"{found.source} ({found.rows} rows)" + ("" if same else "; other instruction sets than measured")
+        return Estimate(value, value * found.low**widening, value * found.high**widening, source)
 
 
 @lru_cache(maxsize=1)
@@ -57,6 +70,8 @@ def cpu_constants() -> CpuConstants:
         serving=ServingConstants(**found["serving"]),
         types={name: TypeRates(**values) for name, values in found["types"].items()},
         intervals={name: Interval(**values, source=found["source"]) for name, values in found["intervals"].items()},
+        measured_with=frozenset(found["measured_with"]),
+        other_instructions_widening=float(found["other_instructions_widening"]),
     )
 
 
@@ -81,15 +96,10 @@ def cpu_speed(
         return Speed.unknown(reason, kernel)
     phases = cpu_phases(shape, cpu.bandwidth_gb_s, cpu.matmul_gflops, scheme.id, constants, stored, workload)
     served = closed_loop(phases, constants.serving, workload.concurrency, workload.output_tokens)
-    estimates: dict[str, Estimate] = {}
-    for figure, interval in constants.intervals.items():
-        value = getattr(served, figure)
-        source = f"{interval.source} ({interval.rows} rows)"
-        estimates[figure] = Estimate(value, value * interval.low, value * interval.high, source)
     return Speed(
-        ttft_ms=estimates["ttft_ms"],
-        tpot_ms=estimates["tpot_ms"],
-        output_tokens_per_s=estimates["output_tokens_per_s"],
+        ttft_ms=constants.estimate("ttft_ms", served.ttft_ms, cpu),
+        tpot_ms=constants.estimate("tpot_ms", served.tpot_ms, cpu),
+        output_tokens_per_s=constants.estimate("output_tokens_per_s", served.output_tokens_per_s, cpu),
         kernel=kernel,
     )
 
