@@ -119,15 +119,14 @@ def config_of(header: Header, tensors: tuple[StoredTensor, ...], where: str) -> 
 
 def _latent_head(metadata: dict[str, Value], architecture: str) -> dict[str, object]:
     """Head sizes of latent attention: newer files say `*_length_mla`, older ones use the plain keys."""
-    key, value, rope = (
-        metadata.get(f"{architecture}.attention.key_length_mla", metadata.get(f"{architecture}.attention.key_length")),
-        metadata.get(
-            f"{architecture}.attention.value_length_mla", metadata.get(f"{architecture}.attention.value_length")
-        ),
-        metadata.get(f"{architecture}.rope.dimension_count"),
-    )
+
+    def length(what: str) -> Value:
+        plain = f"{architecture}.attention.{what}_length"
+        return metadata.get(f"{plain}_mla", metadata.get(plain))
+
+    key, rope = length("key"), metadata.get(f"{architecture}.rope.dimension_count")
     nope = key - rope if isinstance(key, int) and isinstance(rope, int) else None
-    return {"qk_nope_head_dim": nope, "qk_rope_head_dim": rope, "v_head_dim": value, "head_dim": key}
+    return {"qk_nope_head_dim": nope, "qk_rope_head_dim": rope, "v_head_dim": length("value"), "head_dim": key}
 
 
 def _vocabulary(by_name: dict[str, StoredTensor], where: str) -> int:
