@@ -50,6 +50,11 @@ def parse_perplexity(output: str, text_name: str) -> Perplexity:
     )
 
 
+def lost_its_end(output: str) -> bool:
+    """Whether windows were measured and no estimate follows: llama.cpp does not wait for its log thread at exit."""
+    return bool(RUNNING.search(output)) and "Final estimate" not in output
+
+
 def chunks_done(line: str) -> int | None:
     """How many windows are done, from a progress line `[1]5.1,[2]5.3,`."""
     done = RUNNING.findall(line)

@@ -22,13 +22,14 @@ from executor.toolchains.llama_source import llama_source
 from planner.errors import ExecutionFailed
 
 QUICK_BUILD = Path(__file__).with_name("quick_build.cmake")
+FLUSH_LOG = Path(__file__).with_name("flush_log.cpp")
 STEP_OF = re.compile(r"^\[(\d+)/(\d+)\]")  # ninja
 PERCENT = re.compile(r"^\[\s*(\d+)%\]")  # make
 
 
 def built_programs(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Path:
     """The directory that holds the compiled programs, compiled first if need be (minutes)."""
-    depends = (source.sha256, QUICK_BUILD.read_text(encoding="utf-8"), cpu_flags())
+    depends = (source.sha256, *(file.read_text(encoding="utf-8") for file in (QUICK_BUILD, FLUSH_LOG)), cpu_flags())
     return ensure(workshop, spec, _builder(workshop, spec, source), depends)
 
 
@@ -103,7 +104,11 @@ def _compile(
 def _options(spec: LlamaCppSpec, source: SourceSpec) -> list[str]:
     """The pinned options, and what llama.cpp would else ask git for (the archive has no history: build 0)."""
     named = [f"LLAMA_BUILD_COMMIT={source.commit}", "LLAMA_BUILD_NUMBER=0"]
-    return [*spec.cmake_options, *named, f"CMAKE_PROJECT_llama.cpp_INCLUDE={QUICK_BUILD}"]
+    return [*spec.cmake_options, *named, *_our_own()]
+
+
+def _our_own() -> list[str]:
+    return [f"CMAKE_PROJECT_llama.cpp_INCLUDE={QUICK_BUILD}", f"QUANTPLAN_TOOLCHAINS={QUICK_BUILD.parent}"]
 
 
 def _counted(workshop: Workshop) -> Callable[[str], None]:

@@ -5,9 +5,6 @@ function(quantplan_quick_build)
   set(mtmd ${CMAKE_SOURCE_DIR}/tools/mtmd)
   set_source_files_properties(${mtmd}/mtmd-helper.cpp ${mtmd}/mtmd-helper-gen.cpp
     DIRECTORY ${mtmd} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-  set(common ${CMAKE_SOURCE_DIR}/common)
-  set_source_files_properties(${common}/json.cpp
-    DIRECTORY ${common} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   # json.cpp specializes templates that its neighbours instantiate: alone or not at all.
   set_source_files_properties(${CMAKE_SOURCE_DIR}/common/json.cpp
     DIRECTORY ${CMAKE_SOURCE_DIR}/common PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
@@ -18,5 +15,6 @@ function(quantplan_quick_build)
     target_compile_options(${target} PRIVATE -O1)
   endforeach()
   target_compile_options(llama PRIVATE -O2)
+  target_sources(llama-perplexity PRIVATE ${QUANTPLAN_TOOLCHAINS}/flush_log.cpp)
 endfunction()
 cmake_language(DEFER DIRECTORY ${CMAKE_SOURCE_DIR} CALL quantplan_quick_build)

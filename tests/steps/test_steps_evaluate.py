@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from example_plan import example_plan
 
-from executor.evaluate.perplexity import chunks_done, increase, parse_perplexity
+from executor.evaluate.perplexity import chunks_done, increase, lost_its_end, parse_perplexity
 from executor.steps.evaluate import evaluate
 from planner.errors import BadInput, ExecutionFailed
 
@@ -39,6 +39,13 @@ def test_a_short_text_is_named_as_the_cause() -> None:
         "notes.txt: the text has only 31 tokens, too few to measure perplexity\n"
         "To fix: give a longer text, at least two context windows of it"
     )
+
+
+def test_an_output_that_lost_its_last_lines_is_noticed() -> None:
+    assert lost_its_end(REAL_OUTPUT.partition("Final estimate")[0])
+    assert not lost_its_end(REAL_OUTPUT)
+    assert not lost_its_end(REAL_OUTPUT.replace("94.4412 +/- 1.52210", "nan +/- nan"))
+    assert not lost_its_end(TOO_SHORT)
 
 
 def test_nan_is_no_estimate() -> None:
