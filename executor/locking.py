@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-POLL_S = 0.2
+POLL_S = 0.1
+GRACE_S = 0.5  # `is_locked` takes a lock for an instant; that is nobody holding it
 
 
 class Held(Exception):
@@ -22,15 +23,7 @@ def lock(path: Path, *, waiting: Callable[[str], None] | None = None) -> Iterato
     """Hold the lock file for the block. When it is taken: `Held`, or `waiting` is told by whom and the block waits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
-        told = False
-        while not _taken(file):
-            holder = _holder(file)
-            if waiting is None:
-                raise Held(holder)
-            if not told:
-                waiting(holder)
-                told = True
-            time.sleep(POLL_S)
+        _take(file, waiting)
         file.truncate(0)
         file.write(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
         file.flush()
@@ -43,6 +36,17 @@ def is_locked(path: Path) -> bool:
         return False
     with path.open("a+", encoding="utf-8") as file:
         return not _taken(file)
+
+
+def _take(file: IO[str], waiting: Callable[[str], None] | None) -> None:
+    refuse_at, told = time.monotonic() + GRACE_S, False
+    while not _taken(file):
+        if waiting is None and time.monotonic() > refuse_at:
+            raise Held(_holder(file))
+        if waiting is not None and not told:
+            waiting(_holder(file))
+            told = True
+        time.sleep(POLL_S)
 
 
 def _taken(file: IO[str]) -> bool:

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from planner.plan import Plan
 
 INTRODUCTION = """\
-This goes the whole way once, for real: look at this machine, plan, quantize, launch, measure, compare, report.
-The first time it builds llama.cpp (about five minutes on two cores) and an environment to convert models (about two);
-both are kept, so later runs take a minute or two. Stop it with Ctrl-C whenever you like: nothing stays running."""
+The whole way once, for real: look at this machine, plan, quantize, launch, measure, compare, report.
+The first time it builds llama.cpp (about five minutes on two cores) and an environment to convert models
+(about one); both are kept, so later runs take a minute or two. Ctrl-C stops it and leaves nothing running;
+what was finished is kept."""
 
 THIS_CPU = "cpu"
 

@@ -14,6 +14,7 @@ from planner.plan import Plan
 from planner.ports import Event
 
 Watcher = Callable[[Event], None]
+QUIET_S = 10.0
 MARKS = {"done": "[green]✓[/]", "skipped": "[cyan]=[/]", "failed": "[red]✗[/]"}
 
 
@@ -30,11 +31,11 @@ def watching(plan: Plan, console: Console) -> Iterator[Watcher]:
 
 
 class PlainWatcher:
-    """Lines for a log: each step once with what it does, then every new message and every tenth of its way."""
+    """Lines for a log: each step once with what it does, new messages, and now and then how far it is."""
 
     def __init__(self, names: list[str], say: Callable[[str], None]) -> None:
         self._names, self._say = names, say
-        self._step, self._began, self._shown = "", 0.0, ""
+        self._step, self._began, self._said_at, self._message = "", 0.0, 0.0, ""
 
     def __call__(self, event: Event) -> None:
         if event.state == "skipped":
@@ -42,17 +43,19 @@ class PlainWatcher:
         elif event.state == "done":
             self._say(f"    done in {time.monotonic() - self._began:.1f} s")
         elif event.step != self._step:
-            self._step, self._began, self._shown = event.step, time.monotonic(), ""
+            self._step, self._message = event.step, event.message
+            self._began = self._said_at = time.monotonic()
             self._say(f"{self._heading(event)}: {event.message}")
         elif event.state == "running":
-            self._say_once(event)
+            self._say_progress(event)
 
-    def _say_once(self, event: Event) -> None:
-        tenth = "" if event.fraction is None else f" ({int(event.fraction * 10) * 10} %)"
-        kind = "".join(c for c in event.message if not c.isdigit()) + tenth
-        if kind != self._shown:
-            self._shown = kind
-            self._say(f"    {event.message}{tenth}")
+    def _say_progress(self, event: Event) -> None:
+        """A message without a fraction when it is new; one with a fraction when nothing was said for a while."""
+        now = time.monotonic()
+        if event.message == self._message if event.fraction is None else now - self._said_at < QUIET_S:
+            return
+        self._said_at, self._message = now, event.message
+        self._say(f"    {event.message}" + ("" if event.fraction is None else f" ({event.fraction:.0%})"))
 
     def _heading(self, event: Event) -> str:
         return f"[{self._names.index(event.step) + 1}/{len(self._names)}] {event.step}"

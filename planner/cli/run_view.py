@@ -66,12 +66,13 @@ def print_findings(findings: Sequence[FindingRecord], console: Console) -> None:
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("measured", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("note", style="dim")
     for f in findings:
-        name = f"{f.name} [{f.unit}]" if not f.name.endswith(f.unit.lower()) else f.name
-        row = (Text(name), _value(f.predicted, f.unit), Text(interval(f).strip("()")), _value(f.measured, f.unit))
-        table.add_row(*row, VERDICTS[f.inside], Text(f.note))
+        row = (Text(f.name), _value(f.predicted, f.unit), Text(interval(f).strip("()")), _value(f.measured, f.unit))
+        table.add_row(*row, VERDICTS[f.inside])
     console.print(table)
+    for note in dict.fromkeys(f.note for f in findings if f.note):
+        about = ", ".join(f.name for f in findings if f.note == note)
+        console.print(Text(f"- {about}: {note}", style="dim"))
     console.print(Text(_tally(findings).plain, style="bold"))
 
 
