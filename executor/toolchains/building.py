@@ -33,9 +33,6 @@ class Workshop:
     processes: Processes
     on_progress: Progress
 
-    def log_path(self, spec: Spec) -> Path:
-        return self.root / "logs" / f"{spec.name}.log"
-
 
 Builder = Callable[[Path, Path], dict[str, Any]]
 """Fills an empty directory (first argument), logging to the second, and returns what the manifest should say."""
@@ -67,7 +64,7 @@ def manifest(directory: Path) -> dict[str, Any]:
 
 
 def _build_aside(workshop: Workshop, spec: Spec, build: Builder, directory: Path) -> None:
-    log_path = workshop.log_path(spec)
+    log_path = workshop.root / "logs" / f"{directory.name}.log"
     _remove_left_overs(workshop.root, spec)
     require_space(workshop.root, spec.needs_bytes)
     log_path.parent.mkdir(parents=True, exist_ok=True)
