@@ -79,12 +79,13 @@ def gguf_tensors(shape: Shape, format_id: str) -> tuple[GgufTensor, ...]:
     if file_type is None:
         raise BadInput(f"{format_id} is not a GGUF format", fix="use gguf-q4_k_m, gguf-q8_0 or another gguf-* format")
     sources = source_tensors(shape)
-    mix = _mix(shape, file_type, sources)
+    mix = mix_of(shape, file_type, sources)
     seen: Counter[str] = Counter()
     return tuple(_typed(source, mix, seen) for source in sources)
 
 
-def _mix(shape: Shape, file_type: str, sources: tuple[GgmlSource, ...]) -> Mix:
+def mix_of(shape: Shape, file_type: str, sources: tuple[GgmlSource, ...]) -> Mix:
+    """What the types depend on; of `sources` only those that hold values matter."""
     first = shape.attention[0] if shape.attention else None
     heads, kv_heads = (first.query_heads, max(first.kv_heads, 1)) if first else (1, 1)
     return Mix(
@@ -114,10 +115,11 @@ def _quantized_type(source: GgmlSource, mix: Mix, seen: Counter[str]) -> str:
         position = seen["value"]
         seen["value"] += 1
     seen[source.category] += 1
-    return _fallback(_wanted_type(source, mix, position), source.columns)
+    return fallback_type(wanted_type(source, mix, position), source.columns)
 
 
-def _wanted_type(source: GgmlSource, mix: Mix, position: int) -> str:
+def wanted_type(source: GgmlSource, mix: Mix, position: int) -> str:
+    """The type by the tensor's category and its position among those of its category."""
     if source.category == "output" or (mix.is_tied and source.category == "token_embd"):
         return _output_type(source, mix)
     if source.category in VALUE_CATEGORIES:
@@ -187,7 +189,7 @@ def _gets_more_bits(position: int, count: int) -> bool:
     return position < eighth or position >= 7 * count // 8 or (position - eighth) % 3 == 2
 
 
-def _fallback(name: str, columns: int) -> str:
+def fallback_type(name: str, columns: int) -> str:
     """The type itself, or the next that divides the row length."""
     while columns % ggml_types()[name].block:
         name = ggml_types()[name].fallback

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from planner.models.shape import AttentionLayers, Matrix, Shape
 
@@ -33,16 +34,18 @@ class GgmlSource:
     stays_f32: bool
 
 
+@lru_cache(maxsize=64)
 def source_tensors(shape: Shape) -> tuple[GgmlSource, ...]:
     """All tensors in the order of the file: those of no layer first, then by layer and name.
 
     Vision towers are left out: they live in a file of their own (mmproj).
     """
-    found = [tensor for matrix in shape.matrices if matrix.component != "vision" for tensor in _tensors(matrix, shape)]
+    found = [tensor for matrix in shape.matrices if matrix.component != "vision" for tensor in tensors_of(matrix, shape)]
     return tuple(sorted(found, key=lambda tensor: (tensor.layer, tensor.name)))
 
 
-def _tensors(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
+def tensors_of(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
+    """The tensors one entry of the shape stands for, first layer first."""
     if matrix.role in TOP_NAMES:
         name = TOP_NAMES[matrix.role]
         yield GgmlSource(f"{name}.weight", name, NO_LAYER, matrix.rows, matrix.columns, stays_f32=False)

@@ -12,6 +12,7 @@ from planner.memory.sharding import layout_problem
 from planner.memory.situation import Account, Situation, gib_term
 from planner.memory.weights import WeightBytes, model_weight_bytes
 from planner.models.model import Model
+from planner.models.shape import Shape
 from planner.plan import Memory
 from planner.request import Workload
 from planner.schemes import Scheme
@@ -46,11 +47,38 @@ def size_memory(
     The server is taken to be started for this workload: its sequence limit is the workload's concurrency and its
     context limit the workload's context.
     """
-    situation = Situation(
-        shape=model.shape,
+    situation = situation_for(
+        model.shape,
+        hardware,
+        scheme,
+        loaded_weights(model, scheme, group_size, tensor_parallel, engine),
+        engine=engine,
+        engine_version=engine_version,
+        tensor_parallel=tensor_parallel,
+        kv_format=kv_format,
+        workload=workload,
+    )
+    return both_directions(situation, ACCOUNTANTS[engine](situation))
+
+
+def situation_for(
+    shape: Shape,
+    hardware: Hardware,
+    scheme: Scheme,
+    weights: WeightBytes,
+    *,
+    engine: str,
+    engine_version: str | None,
+    tensor_parallel: int,
+    kv_format: str,
+    workload: Workload,
+) -> Situation:
+    """What the engine's accountant is told: a server started for this workload, whose ranks hold these weights."""
+    return Situation(
+        shape=shape,
         scheme=scheme,
-        weights=loaded_weights(model, scheme, group_size, tensor_parallel, engine),
-        kv=kv_cache(model.shape, kv_format, tensor_parallel, engine),
+        weights=weights,
+        kv=kv_cache(shape, kv_format, tensor_parallel, engine),
         physical_gib=_physical_gib(hardware),
         context_tokens=workload.served_context_tokens,
         concurrency=workload.concurrency,
@@ -61,7 +89,6 @@ def size_memory(
         kv_format=kv_format,
         instruction_sets=hardware.cpu.instruction_sets if hardware.cpu else (),
     )
-    return both_directions(situation, ACCOUNTANTS[engine](situation))
 
 
 def loaded_weights(
