@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from planner.errors import BadInput
 
-MISSING = "correct config.json, or name the model by its catalogue name or a bare size such as 70B"
-WRONG = "correct the value in config.json, or download the file again"
+MISSING = "add it, or name the model by its catalogue name or a bare size such as 70B"
+WRONG = "correct the value, or download the file again"
 
 # A config beyond these is a mistake or an attack: the largest published models stay a factor of ten below each.
 LARGEST = {

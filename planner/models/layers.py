@@ -158,7 +158,12 @@ def decoder(
     experts: tuple[ExpertLayers, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Shape:
-    """A decoder: embeddings, `layers`, head. Blocks with no copies or no elements are dropped."""
+    """A decoder: embeddings, `layers`, head. Blocks with no copies or no elements are dropped.
+
+    Raises BadInput when the layers counted by kind are more than there are.
+    """
+    if any(matrix.copies < 0 for matrix in layers):
+        raise config.wrong("num_hidden_layers", "at least the number of layers listed by kind")
     names = config.texts("architectures")
     return Shape(
         family=config.text("model_type"),

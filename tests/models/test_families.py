@@ -84,6 +84,9 @@ def test_a_token_leaves_the_published_bytes_in_a_16_bit_cache(name: str, kib_per
         ("olmo-3-7b", 8, 24, 4096),
         ("qwen2.5-7b", 28, 0, None),
         ("phi-3-mini-128k", 32, 0, None),
+        ("mistral-small-3.1-24b", 40, 0, None),
+        ("pixtral-12b", 40, 0, None),
+        ("llava-1.6-mistral-7b", 32, 0, None),
     ],
 )
 def test_sliding_layers_are_counted(name: str, full: int, sliding: int, window: int | None) -> None:
@@ -181,3 +184,14 @@ def test_predicted_tokens_are_said_to_be_left_out() -> None:
     assert shape_of("deepseek-v3").notes == (
         "1 multi-token-prediction layer(s) are not counted: engines leave them out by default",
     )
+
+
+def test_a_nested_section_may_leave_out_what_its_class_says() -> None:
+    """LLaVA 1.5 7B's config.json names the decoder's vocabulary and context alone."""
+    config = {
+        "model_type": "llava",
+        "text_config": {"model_type": "llama", "vocab_size": 32064, "max_position_embeddings": 4096},
+        "vision_config": {"model_type": "clip_vision_model"},
+    }
+
+    assert shape_from_config(config).parameters == shape_of("llava-1.5-7b").parameters

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from model_files import LLAMA
 
 from planner.errors import BadInput
+from planner.models.catalogue import entries
 from planner.models.families import shape_from_config
 from planner.models.json_files import read_json_object
 
-CORRECT = "To fix: correct the value in config.json, or download the file again"
-MISSING = "To fix: correct config.json, or name the model by its catalogue name or a bare size such as 70B"
+CORRECT = "To fix: correct the value, or download the file again"
+MISSING = "To fix: add it, or name the model by its catalogue name or a bare size such as 70B"
 
 
 def refusal(**changes: object) -> str:
@@ -123,6 +125,31 @@ def test_a_file_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes
 
     if reason is not None:
         assert str(refused.value) == f"{path}: {reason}\nTo fix: download the file again"
+
+
+HOSTILE = (None, 0, -1, 1, 7, 10**30, 2.5, float("nan"), True, "7", "../../x", [], [0], [-1, "x"], {}, {"a": 1})
+EXAMPLES = {str(entry.config["model_type"]): entry.config for entry in entries()}
+
+
+def hostile_variants(config: Mapping[str, object]) -> Iterator[dict[str, object]]:
+    """The config with each of its values, nested ones too, replaced by each hostile one."""
+    for key, value in config.items():
+        for hostile in HOSTILE:
+            yield {**config, key: hostile}
+        if isinstance(value, dict):
+            yield from ({**config, key: inner} for inner in hostile_variants(value))
+
+
+@pytest.mark.parametrize("family", EXAMPLES)
+def test_whatever_a_config_holds_it_gives_a_shape_or_a_reason(family: str) -> None:
+    for config in hostile_variants(EXAMPLES[family]):
+        try:
+            shape = shape_from_config(config)
+        except BadInput as refused:
+            assert refused.what and refused.fix and refused.where
+        else:
+            assert shape.parameters > 0
+            assert all(matrix.parameters > 0 for matrix in shape.matrices)
 
 
 def test_the_config_itself_is_left_as_it_was() -> None:

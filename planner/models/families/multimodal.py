@@ -28,18 +28,29 @@ from planner.models.shape import AttentionLayers, Shape
 
 Family = Callable[[Config], Shape]
 
+# A nested section holds only what differs from its class (configuration_llama.py, configuration_mistral.py, 5.17.0).
+SEVEN_B = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32_000}
+NESTED_DEFAULTS: dict[str, dict[str, object]] = {
+    "llama": {**SEVEN_B, "intermediate_size": 11_008, "max_position_embeddings": 2048},
+    "mistral": {
+        **SEVEN_B,
+        "intermediate_size": 14_336,
+        "num_key_value_heads": 8,
+        "max_position_embeddings": 131_072,
+        "sliding_window": 4096,
+    },
+}
 
-def text_section(config: Config) -> Config:
+
+def text_section(config: Config, inherited: tuple[str, ...] = ("tie_word_embeddings", "model_type")) -> Config:
     """The decoder's config: `text_config` (`llm_config`), or the top level where an older config has no sections.
 
-    A family name and a `tie_word_embeddings` written only at the top level count for the decoder too.
+    The `inherited` keys count for the decoder too where only the top level has them.
     """
     key = next((key for key in ("text_config", "llm_config") if config.has(key)), None)
     if key is None:
         return config
-    section = config.section(key)
-    top = {key: config.values[key] for key in ("tie_word_embeddings", "model_type") if key in config.values}
-    return section.with_defaults(top)
+    return config.section(key).with_defaults({key: config.values[key] for key in inherited if key in config.values})
 
 
 def seeing(config: Config, text: Shape, vision: Matrices) -> Shape:
@@ -86,11 +97,14 @@ def gemma4_seeing(config: Config) -> Shape:
 
 
 def named_text(config: Config) -> Shape:
-    """The decoder that the text section names itself."""
+    """The decoder of the family that the text section names itself; what the section leaves out is the family's."""
     from planner.models.families import family_named
 
-    section = text_section(config)
-    return family_named(section)(section)
+    section = text_section(config, inherited=("tie_word_embeddings",))
+    if section is config:
+        config.missing("text_config")
+    defaults = NESTED_DEFAULTS.get(str(section.values.get("model_type")), {})
+    return family_named(section)(section.with_defaults(defaults))
 
 
 def mistral3(config: Config) -> Shape:

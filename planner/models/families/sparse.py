@@ -145,8 +145,8 @@ def dots1(config: Config) -> Shape:
 def hunyuan_moe(config: Config) -> Shape:
     """Hunyuan A13B: every layer routed; sizes may be listed once a layer, all alike."""
     keys = ("num_experts", "moe_topk", "moe_intermediate_size", "num_shared_expert")
-    first = {key: config.integers(key)[0] for key in keys if isinstance(config.values.get(key), list)}
-    config = Config({**config.values, **first}, config.where)
+    listed = {key: config.integers(key)[:1] for key in keys if isinstance(config.values.get(key), list)}
+    config = Config({**config.values, **{key: first[0] for key, first in listed.items() if first}}, config.where)
     core = read_core(config, tied=True)
     width = config.integer("moe_intermediate_size", default=core.intermediate)
     shared = width * config.integer("num_shared_expert", default=1, least=0)
