@@ -1,4 +1,8 @@
-"""Perplexity as llama-perplexity prints it, and whether an increase is tolerable."""
+"""Perplexity as llama-perplexity prints it, and whether an increase is tolerable.
+
+llama.cpp writes its log in a thread of its own and may exit before the last lines are out (ggml-org/llama.cpp#22142).
+The running value after the last window is the same figure, so either line will do; with neither, it has to run again.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,19 @@ from planner.errors import ExecutionFailed
 
 FINAL = re.compile(r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)")
 CHUNKS = re.compile(r"calculating perplexity over (\d+) chunks, n_ctx=(\d+)")
-RUNNING = re.compile(r"\[(\d+)\]\d+\.\d+,")
+RUNNING = re.compile(r"\[(\d+)\](-?nan|-?inf|[0-9.]+),")
 TOO_SHORT = re.compile(r"the data file you provided tokenizes to only (\d+) tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class Perplexity:
-    """exp(mean negative log-likelihood of a token), its standard error, and the text windows it was taken over."""
+    """exp(mean negative log-likelihood of a token), its standard error, and the text windows it was taken over.
+
+    `standard_error` is None where the line that has it was lost.
+    """
 
     value: float
-    standard_error: float
+    standard_error: float | None
     chunks: int
     context_tokens: int
 
@@ -32,33 +39,47 @@ class Increase:
     tolerable: bool | None
 
 
+class LinesLost(ExecutionFailed):
+    """llama-perplexity ended well, but its last lines were never written."""
+
+
 def parse_perplexity(output: str, text_name: str) -> Perplexity:
-    """The final estimate in llama-perplexity's output. ExecutionFailed when it made none or one that is no number."""
-    final, chunks = FINAL.search(output), CHUNKS.search(output)
-    if final and chunks:
-        return Perplexity(float(final[1]), float(final[2]), int(chunks[1]), int(chunks[2]))
+    """The perplexity in llama-perplexity's output.
+
+    ExecutionFailed when the text is too short or the figure is no number; LinesLost when the figure is not there.
+    """
+    windows, final, running = CHUNKS.search(output), FINAL.search(output), RUNNING.findall(output)
+    if windows:
+        count, context_tokens = int(windows[1]), int(windows[2])
+        if final:
+            return Perplexity(float(final[1]), float(final[2]), count, context_tokens)
+        if running and not running[-1][1][-1].isdigit():
+            raise _no_number(running[-1][1], text_name)
+        if running and int(running[-1][0]) == count:
+            return Perplexity(float(running[-1][1]), None, count, context_tokens)
     if short := TOO_SHORT.search(output):
         raise ExecutionFailed(
             f"the text has only {short[1]} tokens, too few to measure perplexity",
             where=text_name,
             fix="give a longer text, at least two context windows of it",
         )
-    raise ExecutionFailed(
-        "llama-perplexity printed no final estimate; with a broken model it prints nan",
-        where=text_name,
-        fix="read the step's log; check the model file",
+    raise LinesLost(
+        "llama-perplexity ended before it had written its result", where=text_name, fix="apply the plan again"
     )
 
 
-def lost_its_end(output: str) -> bool:
-    """Whether windows were measured and no estimate follows: llama.cpp does not wait for its log thread at exit."""
-    return bool(RUNNING.search(output)) and "Final estimate" not in output
+def _no_number(printed: str, text_name: str) -> ExecutionFailed:
+    return ExecutionFailed(
+        f"the perplexity is {printed}: the model's outputs are no numbers",
+        where=text_name,
+        fix="check the model file; plan another format if the original is sound",
+    )
 
 
 def chunks_done(line: str) -> int | None:
     """How many windows are done, from a progress line `[1]5.1,[2]5.3,`."""
     done = RUNNING.findall(line)
-    return int(done[-1]) if done else None
+    return int(done[-1][0]) if done else None
 
 
 def increase(before: float, after: float, max_increase: float | None, max_increase_percent: float | None) -> Increase:

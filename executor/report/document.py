@@ -54,7 +54,7 @@ class QualityResult(Frozen):
 
     before: float
     after: float
-    standard_error: float
+    standard_error: float | None
     increase: float
     increase_percent: float
     tolerable: bool | None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 from executor.artifacts import sha256_of
-from executor.evaluate.perplexity import CHUNKS, chunks_done, increase, lost_its_end, parse_perplexity
+from executor.evaluate.perplexity import CHUNKS, LinesLost, Perplexity, chunks_done, increase, parse_perplexity
 from executor.evaluate.text import held_out_text
 from executor.step import Result, StepContext
 from executor.steps.earlier import made_by, parameter
 from planner.errors import ExecutionFailed
 
-ATTEMPTS = 3
+TRIES = 3
 
 
 def evaluate(context: StepContext) -> Result:
@@ -20,7 +23,7 @@ def evaluate(context: StepContext) -> Result:
     """
     text = held_out_text(context.stage.parameters.get("text"))
     model = made_by(context, str(parameter(context, "artifact")))
-    measured = parse_perplexity(_run_to_its_end(context, model, text), str(text))
+    measured = _measure(context, model, text)
     result: Result = {
         "perplexity": measured.value,
         "standard_error": measured.standard_error,
@@ -33,17 +36,16 @@ def evaluate(context: StepContext) -> Result:
     return {**result, **_compared(context, before, result)} if before else result
 
 
-def _run_to_its_end(context: StepContext, model: object, text: object) -> str:
-    """The tool's output. One that someone else compiled may lose its last lines on a busy machine: it is run again."""
-    output = ""
-    for _ in range(ATTEMPTS):
-        output = _run(context, model, text)
-        if not lost_its_end(output):
-            break
-    return output
+def _measure(context: StepContext, model: Path, text: Path) -> Perplexity:
+    """Run llama-perplexity, again when it lost its last lines."""
+    for _ in range(TRIES - 1):
+        with suppress(LinesLost):
+            return parse_perplexity(_run(context, model, text), str(text))
+        context.report("llama-perplexity lost its last lines; measuring again", None)
+    return parse_perplexity(_run(context, model, text), str(text))
 
 
-def _run(context: StepContext, model: object, text: object) -> str:
+def _run(context: StepContext, model: Path, text: Path) -> str:
     total = 0
 
     def on_line(line: str) -> None:
@@ -53,8 +55,9 @@ def _run(context: StepContext, model: object, text: object) -> str:
         if total and (done := chunks_done(line)):
             context.report("measuring perplexity", done / total)
 
-    arguments = [context.toolchains.llama_cpp().perplexity, "-m", model, "-f", text, *_window(context)]
-    return context.processes.run_tool([str(a) for a in arguments], context.log_path, on_line=on_line)
+    tool = context.toolchains.llama_cpp().perplexity
+    arguments: list[str | Path] = [tool, "-m", model, "-f", text, *_window(context)]
+    return context.processes.run_tool(arguments, context.log_path, on_line=on_line)
 
 
 def _window(context: StepContext) -> list[str]:

@@ -19,7 +19,7 @@ def keep_original(context: StepContext) -> Result:
     directory = Path(fetched["directory"])
     digests: dict[str, str] = {}
     for done, entry in enumerate(fetched["files"]):
-        context.report(f"hashing {entry['name']}", done / len(fetched["files"]))
+        context.report("hashing the original", done / len(fetched["files"]))
         digests[entry["name"]] = sha256_of(directory / entry["name"])
     manifest = {"directory": str(directory), "sha256": digests}
     written = write_text(context.workspace / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from example_plan import example_plan
 
-from executor.evaluate.perplexity import chunks_done, increase, lost_its_end, parse_perplexity
+from executor.evaluate.perplexity import LinesLost, chunks_done, increase, parse_perplexity
 from executor.steps.evaluate import evaluate
 from planner.errors import BadInput, ExecutionFailed
 
@@ -41,17 +41,31 @@ def test_a_short_text_is_named_as_the_cause() -> None:
     )
 
 
-def test_an_output_that_lost_its_last_lines_is_noticed() -> None:
-    assert lost_its_end(REAL_OUTPUT.partition("Final estimate")[0])
-    assert not lost_its_end(REAL_OUTPUT)
-    assert not lost_its_end(REAL_OUTPUT.replace("94.4412 +/- 1.52210", "nan +/- nan"))
-    assert not lost_its_end(TOO_SHORT)
-
-
-def test_nan_is_no_estimate() -> None:
-    broken = REAL_OUTPUT.replace("94.4412 +/- 1.52210", "nan +/- nan")
-    with pytest.raises(ExecutionFailed, match="no final estimate; with a broken model it prints nan"):
+def test_nan_is_no_perplexity() -> None:
+    broken = REAL_OUTPUT.replace("94.4412 +/- 1.52210", "nan +/- nan").replace("99.1150", "nan")
+    with pytest.raises(ExecutionFailed) as failed:
         parse_perplexity(broken, "heldout.txt")
+    assert str(failed.value) == (
+        "heldout.txt: the perplexity is nan: the model's outputs are no numbers\n"
+        "To fix: check the model file; plan another format if the original is sound"
+    )
+
+
+# llama.cpp logs in a thread and may exit before its last lines are written.
+LOST = """\
+perplexity: calculating perplexity over 5 chunks, n_ctx=512, batch_size=2048, n_seq=4
+[1]79.6450,[2]93.7914,[3]110.7999,[4]95.8311,[5]101.8681,
+"""
+
+
+def test_the_running_value_after_the_last_window_is_the_perplexity() -> None:
+    read = parse_perplexity(LOST, "heldout.txt")
+    assert (read.value, read.standard_error, read.chunks) == (101.8681, None, 5)
+
+
+def test_an_earlier_running_value_is_not() -> None:
+    with pytest.raises(LinesLost):
+        parse_perplexity(LOST.replace("[5]101.8681,", ""), "heldout.txt")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +112,27 @@ def test_the_increase_is_measured_against_the_original(make_context, tools) -> N
     assert after["increase"] == pytest.approx(0.94)
     assert after["increase_percent"] == pytest.approx(1.0)
     assert (after["tolerable"], after["tolerance_source"]) == (True, "A.eval.ppl")
+
+
+LOSES_LINES = """\
+import pathlib, sys
+tries = pathlib.Path(__file__).with_name("tries")
+tries.write_text((tries.read_text() if tries.exists() else "") + "x")
+print("perplexity: calculating perplexity over 2 chunks, n_ctx=512, batch_size=2048, n_seq=4")
+print("[1]79.1301," if len(tries.read_text()) < GOOD else "[1]79.1301,[2]96.0012,")
+"""
+
+
+def test_lost_lines_are_measured_again(make_context, tools) -> None:
+    tools.program("perplexity", LOSES_LINES.replace("GOOD", "3"))
+    result = evaluate(make_context("evaluate-before", MADE))
+    assert (result["perplexity"], result["standard_error"]) == (96.0012, None)
+
+
+def test_lines_lost_every_time_are_an_error(make_context, tools) -> None:
+    tools.program("perplexity", LOSES_LINES.replace("GOOD", "9"))
+    with pytest.raises(ExecutionFailed, match="ended before it had written its result"):
+        evaluate(make_context("evaluate-before", MADE))
 
 
 def test_other_windows_are_not_compared(make_context, tools) -> None:
