@@ -17,7 +17,7 @@ from planner.cli.why_view import why
 from planner.plan import Candidate, Plan
 from planner.units import GB, GIB
 
-SHOWN_ALTERNATIVES = 5
+SHOWN_ALTERNATIVES = 7
 SPEEDS = {
     "ttft_ms": "time to first token",
     "tpot_ms": "time per output token",

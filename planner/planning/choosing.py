@@ -76,10 +76,17 @@ class Chooser:
     def neighbours(self, chosen: FormatId | None) -> list[Candidate]:
         """What was tried and given up, then every other format with a kernel here; vetoed ones say so."""
         done = {chosen} | {candidate.format for candidate in self.tried}
-        others = [
-            self.best_layout(self.deliberation.choice_of(s.id)) for s in load_schemes().values() if s.id not in done
-        ]
+        formats = [format for format in self.worth_weighing() if format not in done]
+        others = [self.best_layout(self.deliberation.choice_of(format)) for format in formats]
         return self.tried + [self.marked(candidate) for candidate in others if candidate.verdict != "no-kernel"]
+
+    def worth_weighing(self) -> list[FormatId]:
+        """Every format of the catalogue; of the GGUF levels, where GPUs have formats of their own, the book's one."""
+        formats: list[FormatId] = [scheme.id for scheme in load_schemes().values()]
+        if self.deliberation.facts.hardware.kind == "cpu":
+            return formats
+        level = self.deliberation.choice_in("gguf")
+        return [format for format in formats if not format.startswith("gguf-") or (level and format == level.format)]
 
     def marked(self, candidate: Candidate) -> Candidate:
         if candidate.format in self.deliberation.avoided and candidate.verdict == "feasible":
