@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,20 @@ def test_tensors_that_overlap_are_refused(tmp_path: Path) -> None:
     assert broken(tmp_path, head(2, 1) + key + tensor + other + bytes(1000)) == (
         f"FILE: tensor b overlaps the one before it\n{AGAIN}"
     )
+
+
+@pytest.mark.parametrize("byte", [0x7F, 0xFF])
+def test_whatever_byte_is_wrong_it_is_read_or_refused(tmp_path: Path, byte: int) -> None:
+    path = tmp_path / "t.gguf"
+    for position in range(0, WHOLE.index(b"output_norm.weight") + 50, 7):
+        path.write_bytes(WHOLE[:position] + bytes([byte]) + WHOLE[position + 1 :])
+        with suppress(BadInput):
+            assert resolve_model(str(path)).shape.parameters > 0
+
+
+def test_wherever_the_file_is_cut_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.gguf"
+    for length in range(0, len(WHOLE) - 1, 1999):
+        path.write_bytes(WHOLE[:length])
+        with pytest.raises(BadInput):
+            resolve_model(str(path))

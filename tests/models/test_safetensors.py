@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,14 @@ def test_a_tensor_in_two_shards_is_refused(tmp_path: Path) -> None:
         read_tensors(weight_files(tmp_path))
 
     assert str(refused.value) == f"{tmp_path}/model-2.safetensors: tensor a is already in another file\n{AGAIN}"
+
+
+@pytest.mark.parametrize("byte", [0x22, 0xFF])
+def test_whatever_byte_is_wrong_it_is_read_or_refused(tmp_path: Path, byte: int) -> None:
+    path = tmp_path / "model.safetensors"
+    write_safetensors(path, {"a": (2, 3), "b": (4,)})
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 2):
+        path.write_bytes(whole[:position] + bytes([byte]) + whole[position + 1 :])
+        with suppress(BadInput):
+            assert sum(tensor.bytes for tensor in read_header(path)) <= len(whole)
