@@ -113,12 +113,21 @@ def _family(row: Config) -> dict[str, object]:
 
 
 def _hybrid(row: Config) -> str:
-    kind = row.section("linear_attention").text("type")
+    """The family of a model with recurrent layers, by their type and by what stands beside them."""
+    linear, moe = row.section("linear_attention"), row.section("moe")
+    kind, recurrent = linear.text("type"), linear.integer("layers")
+    full = row.integer("full_attention_layers", default=0, least=0)
+    if kind == "gated_delta_net":
+        return "qwen3_next" if moe.values else "qwen3_5_text"
+    if kind == "mamba2" and (row.has("mlp_layers") or moe.has("moe_layers")):
+        return "nemotron_h"
+    if kind == "mamba2" and recurrent + full > row.integer("num_hidden_layers"):
+        return "falcon_h1"
     if kind == "mamba2":
-        return "nemotron_h" if row.has("mlp_layers") or row.section("moe").has("moe_layers") else "granitemoehybrid"
-    if kind != "gated_delta_net":
-        raise BadInput(f"linear attention of type {kind} is not known to quantplan", where=row.where)
-    return "qwen3_next" if row.has("moe") else "qwen3_5_text"
+        return "granitemoehybrid" if row.has("intermediate_size") else "mamba2"
+    if kind in ("mamba", "mamba1") and (moe.values or not full):
+        return "jamba" if moe.values else "falcon_mamba"
+    raise BadInput(f"linear attention of type {kind} is not known to quantplan", where=row.where)
 
 
 def _sparse(row: Config, bias: str) -> dict[str, object]:
@@ -182,9 +191,12 @@ def _experts(moe: Config, row: Config) -> dict[str, object]:
 def _linear_attention(linear: Config, row: Config) -> dict[str, object]:
     if not linear.values:
         return {}
-    if linear.text("type") == "mamba2":
-        return _mamba2(linear, row)
-    count, full = linear.integer("layers"), row.integer("full_attention_layers", default=0, least=0)
+    kind, count = linear.text("type"), linear.integer("layers")
+    full = row.integer("full_attention_layers", default=0, least=0)
+    if kind == "mamba2":
+        return _mamba2(linear, row, count, full)
+    if kind in ("mamba", "mamba1"):
+        return _mamba1(linear, row, count, full)
     names = ("num_key_heads", "num_value_heads", "key_head_dim", "value_head_dim")
     return {
         **{f"linear_{name}": linear.values.get(name) for name in names},
@@ -195,18 +207,33 @@ def _linear_attention(linear: Config, row: Config) -> dict[str, object]:
     }
 
 
-def _mamba2(linear: Config, row: Config) -> dict[str, object]:
-    count, full = linear.integer("layers"), row.integer("full_attention_layers", default=0, least=0)
+def _mamba1(linear: Config, row: Config, count: int, full: int) -> dict[str, object]:
+    """Mamba 1, alone or in a Jamba whose experts stand in every `moe_layer_freq`-th layer."""
+    return {
+        "mamba_expand": linear.integer("d_inner") // row.integer("hidden_size"),
+        "mamba_d_state": linear.integer("d_state", default=16),
+        "mamba_d_conv": linear.integer("conv_kernel", default=4),
+        "mamba_dt_rank": linear.values.get("dt_rank"),
+        "layer_types": ["mamba"] * count + ["attention"] * full,
+        "expert_layer_period": row.section("moe").integer("moe_layer_freq", default=1),
+        "expert_layer_offset": 0,
+    }
+
+
+def _mamba2(linear: Config, row: Config, count: int, full: int) -> dict[str, object]:
     plain, moe = row.integer("mlp_layers", default=0, least=0), row.section("moe")
     routed = moe.integer("moe_layers", default=0, least=0)
     renamed = {new: linear.values.get(old) for old, news in HEADS_OF_MAMBA.items() for new in news}
     head_dim = linear.integer("d_inner") // linear.integer("n_heads")
+    side_by_side = count + full > row.integer("num_hidden_layers")
     return {
         **renamed,
+        "num_heads": linear.integer("n_heads"),
+        "mamba_d_ssm": linear.integer("d_inner"),
         "mamba_d_head": head_dim,
         "mamba_head_dim": head_dim,
         "shared_intermediate_size": row.values.get("intermediate_size"),
-        "layer_types": ["mamba"] * count + ["attention"] * full,
+        "layer_types": None if side_by_side else ["mamba"] * count + ["attention"] * full,
         "hybrid_override_pattern": "M" * count + "*" * full + "-" * plain + "E" * routed,
     }
 

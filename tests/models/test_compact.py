@@ -89,6 +89,20 @@ MAMBA = {"type": "mamba2", "d_inner": 4096, "d_state": 128, "n_heads": 64, "n_gr
             {"intermediate_size": 8192, "full_attention_layers": 4, "linear_attention": {**MAMBA, "layers": 36}},
         ),
         (
+            "jamba-mini",
+            {
+                "intermediate_size": 14336,
+                "full_attention_layers": 4,
+                "linear_attention": {"type": "mamba1", "layers": 28, "d_inner": 8192, "d_state": 16, "dt_rank": 256},
+                "moe": {
+                    "num_experts": 16,
+                    "num_experts_per_tok": 2,
+                    "moe_intermediate_size": 14336,
+                    "moe_layer_freq": 2,
+                },
+            },
+        ),
+        (
             "gpt-oss-20b",
             {
                 "intermediate_size": 2880,
@@ -113,6 +127,16 @@ def test_a_compact_row_is_the_model_it_abbreviates(name: str, more: dict[str, ob
     assert shape.parameters == pytest.approx(model.shape.parameters, rel=1e-6)
     assert sum(layer.count for layer in shape.attention) == sum(layer.count for layer in model.shape.attention)
     assert [layer.state_elements for layer in shape.recurrent] == [r.state_elements for r in model.shape.recurrent]
+
+
+def test_attention_and_mamba_side_by_side_in_every_layer() -> None:
+    """Falcon-H1: every layer has both."""
+    sizes = row("llama-3.1-8b", intermediate_size=4096, full_attention_layers=24)
+    sizes |= {"hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 8, "num_key_value_heads": 2}
+    shape = shape_from_compact({**sizes, "linear_attention": {**MAMBA, "layers": 24, "d_state": 256}})
+
+    assert shape.family == "falcon_h1"
+    assert [layer.count for layer in (*shape.attention, *shape.recurrent)] == [24, 24]
 
 
 def test_a_plain_config_is_a_row_too() -> None:

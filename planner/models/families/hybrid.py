@@ -112,7 +112,11 @@ def kimi_linear(config: Config) -> Shape:
 def jamba(config: Config) -> Shape:
     """Jamba: one attention layer in `attn_layer_period`, Mamba 1 between, experts every `expert_layer_period`."""
     core = read_core(config)
-    full = _periodic(config, core.layers, "attn_layer")
+    full = (
+        attention_count(config, core.layers)
+        if config.has("layer_types")
+        else _periodic(config, core.layers, "attn_layer")
+    )
     experts = read_experts(config, _periodic(config, core.layers, "expert_layer"), width="intermediate_size")
     mamba = read_mamba1(config, core.hidden, norms=True)
     layers = [
