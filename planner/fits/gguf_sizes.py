@@ -1,0 +1,165 @@
+"""Bytes of a GGUF file without listing its tensors one by one: identical tensors of all layers are counted together.
+
+Types come from the same functions as the full list (`planner.memory.gguf_mix`); only value and down projections
+depend on a tensor's position.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from planner.memory.gguf_mix import (
+    VALUE_CATEGORIES,
+    GgufTensor,
+    Mix,
+    fallback_type,
+    ggml_types,
+    mix_of,
+    wanted_type,
+)
+from planner.memory.gguf_tensors import NO_LAYER, GgmlSource, tensors_of
+from planner.memory.llama_cpp import is_looked_up, repacked_end, repacked_types
+from planner.models.shape import Matrix, Shape
+from planner.schemes import Scheme
+
+DOWN_CATEGORY = "ffn_down"
+
+
+@dataclass(frozen=True, slots=True)
+class GgufSizes:
+    """Bytes of the file; of the token embedding; and on a CPU of what is copied and of what is unmapped again."""
+
+    total: int
+    looked_up: int
+    copied: int = 0
+    unmapped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The same tensor of several layers: its first one, and the layers it stands in."""
+
+    first: GgmlSource
+    layers: Sequence[int]
+
+    @property
+    def part(self) -> str:
+        """The name without its layer."""
+        return self.first.name.removeprefix(f"blk.{self.first.layer}.")
+
+    @property
+    def is_value(self) -> bool:
+        return self.first.category in VALUE_CATEGORIES
+
+    @property
+    def has_positions(self) -> bool:
+        return not self.first.stays_f32 and (self.is_value or self.first.category == DOWN_CATEGORY)
+
+
+@dataclass(frozen=True)
+class GgufFile:
+    """The file one model would have, in any format."""
+
+    shape: Shape
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        matrices = (matrix for matrix in self.shape.matrices if matrix.component != "vision")
+        return tuple(group for matrix in matrices for group in _groups(matrix, self.shape))
+
+    @cached_property
+    def positions(self) -> dict[int, list[int]]:
+        """For each group whose types depend on them: its tensors' positions among those of their category."""
+        found: dict[int, list[int]] = {n: [] for n, group in enumerate(self.groups) if group.has_positions}
+        for is_value in (True, False):
+            members = [
+                (layer, self.groups[n].part, n)
+                for n in found
+                if self.groups[n].is_value == is_value
+                for layer in self.groups[n].layers
+            ]
+            for position, (layer, _, n) in enumerate(sorted(members)):
+                by_layer = self._has_experts and not is_value
+                found[n].append(layer if by_layer else position)
+        return found
+
+    @cached_property
+    def _has_experts(self) -> bool:
+        return max((layers.experts for layers in self.shape.experts), default=0) > 1
+
+    @cached_property
+    def _values(self) -> tuple[GgmlSource, ...]:
+        return tuple(group.first for group in self.groups if group.is_value for _ in group.layers)
+
+    def types(self, ggml: str) -> Iterator[tuple[Group, list[str]]]:
+        """Each group with the types of its tensors, layer by layer; a single type where all have the same."""
+        mix = mix_of(self.shape, ggml, self._values)
+        for n, group in enumerate(self.groups):
+            positions = self.positions.get(n, [0]) if mix.base != "BF16" else [0]
+            yield group, [_type(group.first, mix, position) for position in positions]
+
+    def sizes(self, scheme: Scheme, instruction_sets: tuple[str, ...] | None = None) -> GgufSizes:
+        """The sizes in this scheme; with the instruction sets of a CPU, also what it copies and unmaps."""
+        total = looked_up = copied = 0
+        repacked = repacked_types(instruction_sets) if instruction_sets is not None else frozenset()
+        edges: list[tuple[int, GgufTensor]] = []
+        for group, types in self.types(scheme.ggml or ""):
+            each = len(group.layers) // len(types)
+            for name, count in Counter(types).items():
+                held = count * each * tensor_bytes(group.first, name)
+                total += held
+                looked_up += held if is_looked_up(group.first) else 0
+                copied += held if name in repacked and not is_looked_up(group.first) else 0
+            if repacked:
+                edges += self._at_the_edges(group, types)
+        return GgufSizes(total, looked_up, copied, _unmapped(edges, repacked))
+
+    def _at_the_edges(self, group: Group, types: list[str]) -> Iterator[tuple[int, GgufTensor]]:
+        """The group's tensor of no layer, or of the last layer."""
+        if group.layers[-1] in (NO_LAYER, self.shape.layer_count - 1):
+            tensor = GgufTensor(group.part, types[-1], tensor_bytes(group.first, types[-1]), 0)
+            yield group.layers[-1], tensor
+
+
+def tensor_bytes(source: GgmlSource, type_name: str) -> int:
+    """Bytes of one tensor in that type."""
+    kind = ggml_types()[type_name]
+    return source.rows * source.columns // kind.block * kind.bytes
+
+
+def _groups(matrix: Matrix, shape: Shape) -> Iterator[Group]:
+    """The tensors of one entry of the shape; MLA's split projection is two groups."""
+    tensors = tensors_of(matrix, shape)
+    first = next(tensors)
+    if first.layer == NO_LAYER:
+        yield Group(first, (NO_LAYER,))
+    elif matrix.role == "kv_b_proj":
+        yield Group(first, range(matrix.copies))
+        yield Group(next(tensors), range(matrix.copies))
+    elif first.layer:
+        yield Group(first, range(first.layer, shape.layer_count))
+    else:
+        yield Group(first, _layers(matrix, shape))
+
+
+def _layers(matrix: Matrix, shape: Shape) -> Sequence[int]:
+    copies, layers = matrix.copies, shape.layer_count
+    if matrix.component == "experts" and matrix.role.startswith("expert_"):
+        return range(copies // shape.experts[0].experts)
+    return range(copies) if copies <= layers else sorted(copy % layers for copy in range(copies))
+
+
+def _type(source: GgmlSource, mix: Mix, position: int) -> str:
+    if source.stays_f32:
+        return "F32"
+    return fallback_type(wanted_type(source, mix, position), source.columns) if mix.base != "BF16" else "BF16"
+
+
+def _unmapped(edges: list[tuple[int, GgufTensor]], repacked: frozenset[str]) -> int:
+    """What a CPU unmaps at the ends of the file: tensors that are repacked before the first that is not."""
+    tensors = [tensor for _, tensor in sorted(edges, key=lambda edge: (edge[0], edge[1].name))]
+    copied = frozenset(tensor for tensor in tensors if tensor.type in repacked and not is_looked_up(tensor))
+    return sum(tensor.bytes for tensor in (*repacked_end(tensors, copied), *repacked_end(tensors[::-1], copied)))

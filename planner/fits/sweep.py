@@ -1,0 +1,238 @@
+"""The sweep: every model in every format, KV cache and tensor-parallel layout on one kind of hardware, as columns.
+
+The figures are those of `planner.memory.sizing.size_memory`, for one accelerator of a copy; `users` counts all copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+
+from planner.fits.accounts import FORMATS_APART, KV_MATTERS, Accounts, accounts, with_kv_format
+from planner.fits.arrays import Flags, Floats, Ints
+from planner.fits.settings import kv_formats
+from planner.fits.staircases import Staircases, longest_contexts, staircases
+from planner.fits.weights import WeightTable, gguf_sizes, loading_bytes, stored_bytes
+from planner.hardware.hardware import Hardware
+from planner.memory.sizing import PYTORCH_ENGINES, layout_problem
+from planner.models.model import Model
+from planner.models.shape import Shape
+from planner.request import Workload
+from planner.schemes import load_schemes, scheme
+from planner.support import Kernel, engines, kernel_for
+from planner.units import GIB
+from rules.vocabulary import EngineId, FormatId, KvFormat
+
+LARGEST_LAYOUT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A format that an engine has a kernel for here, with one kind of KV cache."""
+
+    format: FormatId
+    engine: EngineId
+    kv_format: KvFormat
+    kernel: Kernel
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Columns:
+    """One entry a candidate, all of equal length. Bytes are per accelerator; `users` is NaN where nothing is cached."""
+
+    model: Ints
+    offer: Ints
+    tensor_parallel: Ints
+    replicas: Ints
+    weight_bytes: Floats
+    pool_bytes: Floats
+    free_bytes: Floats
+    users: Floats
+    longest_context: Ints
+
+    def __len__(self) -> int:
+        return len(self.model)
+
+    @property
+    def fits(self) -> Flags:
+        return self.free_bytes >= 0
+
+    def rows(self, chosen: Ints | Flags) -> Columns:
+        return Columns(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """The models of one sweep."""
+
+    models: tuple[Model, ...]
+
+    @cached_property
+    def table(self) -> WeightTable:
+        return WeightTable(self.shapes)
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        return tuple(model.shape for model in self.models)
+
+
+def offers(hardware: Hardware) -> tuple[Offer, ...]:
+    """What the engines can run on this hardware."""
+    return tuple(
+        Offer(format, engine, kv_format, kernel)
+        for engine in engines()
+        for format in (entry.id for entry in load_schemes().values())
+        if (kernel := kernel_for(engine, format, hardware))
+        for kv_format in kv_formats(engine)
+    )
+
+
+def layout_sizes(count: int) -> tuple[int, ...]:
+    """Tensor-parallel sizes to try: powers of two, and all accelerators together."""
+    most = min(max(count, 1), LARGEST_LAYOUT)
+    return tuple(sorted({2**n for n in range(most.bit_length())} | {most}))
+
+
+def sweep(
+    fleet: Fleet, hardware: Hardware, offered: Sequence[Offer], context_tokens: Sequence[int], users: int
+) -> Columns:
+    """Every candidate, sized for `users` requests of each model's `context_tokens` spread over its copies."""
+    blocks = [
+        block
+        for size in layout_sizes(hardware.count)
+        for block in _Sweeper(fleet, hardware, offered, context_tokens, users, size).blocks()
+    ]
+    return Columns(*(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(Columns)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sweeper:
+    """The sweep of one tensor-parallel size."""
+
+    fleet: Fleet
+    hardware: Hardware
+    offered: Sequence[Offer]
+    context_tokens: Sequence[int]
+    users: int
+    tensor_parallel: int
+
+    @cached_property
+    def replicas(self) -> int:
+        return max(1, max(self.hardware.count, 1) // self.tensor_parallel)
+
+    @cached_property
+    def users_per_copy(self) -> int:
+        return -(-self.users // self.replicas)
+
+    @cached_property
+    def models(self) -> Ints:
+        """The models that can be split this way, as numbers in the fleet."""
+        possible = [layout_problem(shape, self.tensor_parallel) is None for shape in self.fleet.shapes]
+        return np.flatnonzero(possible)
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        return tuple(self.fleet.shapes[n] for n in self.models)
+
+    @cached_property
+    def contexts(self) -> Ints:
+        return np.array([self.context_tokens[n] for n in self.models], dtype=np.int64)
+
+    @cached_property
+    def maxima(self) -> Ints:
+        return np.array([shape.max_context_tokens for shape in self.shapes], dtype=np.int64)
+
+    @cached_property
+    def workloads(self) -> tuple[Workload, ...]:
+        by_context = {
+            int(c): Workload(context_tokens=int(c), concurrency=self.users_per_copy) for c in np.unique(self.contexts)
+        }
+        return tuple(by_context[int(c)] for c in self.contexts)
+
+    def blocks(self) -> Iterator[Columns]:
+        """One block of columns for each engine and kind of KV cache."""
+        if not self.models.size:
+            return
+        for engine in dict.fromkeys(offer.engine for offer in self.offered):
+            known: Accounts | None = None
+            for kv_format in dict.fromkeys(offer.kv_format for offer in self.offered if offer.engine == engine):
+                if known is None or engine in KV_MATTERS:
+                    known = self._accounts(engine, kv_format)
+                else:
+                    known = with_kv_format(known, self.shapes, engine, kv_format, self.tensor_parallel)
+                yield self._block(engine, kv_format, known)
+
+    def _accounts(self, engine: EngineId, kv_format: KvFormat, format: str = "bf16") -> Accounts:
+        return accounts(
+            self.shapes, self.hardware, engine, kv_format, self.tensor_parallel, self.workloads, format
+        )
+
+    def _block(self, engine: EngineId, kv_format: KvFormat, known: Accounts) -> Columns:
+        """All formats of one engine and cache: `[formats, models]`, laid out flat."""
+        numbers = [n for n, o in enumerate(self.offered) if (o.engine, o.kv_format) == (engine, kv_format)]
+        formats = [self.offered[n].format for n in numbers]
+        weights, extra = (np.stack(parts) for parts in zip(*(self._weights(engine, f) for f in formats), strict=True))
+        pools = np.stack(
+            [
+                self._accounts_for(engine, kv_format, known, f).pools(held)
+                for f, held in zip(formats, weights + extra, strict=True)
+            ]
+        )
+        stairs = staircases(known.layouts)
+        one = stairs.bytes(self.contexts)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            users = np.where(one > 0, np.maximum(pools, 0) / one, np.nan) * self.replicas
+        return self._flat(numbers, weights, pools, pools - one * self.users_per_copy, users, stairs)
+
+    def _flat(
+        self, numbers: list[int], weights: Floats, pools: Floats, free: Floats, users: Floats, stairs: Staircases
+    ) -> Columns:
+        count, models = len(numbers), len(self.models)
+        repeated = np.tile(np.arange(models), count)
+        return Columns(
+            model=np.tile(self.models, count),
+            offer=np.repeat(np.array(numbers, dtype=np.int64), models),
+            tensor_parallel=np.full(count * models, self.tensor_parallel, dtype=np.int64),
+            replicas=np.full(count * models, self.replicas, dtype=np.int64),
+            weight_bytes=weights.ravel(),
+            pool_bytes=pools.ravel(),
+            free_bytes=free.ravel(),
+            users=users.ravel(),
+            longest_context=longest_contexts(stairs.rows(repeated), pools.ravel(), self.maxima[repeated]),
+        )
+
+    def _accounts_for(self, engine: EngineId, kv_format: KvFormat, known: Accounts, format: FormatId) -> Accounts:
+        return self._accounts(engine, kv_format, format) if format in FORMATS_APART else known
+
+    def _weights(self, engine: EngineId, format: FormatId) -> tuple[Floats, Floats]:
+        """Bytes of the weights on one accelerator, and of copies of them that the engine makes beside."""
+        entry = scheme(format)
+        if entry.ggml:
+            return self._gguf_weights(format)
+        bytes = stored_bytes(self.fleet.table, entry, self.tensor_parallel)
+        if engine in PYTORCH_ENGINES:
+            bytes = bytes + loading_bytes(self.fleet.table, entry, self.tensor_parallel, engine)
+        return bytes[self.models], np.zeros(len(self.models))
+
+    def _gguf_weights(self, format: FormatId) -> tuple[Floats, Floats]:
+        """llama.cpp leaves the token embedding on the host; on a CPU it copies some tensors and unmaps a few."""
+        cpu = self.hardware.cpu if self.hardware.accelerator is None else None
+        sizes = gguf_sizes(self.fleet.table, scheme(format), cpu.instruction_sets if cpu else None)
+        held = np.array(
+            [
+                size.total - (size.unmapped if cpu else 0 if shape.tied_embeddings else size.looked_up)
+                for size, shape in zip(sizes, self.fleet.shapes, strict=True)
+            ],
+            dtype=np.float64,
+        )
+        copied = np.array([size.copied for size in sizes], dtype=np.float64)
+        return held[self.models] / self.tensor_parallel, copied[self.models] / self.tensor_parallel
+
+
+def pool_gib(columns: Columns) -> Floats:
+    """Room for the KV cache on one accelerator, in GiB."""
+    gib: Floats = columns.pool_bytes / GIB
+    return gib
