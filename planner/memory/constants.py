@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from planner.catalog import load_yaml
@@ -17,6 +18,7 @@ def engine_constants(engine: str) -> Mapping[str, Any]:
     return constants
 
 
+@cache
 def version_constants(engine: str, version: str | None) -> Mapping[str, Any]:
     """The constants of one version of an engine; those of the newest where the version is unknown."""
     wanted = version_number(version)
@@ -28,6 +30,7 @@ def version_constants(engine: str, version: str | None) -> Mapping[str, Any]:
     return found
 
 
+@cache
 def version_number(version: str | None) -> tuple[int, ...]:
     """`0.10.2` -> (0, 10, 2); an unreadable version counts as the newest."""
     found = re.match(r"\d+(\.\d+)*", version or "")
