@@ -40,7 +40,9 @@ def source_tensors(shape: Shape) -> tuple[GgmlSource, ...]:
 
     Vision towers are left out: they live in a file of their own (mmproj).
     """
-    found = [tensor for matrix in shape.matrices if matrix.component != "vision" for tensor in tensors_of(matrix, shape)]
+    found = [
+        tensor for matrix in shape.matrices if matrix.component != "vision" for tensor in tensors_of(matrix, shape)
+    ]
     return tuple(sorted(found, key=lambda tensor: (tensor.layer, tensor.name)))
 
 

@@ -80,6 +80,29 @@ CONFIGS: dict[str, dict[str, object]] = {
         "model_type": "llama", "hidden_size": 1536, "num_hidden_layers": 18, "num_attention_heads": 12,
         "num_key_value_heads": 4, "intermediate_size": 5120, "vocab_size": 32000, "max_position_embeddings": 4096,
     },
+    "random-8-experts": {
+        "model_type": "mixtral", "hidden_size": 256, "num_hidden_layers": 10, "num_attention_heads": 8,
+        "num_key_value_heads": 2, "intermediate_size": 512, "vocab_size": 1024, "num_local_experts": 8,
+        "num_experts_per_tok": 2, "max_position_embeddings": 4096,
+    },
+    "random-4-experts": {
+        "model_type": "mixtral", "hidden_size": 512, "num_hidden_layers": 9, "num_attention_heads": 8,
+        "num_key_value_heads": 8, "intermediate_size": 256, "vocab_size": 1024, "num_local_experts": 4,
+        "num_experts_per_tok": 2, "max_position_embeddings": 4096,
+    },
+    "random-odd-rows": {
+        "model_type": "llama", "hidden_size": 288, "num_hidden_layers": 17, "num_attention_heads": 9,
+        "num_key_value_heads": 3, "intermediate_size": 768, "vocab_size": 1024, "tie_word_embeddings": True,
+        "max_position_embeddings": 4096,
+    },
+    "random-80-layers": {
+        "model_type": "llama", "hidden_size": 256, "num_hidden_layers": 80, "num_attention_heads": 8,
+        "num_key_value_heads": 2, "intermediate_size": 256, "vocab_size": 1024, "max_position_embeddings": 4096,
+    },
+    "random-33-layers": {
+        "model_type": "llama", "hidden_size": 256, "num_hidden_layers": 33, "num_attention_heads": 4,
+        "num_key_value_heads": 4, "intermediate_size": 768, "vocab_size": 1024, "max_position_embeddings": 4096,
+    },
     "two-layers-of-8b": {
         "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 2, "num_attention_heads": 32,
         "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 4096, "max_position_embeddings": 4096,

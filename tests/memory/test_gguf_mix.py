@@ -20,6 +20,23 @@ LLAMA_3_8B_FILES = {
     "gguf-q2_k": 3_179_131_712,
 }
 
+# Bytes of all tensors of files that llama-quantize (llama-cpp-python 0.3.36) wrote for random weights.
+FORMATS = ("gguf-q8_0", "gguf-q6_k", "gguf-q5_k_m", "gguf-q4_k_m", "gguf-q3_k_m", "gguf-q2_k")
+WRITTEN = {
+    "random-8-experts": (35_824_640, 27_761_664, 24_071_168, 20_679_680, 16_420_864, 12_805_120),
+    "random-4-experts": (26_294_272, 20_326_400, 17_645_568, 15_122_432, 12_224_512, 9_414_656),
+    "random-odd-rows": (16_334_208, 15_423_552, 11_741_184, 10_830_528, 9_080_064, 8_314_560),
+    "random-80-layers": (31_360_000, 24_249_344, 20_819_968, 17_674_240, 14_654_464, 11_463_680),
+    "random-33-layers": (30_497_792, 23_561_728, 20_384_768, 17_394_688, 13_978_624, 10_693_120),
+    "random-160m": (246_337_536, 190_214_144, 165_007_360, 141_283_328, 116_125_696, 91_869_184),
+}
+
+
+@pytest.mark.parametrize("model", WRITTEN)
+def test_every_byte_of_what_llama_quantize_writes(shape_of, model):
+    shape = shape_of(model)
+    assert tuple(sum(t.bytes for t in gguf_tensors(shape, format_id)) for format_id in FORMATS) == WRITTEN[model]
+
 
 @pytest.mark.parametrize("format_id", LLAMA_3_8B_FILES)
 def test_llama_3_8b_files(shape_of, format_id):
