@@ -15,8 +15,10 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 
-GRACE_S = 3.0  # between asking the group to end and ending it, once quantplan is gone
+GRACE_S = 3.0  # between asking the tool to end and ending it, once quantplan is gone
+LINGER_S = 1.0  # between asking what the tool left behind to end and ending it
 POLL_S = 0.5
 
 
@@ -37,10 +39,12 @@ def main(lifeline: int, pid_fd: int, command: list[str]) -> int:
     while (status := ended(child)) is None:
         ready, _, _ = select.select([lifeline, wakeup_read], [], [], POLL_S)
         if lifeline in ready:
-            stop_group(child)
+            signal_group(child, signal.SIGTERM)
+            if not comes_true(lambda: is_over(child), GRACE_S):
+                signal_group(child, signal.SIGKILL)
         if wakeup_read in ready:
             os.read(wakeup_read, 512)
-    signal_group(child, signal.SIGKILL)  # whatever the tool left behind in its group
+    end_left_overs(child)
     return status if status >= 0 else 128 - status
 
 
@@ -77,15 +81,24 @@ def ended(child: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if pid == child else None
 
 
-def stop_group(child: int) -> None:
+def is_over(child: int) -> bool:
+    return bool(os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG))
+
+
+def end_left_overs(child: int) -> None:
+    """End what the tool left in its group; ninja under cmake, say, needs a moment to stop the compilers it started."""
     signal_group(child, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_S
-    while time.monotonic() < deadline and group_lives(child):
-        time.sleep(0.05)
-        with contextlib.suppress(ChildProcessError):
-            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG):
-                break
-    signal_group(child, signal.SIGKILL)
+    if not comes_true(lambda: not group_lives(child), LINGER_S):
+        signal_group(child, signal.SIGKILL)
+
+
+def comes_true(condition: Callable[[], bool], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def signal_group(child: int, number: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from executor.artifacts import PARTIAL
+from executor.locking import is_locked
 from executor.toolchains.building import Builder, Workshop, ensure
 from executor.toolchains.catalog import LlamaCppSpec, SourceSpec
 from executor.toolchains.environments import make_environment, pip
@@ -47,6 +48,7 @@ def _builder(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Buil
         require_compiler()
         tree = llama_source(workshop, source)
         scaffold = workshop.root / "objects" / directory.name.partition(PARTIAL)[0]
+        _remove_stale_objects(workshop, spec)
         tools = _build_tools(workshop, spec, scaffold / "tools", log_path)
         _compile(workshop, spec, source, tree, scaffold / "build", tools, log_path)
         for program in spec.programs:
@@ -55,6 +57,13 @@ def _builder(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Buil
         return {"version": _version(workshop, directory / spec.programs[0], log_path), "commit": source.commit}
 
     return build
+
+
+def _remove_stale_objects(workshop: Workshop, spec: LlamaCppSpec) -> None:
+    """Remove the objects of builds that were given up: other pins, and nobody is at them."""
+    for scaffold in (workshop.root / "objects").glob(f"{spec.name}-*"):
+        if not is_locked(workshop.root / "locks" / f"{scaffold.name}.lock"):
+            shutil.rmtree(scaffold, ignore_errors=True)
 
 
 def require_compiler() -> None:

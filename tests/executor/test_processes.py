@@ -82,6 +82,19 @@ def test_stopping_takes_the_whole_group_along(tmp_path: Path, steps) -> None:  #
     assert gone(steps.marker) and not any(child.is_running() for child in children)
 
 
+def test_what_a_tool_started_may_clean_up_after_itself(tmp_path: Path, steps) -> None:  # type: ignore[no-untyped-def]
+    """cmake dies at once, and ninja below it must still stop its compilers."""
+    cleaned = tmp_path / "cleaned"
+    below = f"trap 'sleep 0.1; touch {cleaned}; exit' TERM; echo up; while :; do sleep 0.02; done"
+    with Processes() as processes:
+        both = f'sh -c "{below}" & exec sleep 1000'
+        tool = processes.start(["sh", "-c", both, steps.marker], log_path=tmp_path / "log")
+        while "up" not in tool.output():
+            pass
+        processes.stop(tool)
+    assert cleaned.exists() and gone(steps.marker)
+
+
 def test_one_that_ignores_sigterm_is_killed(tmp_path: Path, steps) -> None:  # type: ignore[no-untyped-def]
     with Processes() as processes:
         stubborn = processes.start(
