@@ -13,6 +13,7 @@ from executor.engines import ENGINES
 from executor.engines.engine import Engine
 from executor.engines.footprint import CpuClock, read_cpu_clock, resident_bytes
 from executor.evaluate.text import prompt_text
+from executor.load.client import open_client
 from executor.load.closed_loop import LoopResult, closed_loop
 from executor.load.exchange import Exchange, complete
 from executor.load.prompts import cut_prompts, tokenize
@@ -21,8 +22,6 @@ from executor.step import Result, StepContext
 from executor.steps.earlier import parameter, result_of_kind
 from planner.errors import ExecutionFailed
 from planner.units import GIB
-
-REQUEST_TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,8 @@ def load_test(context: StepContext) -> Result:
 
 async def _run(context: StepContext, served: Result, load: Load) -> tuple[LoopResult, dict[str, float]]:
     """The counted requests, after the warm-up, and who used the processor meanwhile."""
-    import httpx
-
     engine: Engine = ENGINES[context.plan.chosen.engine]
-    limits = httpx.Limits(max_connections=load.concurrency + 1, max_keepalive_connections=load.concurrency + 1)
-    timeout = httpx.Timeout(REQUEST_TIMEOUT_S, connect=30.0)
-    async with httpx.AsyncClient(base_url=served["url"], limits=limits, timeout=timeout, trust_env=False) as client:
+    async with open_client(served["url"], load.concurrency) as client:
         text = prompt_text(context.stage.parameters.get("text")).read_text(encoding="utf-8")
         ids = await tokenize(client, engine, text)
         prompts = cut_prompts(ids, load.warmup_requests + load.requests, load.input_tokens)

@@ -32,8 +32,10 @@ class FakeServer:
     sent: list[list[float]] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
+    connections: int = 0
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 method, path = head.split(b" ", 2)[:2]

@@ -10,6 +10,7 @@ import pytest
 from fake_openai_server import FakeServer
 
 from executor.engines.llama_cpp import LlamaCppServer
+from executor.load.client import open_client
 from executor.load.closed_loop import LoopResult, closed_loop
 from executor.load.exchange import Exchange, complete
 from executor.load.prompts import cut_prompts, tokenize
@@ -22,7 +23,7 @@ LATE_MS = 25  # the test machine may be busy: how late a client may notice what 
 
 def run_load(server: FakeServer, requests: int, concurrency: int, output_tokens: int = TOKENS) -> LoopResult:
     async def run() -> LoopResult:
-        async with server.serving() as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with server.serving() as url, open_client(url, concurrency) as client:
 
             async def send(prompt: Any) -> Exchange:
                 return await complete(client, "tiny", prompt, output_tokens, LlamaCppServer().completion_options())
@@ -56,6 +57,12 @@ def test_as_many_requests_are_in_flight_as_planned_and_never_more() -> None:
     run_load(server, requests=9, concurrency=3)
     assert server.most_in_flight == 3
     assert len(server.requests) == 9
+
+
+def test_no_request_waits_on_a_connection_that_the_server_may_be_closing() -> None:
+    server = FakeServer()
+    run_load(server, requests=5, concurrency=2)
+    assert server.connections == 5
 
 
 def test_what_is_asked_of_the_server_makes_prefill_real_and_answers_full_length() -> None:
