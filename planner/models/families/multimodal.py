@@ -12,6 +12,7 @@ from planner.models.families.hybrid import qwen3_5, qwen3_next
 from planner.models.families.latent import deepseek
 from planner.models.families.sparse import qwen3_moe, read_experts
 from planner.models.families.vision import (
+    gemma4_tower,
     internvit_tower,
     llama4_tower,
     llava_tower,
@@ -89,11 +90,12 @@ def gemma3_seeing(config: Config) -> Shape:
 
 
 def gemma4_seeing(config: Config) -> Shape:
-    """Gemma 4's towers are not modelled: the decoder alone is counted, and said so."""
+    """Gemma 4 with its vision tower; the audio encoder of E2B and E4B is not counted, and said so."""
     text = gemma4(text_section(config))
-    seen = config.has("vision_config")
-    notes = ("the vision and audio towers are not counted",) if seen else ()
-    return replace(seeing(config, text, []), notes=(*text.notes, *notes))
+    vision = config.section("vision_config")
+    shape = seeing(config, text, gemma4_tower(vision, text.hidden_size) if vision.values else [])
+    notes = ("the audio encoder is not counted",) if config.has("audio_config") else ()
+    return replace(shape, notes=(*shape.notes, *notes))
 
 
 def named_text(config: Config) -> Shape:

@@ -83,6 +83,22 @@ def siglip_tower(config: Config, text_hidden: int) -> Matrices:
     )
 
 
+def gemma4_tower(config: Config, text_hidden: int) -> Matrices:
+    """Gemma 4: gated MLPs, four norms a layer, norms on queries and keys, a table of positions for each axis."""
+    hidden, width = config.integer("hidden_size", default=768), config.integer("intermediate_size", default=3072)
+    layers, head_dim = config.integer("num_hidden_layers", default=16), config.integer("head_dim", default=64)
+    return as_vision(
+        [
+            *patches(config.with_defaults({"patch_size": 16}), hidden),
+            *dense("vision", "positions", 2 * config.integer("position_embedding_size", default=10_240), hidden),
+            *tower(hidden, width, layers, gated=True, bias=False, norm_bias=False),
+            *norm(hidden, 2 * layers),
+            *norm(head_dim, 2 * layers, role="qk_norm"),
+            *dense("vision", "projector", text_hidden, hidden),
+        ]
+    )
+
+
 def merger(hidden: int, wide: int, out: int, *, norm_width: int, norm_bias: bool, copies: int = 1) -> Matrices:
     """Joins neighbouring patches into `wide` numbers and maps them to the decoder's `out`."""
     return [
