@@ -70,7 +70,9 @@ def interval(finding: Finding) -> str:
 
 def percent(share: float | None) -> str:
     """A signed share, in percent."""
-    return figure(None) if share is None else f"{share * 100:+.1f} %"
+    if share is None:
+        return figure(None)
+    return f"{share * 100:+.1f} %" if abs(share) < 1 else f"{share * 100:+,.0f} %"
 
 
 def seconds(value: float | None) -> str:

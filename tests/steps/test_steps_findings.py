@@ -12,7 +12,7 @@ from example_plan import example_candidate, example_plan, prediction
 from executor.findings import compare, findings_of, measured_cost, relative_error
 from executor.report.document import Finding, MemoryPart, Report
 from executor.report.drawing import interval_marks, memory_segments, timeline
-from executor.report.page import quantity
+from executor.report.page import percent, quantity
 from executor.steps.findings import findings
 from executor.steps.report import report
 from planner.ports import StepRecord
@@ -248,6 +248,16 @@ def test_a_run_without_load_quality_or_price_still_reports(make_context, results
     page = Path(report(make_context("report", bare, plan=plan))["report_path"]).read_text()
     assert "No price is known for this hardware" in page
     assert "no load was sent" in page
+
+
+def test_errors_are_signed_percents() -> None:
+    assert [percent(share) for share in (0.0, -0.0034, 0.343, 22.239, None)] == [
+        "+0.0 %",
+        "-0.3 %",
+        "+34.3 %",
+        "+2,224 %",
+        "-",
+    ]
 
 
 def test_templates_are_found_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
