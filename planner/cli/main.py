@@ -11,6 +11,7 @@ import click
 
 SUBCOMMANDS = {
     "plan": "Decide how to serve a model on given hardware, and say why.",
+    "fits": "Show what fits on given hardware, or what hardware a model fits on.",
     "apply": "Carry out a plan: quantize, launch, measure, compare.",
     "runs": "List the runs on this machine.",
     "show": "Show one run: its steps, findings and report.",

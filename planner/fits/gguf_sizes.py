@@ -1,7 +1,7 @@
 """Bytes of a GGUF file without listing its tensors one by one: identical tensors of all layers are counted together.
 
-Types come from the same functions as the full list (`planner.memory.gguf_mix`); only value and down projections
-depend on a tensor's position.
+Types come from the same functions as the full list (`planner.memory.gguf_mix`); only value and down projections, and
+only in the mixed file types (`BASE_TYPES`), depend on a tensor's position.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from planner.memory.gguf_mix import (
+    BASE_TYPES,
     VALUE_CATEGORIES,
     GgufTensor,
     Mix,
@@ -98,7 +99,7 @@ class GgufFile:
         """Each group with the types of its tensors, layer by layer; a single type where all have the same."""
         mix = mix_of(self.shape, ggml, self._values)
         for n, group in enumerate(self.groups):
-            positions = self.positions.get(n, [0]) if mix.base != "BF16" else [0]
+            positions = self.positions.get(n, [0]) if ggml in BASE_TYPES else [0]
             yield group, [_type(group.first, mix, position) for position in positions]
 
     def sizes(self, scheme: Scheme, instruction_sets: tuple[str, ...] | None = None) -> GgufSizes:

@@ -6,7 +6,7 @@ The figures are those of `planner.memory.sizing.size_memory`, for one accelerato
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -118,6 +118,7 @@ class _Sweeper:
     context_tokens: Sequence[int]
     users: int
     tensor_parallel: int
+    apart: dict[FormatId, Accounts] = field(default_factory=dict)
 
     @cached_property
     def replicas(self) -> int:
@@ -205,7 +206,11 @@ class _Sweeper:
         )
 
     def _accounts_for(self, engine: EngineId, kv_format: KvFormat, known: Accounts, format: FormatId) -> Accounts:
-        return self._accounts(engine, kv_format, format) if format in FORMATS_APART else known
+        if format not in FORMATS_APART:
+            return known
+        if format not in self.apart:
+            self.apart[format] = self._accounts(engine, kv_format, format)
+        return self.apart[format]
 
     def _weights(self, engine: EngineId, format: FormatId) -> tuple[Floats, Floats]:
         """Bytes of the weights on one accelerator, and of copies of them that the engine makes beside."""

@@ -86,6 +86,7 @@ def loading_bytes(table: WeightTable, scheme: Scheme, tensor_parallel: int, engi
     return extra
 
 
+@lru_cache(maxsize=32)
 def gguf_sizes(
     table: WeightTable, scheme: Scheme, instruction_sets: tuple[str, ...] | None = None
 ) -> Sequence[GgufSizes]:

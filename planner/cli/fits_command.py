@@ -1,0 +1,103 @@
+"""`quantplan fits`: what fits on this hardware, and what hardware this model fits on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from planner.errors import BadInput
+from rules.vocabulary import EngineId, FormatId
+
+if TYPE_CHECKING:
+    from planner.fits.on_hardware import Answer
+    from planner.fits.question import Question
+
+HOW = "quantplan fits --on 1xA100-80GB, quantplan fits llama-3.1-70b, or both a model and --on"
+
+
+@click.command(name="fits", short_help="Show what fits on given hardware, or what hardware a model fits on.")
+@click.argument("model", required=False)
+@click.option("--on", "hardware", help="1xA100-80GB, 2xL40S, cpu:64GB, here, or a YAML file.")
+@click.option("--users", type=int, help="Requests in flight at once that it must hold (8).")
+@click.option("--context-tokens", type=int, help="Tokens of such a request (8192, or the model's own maximum).")
+@click.option("--min-context", type=int, help="The longest single request must reach this many tokens.")
+@click.option("--task", help="Models made for this: chat, code, embedding, vision.")
+@click.option("--family", help="Models of this family: a model_type (qwen3_moe), or how names begin (qwen3).")
+@click.option("--engine", type=click.Choice(get_args(EngineId)), help="This engine only.")
+@click.option("--format", "format_", type=click.Choice(get_args(FormatId)), help="This weight format only.")
+@click.option("--limit", type=int, help="Show this many rows at most.")
+@click.option("--all", "everything", is_flag=True, help="Every combination, also those that do not fit.")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the rows here as CSV.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a heat map here, as SVG.")
+@click.option("--colour-by", type=click.Choice(["users", "context"]), default="users", help="What the heat map shows.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+def command(
+    model: str | None,
+    hardware: str | None,
+    everything: bool,
+    csv_path: Path | None,
+    plot: Path | None,
+    colour_by: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Show what fits on --on HARDWARE, or what hardware MODEL fits on, or with both, how MODEL fits there.
+
+    For each model the best is shown: the format that loses least and still holds the users with their context.
+    """
+    answer = _ask(model, hardware, _question(options), everything, plot, colour_by)
+    if csv_path:
+        from planner.fits.writing import as_csv, write_aside
+
+        write_aside(csv_path, as_csv(answer.fits))
+    if as_json:
+        from planner.fits.writing import as_json as plain
+
+        click.echo(json.dumps(plain(answer), indent=2))
+        return
+    from planner.cli.fits_view import print_answer
+    from planner.cli.terminal import console
+
+    print_answer(answer, console(), by_accelerator=hardware is None)
+    for path in filter(None, (csv_path, plot)):
+        click.echo(f"Written to {path}")
+
+
+def _question(options: dict[str, Any]) -> Question:
+    from planner.fits.question import Question
+
+    given = {name.removesuffix("_"): value for name, value in options.items() if value is not None}
+    return Question(**given).checked()
+
+
+def _ask(
+    model: str | None, hardware: str | None, question: Question, everything: bool, plot: Path | None, colour_by: str
+) -> Answer:
+    """Sweep in the direction that was asked for, and draw the picture where one is wanted."""
+    from planner.models.resolving import resolve_model
+
+    if model is None and hardware is None:
+        raise BadInput("neither a model nor hardware is named", fix=HOW)
+    models = (resolve_model(model),) if model else _catalogue()
+    if hardware is None:
+        from planner.fits.over_accelerators import everywhere
+
+        return everywhere(models[0], question, everything=everything, plot=plot, colour_by=colour_by)
+    from planner.fits.on_hardware import answer, outcome_on
+    from planner.hardware.resolving import resolve_hardware
+
+    outcome = outcome_on(resolve_hardware(hardware), models, question)
+    if plot:
+        from planner.fits.heat_map import model_map
+
+        model_map(outcome, colour_by).write(plot)
+    return answer(outcome, everything=everything or model is not None)
+
+
+def _catalogue() -> tuple[Any, ...]:
+    from planner.models.catalogue import entries, model_of
+
+    return tuple(model_of(entry) for entry in entries())
