@@ -19,6 +19,8 @@ from memory_refit import constants_without
 from planner.memory.batch import StartPrediction, predict_start
 from planner.memory.cases import Case, case_from_row
 from planner.memory.constants import version_number
+from planner.memory.sizing import ACCOUNTANTS
+from planner.memory.starts import situation_of, with_positions
 from planner.models.compact import shapes_from_jsonl
 from planner.models.shape import Shape
 from planner.units import GIB
@@ -125,8 +127,7 @@ FIGURES = [
 ]  # fmt: skip
 
 
-def read_starts(truth: Path) -> list[Start]:
-    shapes, _ = shapes_from_jsonl(truth / "model_configs.jsonl")
+def read_starts(truth: Path, shapes: dict[str, Shape]) -> list[Start]:
     with (truth / "memory.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     blind: dict[str, StartPrediction] = {}
@@ -147,15 +148,20 @@ def summary(errors: list[float]) -> str:
     return f"mean {mean(sizes):6.2f}  median {median(sizes):5.2f} %"
 
 
-def bytes_per_token(starts: Sequence[Start]) -> tuple[int, int]:
-    """(rows where pool over tokens is the predicted figure to the pool's printed digits, rows that state both)."""
+def tokens_of_pool(starts: Sequence[Start], shapes: dict[str, Shape]) -> tuple[int, int]:
+    """(starts whose printed pool holds the printed tokens, to the digits of the pool; starts that state both)."""
     exact = total = 0
     for start in starts:
-        pool, tokens, predicted = start.measured("kv_GiB"), start.measured("kv_tokens"), start.predicted
-        if pool and tokens and predicted.kv_bytes_per_token and start.has_architecture:
-            digits = len(start.row["kv_GiB"].partition(".")[2])
-            total += 1
-            exact += abs(predicted.kv_bytes_per_token * tokens / GIB - pool) <= 0.6 * 10**-digits + pool * 1e-4
+        pool, tokens = start.measured("kv_GiB"), start.measured("kv_tokens")
+        if not pool or not tokens or not start.has_architecture or start.predicted.weights_gib is None:
+            continue
+        situation = situation_of(start.case, with_positions(shapes[start.case.config_id], start.case))
+        assert situation is not None
+        layout = ACCOUNTANTS[str(start.case.engine)](situation).layout
+        step = 0.6 * 10 ** -len(start.row["kv_GiB"].partition(".")[2]) * GIB
+        low, high = (layout.tokens(pool * GIB + rounding, situation.context_tokens) for rounding in (-step, step))
+        total += 1
+        exact += low * 0.9995 <= tokens <= high * 1.0005
     return exact, total
 
 
@@ -165,17 +171,17 @@ def failed_starts(starts: Sequence[Start]) -> tuple[int, int]:
     return sum(s.predicted.fits is False for s in failed), len(failed)
 
 
-def report(starts: Sequence[Start], title: str) -> None:
+def report(starts: Sequence[Start], shapes: dict[str, Shape], title: str) -> None:
     print(f"\n{title} ({len(starts)} starts)")
     print(f"{'what':52}{'rows':>5}  {'error':31}{'floor':26}{'leave one family out'}")
     for figure in FIGURES:
         errors, blind = figure.errors(starts), figure.errors(starts, blind=True)
         print(f"{figure.what:52}{len(errors):5}  {summary(errors):31}{figure.floor:26}{summary(blind)}")
-    exact, stated = bytes_per_token(starts)
+    exact, stated = tokens_of_pool(starts, shapes)
     refused, failed = failed_starts(starts)
     known = [s for s in starts if s.has_architecture]
     abstained = sum(s.predicted.abstained is not None for s in known)
-    print(f"{'KV bytes per token, exact to rounding':52}{stated:5}  {exact / stated:.0%}{'':27}95 %")
+    print(f"{'tokens in the printed pool, exact to rounding':52}{stated:5}  {exact / stated:.0%}{'':27}95 %")
     print(f"{'starts that failed for memory':52}{failed:5}  {refused} refused{'':22}all")
     print(f"{'abstained, of rows with a known architecture':52}{len(known):5}  {abstained / len(known):.1%}{'':26}10 %")
 
@@ -195,12 +201,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.truth is None or not (arguments.truth / "memory.csv").exists():
         sys.exit(EXPLAIN)
-    starts = read_starts(arguments.truth)
-    report([s for s in starts if s.is_described], "Starts that their columns describe")
-    report(
-        starts,
-        "All starts, those included whose note says otherwise (offloading, expert parallelism, drafts, LoRA ...)",
-    )
+    shapes, _ = shapes_from_jsonl(arguments.truth / "model_configs.jsonl")
+    starts = read_starts(arguments.truth, shapes)
+    report([s for s in starts if s.is_described], shapes, "Starts that their columns describe")
+    everything = "All starts, also those whose note says otherwise (offloading, expert parallelism, drafts, LoRA ...)"
+    report(starts, shapes, everything)
     if arguments.worst:
         worst(starts, arguments.worst)
 

@@ -119,7 +119,7 @@ def answer(case: Case, situation: Situation, memory: Memory) -> StartPrediction:
     if case.engine == "llama.cpp":
         states_gib = situation.kv.state_bytes / GIB
         return replace(known, kv_gib=memory.gib("KV cache") - states_gib, kv_tokens=situation.context_tokens)
-    if case.engine is None or not situation.physical_gib:
+    if case.engine is None or not is_pool_determined(case, situation):
         return known
     pool_gib = memory.free_gib + memory.gib("KV cache")
     margin = pool_error_gib(case)
@@ -134,6 +134,18 @@ def answer(case: Case, situation: Situation, memory: Memory) -> StartPrediction:
     )
 
 
+def is_pool_determined(case: Case, situation: Situation) -> bool:
+    """False where the row does not say how much memory the engine may take, or its profiling run is not modelled.
+
+    Memory shared with the host is rarely claimed at the default share, and cross-attention towers are profiled with
+    inputs of their own.
+    """
+    shares_memory = situation.accelerator is not None and situation.accelerator.unified_memory
+    if not situation.physical_gib or (shares_memory and case.utilisation is None):
+        return False
+    return not any(layers.kind == "cross" for layers in situation.shape.attention)
+
+
 def pool_error_gib(case: Case) -> float:
     """Half of the 90 % interval: small where the row states memory, utilisation and version, else large."""
     errors: Mapping[str, float] = engine_constants(case.engine or "")["pool_error_gib"]
@@ -143,7 +155,7 @@ def pool_error_gib(case: Case) -> float:
 
 def printed_activation_gib(case: Case, situation: Situation, memory: Memory) -> float | None:
     """The activation peak as vLLM prints it: of the first stage, and with the graphs it counts into the budget."""
-    if case.engine != "vllm":
+    if case.engine != "vllm" or any(layers.kind == "cross" for layers in situation.shape.attention):
         return None
     if situation.pipeline_parallel == 1:
         return memory.gib("activation peak") + memory.gib("CUDA graphs")

@@ -30,6 +30,7 @@ class Case:
     model_name: str
     quantization: str
     gpu_class: str
+    gpu_model: str
     sticker_gb: float | None
     physical_gib: float | None
     tensor_parallel: int
@@ -73,6 +74,7 @@ def case_from_row(row: Mapping[str, str]) -> Case:
         model_name=text.get("model_id", "") or text["config_id"],
         quantization=text.get("quantization", ""),
         gpu_class=text.get("gpu_class", ""),
+        gpu_model=text.get("gpu_model", ""),
         sticker_gb=sticker_gb(text.get("gpu_model", "")),
         physical_gib=_decimal(text, "gpu_total_GiB"),
         tensor_parallel=_integer(text, "tensor_parallel_size") or 1,

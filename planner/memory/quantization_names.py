@@ -29,7 +29,8 @@ def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False) ->
     text = f"{stated} {name}"
     entry = next((e for e in entries if _names(e, text) and _applies(e, name, is_moe)), None)
     if entry is None:
-        return None if stated else scheme("bf16")
+        is_unsaid = any(word in name for word in content["unsaid"])
+        return None if stated or is_unsaid else scheme("bf16")
     return _changed(entry)
 
 

@@ -31,7 +31,7 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
     if case.engine in PYTORCH_ENGINES:
         weights += loading_extra(shape, scheme, None, case.tensor_parallel, case.engine)
     kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel, case.engine)
-    accelerator = find_accelerator(case.gpu_class) if case.gpu_class else None
+    accelerator = find_accelerator(case.gpu_class) or find_accelerator(case.gpu_model)
     return Situation(
         shape=shape,
         scheme=scheme,
