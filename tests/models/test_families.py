@@ -9,7 +9,8 @@ import pytest
 from model_files import LLAMA
 
 from planner.models.catalogue import entries, find
-from planner.models.families import FAMILIES, shape_from_config
+from planner.models.config import Config
+from planner.models.families import FAMILIES, family_named, shape_from_config
 from planner.models.shape import AttentionLayers, Shape
 
 REFERENCE = json.loads((Path(__file__).parent / "reference_counts.json").read_text(encoding="utf-8"))
@@ -41,6 +42,11 @@ def test_every_family_is_measured_against_a_reference_or_a_model_card() -> None:
     weighed = {str(entry.config["model_type"]) for entry in entries() if entry.params_b_published}
 
     assert set(FAMILIES) - measured - weighed == set()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_line_of_the_registry_leads_to_a_function(name: str) -> None:
+    assert callable(family_named(Config({"model_type": name}, "config.json")))
 
 
 def kv_elements_per_token(layers: tuple[AttentionLayers, ...]) -> int:

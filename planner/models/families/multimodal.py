@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from planner.models.config import Config
+from planner.models.families import Family, family_named
 from planner.models.families.dense import qwen2, qwen3
 from planner.models.families.gemma import gemma3, gemma4
 from planner.models.families.hybrid import qwen3_5, qwen3_next
@@ -26,8 +27,6 @@ from planner.models.families.vision import (
 )
 from planner.models.layers import Matrices, decoder, expert_mlps, gated_mlp, grouped_attention, norm, read_core, vector
 from planner.models.shape import AttentionLayers, Shape
-
-Family = Callable[[Config], Shape]
 
 # A nested section holds only what differs from its class (configuration_llama.py, configuration_mistral.py, 5.17.0).
 SEVEN_B = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32_000}
@@ -100,8 +99,6 @@ def gemma4_seeing(config: Config) -> Shape:
 
 def named_text(config: Config) -> Shape:
     """The decoder of the family that the text section names itself; what the section leaves out is the family's."""
-    from planner.models.families import family_named
-
     section = text_section(config, inherited=("tie_word_embeddings",))
     if section is config:
         config.missing("text_config")
