@@ -49,8 +49,8 @@ def catalogue_names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Model | None:
-    """The model called `name` (any case): by its own name, an alias, its hub id or a published checkpoint's id."""
-    found = _index().get(name.strip().lower())
+    """The model called `name` (in any case, with spaces or hyphens): by its own name, an alias, its hub id or a published checkpoint's id."""
+    found = _index().get("-".join(name.lower().split()))
     return _model(*found) if found else None
 
 

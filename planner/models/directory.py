@@ -70,7 +70,7 @@ def _checkpoint(directory: Path, quantization: Quantization | None) -> Checkpoin
         return None
     tensors = read_tensors(files)
     return Checkpoint(
-        path=str(directory),
+        path=str(directory.resolve()),
         stored_format=stored_format(None, quantization, tensors),
         total_bytes=sum(path.stat().st_size for path in files),
         tensors=tensors,

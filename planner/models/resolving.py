@@ -10,6 +10,7 @@ from planner.models.catalogue import catalogue_names, find
 from planner.models.model import Model
 from planner.models.sizes import is_size, model_of_size
 
+LONGEST_SHOWN = 200
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 ALTERNATIVES = (
     "name a model of the catalogue, a hub id (org/name), a directory with a config.json, a .gguf file, "
@@ -23,12 +24,12 @@ def resolve_model(text: str, *, allow_hub: bool = True) -> Model:
     Asked in order: an existing directory (Hugging Face layout), an existing .gguf file, a catalogue name or alias,
     a bare size (`70B`), a hub id (`org/name`; only with `allow_hub`). Raises BadInput with the nearest names.
     """
-    path = Path(text).expanduser()
-    if text and path.is_dir():
+    path = _existing(text)
+    if path and path.is_dir():
         from planner.models.directory import model_from_directory
 
         return model_from_directory(path)
-    if path.suffix.lower() == ".gguf" and path.is_file():
+    if path and path.suffix.lower() == ".gguf":
         from planner.models.gguf import model_from_gguf
 
         return model_from_gguf(path)
@@ -44,7 +45,17 @@ def resolve_model(text: str, *, allow_hub: bool = True) -> Model:
     raise _unknown(text)
 
 
+def _existing(text: str) -> Path | None:
+    """The file or directory called `text`; None where there is none, or where it can be no path at all."""
+    try:
+        path = Path(text).expanduser()
+        return path if text and path.exists() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
 def _unknown(text: str) -> BadInput:
-    looks_like_path = text.startswith((".", "/", "~")) or text.endswith(".gguf")
-    what = f"no directory or .gguf file at {text}" if looks_like_path else f"no model is called {text!r}"
-    return BadInput(what, nearest=[] if looks_like_path else nearest(text, catalogue_names()), fix=ALTERNATIVES)
+    short = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    if text.startswith((".", "/", "~")) or text.endswith(".gguf"):
+        return BadInput(f"no directory or .gguf file at {short}", fix=ALTERNATIVES)
+    return BadInput(f"no model is called {short!r}", nearest=nearest(short, catalogue_names()), fix=ALTERNATIVES)

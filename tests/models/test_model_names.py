@@ -20,7 +20,14 @@ INSTEAD = (
 
 @pytest.mark.parametrize(
     "spelling",
-    ["llama-3.1-70b", "LLAMA-3.1-70B", "meta-llama/Llama-3.1-70B-Instruct", "llama-3.1-70b-instruct", "llama3.1-70b"],
+    [
+        "llama-3.1-70b",
+        "LLAMA-3.1-70B",
+        "meta-llama/Llama-3.1-70B-Instruct",
+        "llama-3.1-70b-instruct",
+        "llama3.1-70b",
+        " Llama 3.1 70B ",
+    ],
 )
 def test_a_catalogue_model_has_many_spellings(spelling: str) -> None:
     model = resolve_model(spelling)
@@ -73,6 +80,9 @@ def test_a_gguf_file_is_read_by_its_header(tmp_path: Path) -> None:
         ("./nowhere", f"no directory or .gguf file at ./nowhere\n{INSTEAD}"),
         ("weights.gguf", f"no directory or .gguf file at weights.gguf\n{INSTEAD}"),
         ("", f"no model is called ''\n{INSTEAD}"),
+        ("#" * 5000, f"no model is called '{'#' * 200}...'\n{INSTEAD}"),
+        ("~nobody-here/model", f"no directory or .gguf file at ~nobody-here/model\n{INSTEAD}"),
+        ("a\0b", f"no model is called 'a\\x00b'\n{INSTEAD}"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(text: str, message: str) -> None:
