@@ -49,7 +49,10 @@ def catalogue_names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Model | None:
-    """The model called `name` (in any case, with spaces or hyphens): by its own name, an alias, its hub id or a published checkpoint's id."""
+    """The model called `name`: its own name, an alias, its hub id or a published checkpoint's id.
+
+    Case does not matter, and spaces read as hyphens.
+    """
     found = _index().get("-".join(name.lower().split()))
     return _model(*found) if found else None
 
