@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from executor.artifacts import no_space_left
 from executor.explaining import EXPLANATIONS
 from executor.processes import RESUME, Processes
+from executor.sharing import share, take_shared
 from executor.step import Result, StepContext
 from executor.toolchains import Toolchains
 from planner.errors import ExecutionFailed, QuantplanError
@@ -29,7 +30,7 @@ def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Pr
     run.journal.begin_step(run.run_id, stage.name, number, log_path)
     run.tell(stage, "running", EXPLANATIONS[stage.kind], None)
     try:
-        result = run.steps[stage.kind].run(_context(run, stage, results, log_path, processes))
+        result = _result(run, stage, _context(run, stage, results, log_path, processes))
         run.journal.end_step(run.run_id, stage.name, number, result)
     except KeyboardInterrupt:
         run.journal.fail_step(run.run_id, stage.name, number, "interrupted", "stopped from outside")
@@ -40,6 +41,19 @@ def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Pr
         run.journal.fail_step(run.run_id, stage.name, number, "failed", str(failure))
         raise failure from error
     run.tell(stage, "done", "", 1.0)
+    return result
+
+
+def _result(run: Run, stage: Stage, context: StepContext) -> Result:
+    """The step's result: taken over from an earlier run where one made the same, else made now (and shared)."""
+    spec, store = run.steps[stage.kind], run.workspace.shared
+    if not spec.shared:
+        return spec.run(context)
+    if (result := take_shared(context, store)) is not None:
+        run.tell(stage, "running", "taken over from an earlier run: same original, same parameters, same tools")
+        return result
+    result = spec.run(context)
+    share(context, result, store)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 from executor.journal import Journal, JournalledRun
@@ -11,10 +12,11 @@ from executor.run import Run, apply_plan
 from executor.steps import STEPS
 from executor.steps.spec import StepSpec
 from executor.workspace import Workspace, home_directory, journal_path
+from planner.errors import ExecutorMissing
 from planner.plan import Plan, StageKind
-from planner.ports import Event, RunRecord, StepRecord
+from planner.ports import GET_EXECUTOR, Event, RunRecord, StepRecord
 
-DEMO_MODEL = Path(__file__).with_name("demo") / "model"
+DEMO_MODEL = Path(__file__).with_name("demo") / "pydocs-3m"
 RUN_ID_LENGTH = 12
 
 
@@ -28,8 +30,11 @@ class LocalExecutor:
     def apply(self, plan: Plan, *, on_event: Callable[[Event], None]) -> RunRecord:
         """Run every stage of the plan; an interrupted or failed run of it goes on, a finished one is verified.
 
-        ExecutionFailed names the step; BadInput when the journal is of another version.
+        ExecutionFailed names the step; BadInput when the journal is of another version; ExecutorMissing before anything
+        is begun when the executor's own requirements are not installed.
         """
+        if find_spec("httpx") is None:
+            raise ExecutorMissing("the executor's requirements are not installed (httpx)", fix=GET_EXECUTOR)
         with closing(self._journal()) as journal:
             workspace = Workspace.of(self._home, run_id_of(plan))
             apply_plan(Run(plan, workspace, journal, self._steps, on_event))

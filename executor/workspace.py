@@ -41,6 +41,11 @@ class Workspace:
         return self.directory / ".lock"
 
     @property
+    def shared(self) -> Path:
+        """Where finished files are kept for other runs, each under what it was made from."""
+        return self.directory.parent.parent / "artifacts"
+
+    @property
     def in_use(self) -> bool:
         """Whether a process is applying this run's plan now."""
         return is_locked(self._lock_path)

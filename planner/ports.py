@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol
 from planner.errors import ExecutorMissing
 from planner.plan import Plan
 
+GET_EXECUTOR = "pip install 'quantplan[executor]'"
+
 RunState = Literal["running", "interrupted", "failed", "done"]
 StepState = Literal["pending", "running", "done", "failed", "skipped"]
 
@@ -87,4 +89,4 @@ def find_executor(name: str = "local") -> Executor:
     for entry in entry_points(group="planner.executors", name=name):
         executor: Executor = entry.load()()
         return executor
-    raise ExecutorMissing(f"no executor named {name!r} is installed", fix="pip install 'quantplan[executor]'")
+    raise ExecutorMissing(f"no executor named {name!r} is installed", fix=GET_EXECUTOR)

@@ -21,8 +21,8 @@ __all__ = ["STEPS", "StepSpec", "require_supported"]
 STEPS: dict[StageKind, StepSpec] = {
     "fetch": StepSpec(fetch),
     "keep-original": StepSpec(keep_original),
-    "convert": StepSpec(convert),
-    "quantize": StepSpec(quantize),
+    "convert": StepSpec(convert, shared=True),
+    "quantize": StepSpec(quantize, shared=True),
     "check-artifact": StepSpec(check_artifact),
     "evaluate": StepSpec(evaluate),
     "launch": StepSpec(launch, ephemeral=True),

@@ -24,6 +24,19 @@ def figure(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+NAMES = {
+    "weights_gib": "weights in memory",
+    "kv_cache_gib": "KV cache",
+    "compute_buffer_gib": "compute buffers",
+    "artifact_bytes": "tensors of the file",
+    "ttft_ms": "time to first token",
+    "tpot_ms": "time per output token",
+    "output_tokens_per_s": "output, all requests",
+    "perplexity_increase_percent": "perplexity increase",
+    "usd_per_1m_output_tokens": "1M output tokens",
+}
+
+
 def memory(gib: float | None) -> str:
     """GiB, or MiB where that reads better."""
     if gib is None:
@@ -36,6 +49,17 @@ def usd(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return f"${value:,.0f}" if value >= 1000 else f"${value:,.2f}" if value >= 1 else f"${value:.3g}"
+
+
+def with_unit(value: float | None, unit: str) -> str:
+    """A figure with its unit, in the form that reads best: MiB for small memory, $ for USD, whole bytes."""
+    if value is None:
+        return UNKNOWN
+    if unit == "GiB":
+        return memory(value)
+    if unit == "USD":
+        return usd(value)
+    return f"{value:,.0f} bytes" if unit == "bytes" else f"{figure(value)} {unit}"
 
 
 def interval(prediction: Ranged) -> str:

@@ -11,18 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.cli.bars import memory_bar
-from planner.cli.figures import figure, interval, usd
+from planner.cli.figures import NAMES, figure, interval, usd
 from planner.cli.figures import memory as memory_text
 from planner.cli.why_view import why
 from planner.plan import Candidate, Plan
 from planner.units import GB, GIB
 
 SHOWN_ALTERNATIVES = 7
-SPEEDS = {
-    "ttft_ms": "time to first token",
-    "tpot_ms": "time per output token",
-    "output_tokens_per_s": "output, all requests",
-}
+SPEEDS = ("ttft_ms", "tpot_ms", "output_tokens_per_s")
 VERDICT_STYLE = {"feasible": "green", "chosen": "bold green", "avoided": "yellow"}
 
 
@@ -91,7 +87,7 @@ def _memory(candidate: Candidate) -> Group:
 
 
 def _speed(candidate: Candidate) -> RenderableType:
-    predictions = {label: candidate.predicted(name) for name, label in SPEEDS.items()}
+    predictions = {NAMES[name]: candidate.predicted(name) for name in SPEEDS}
     reasons = {p.abstained for p in predictions.values()}
     if None not in reasons and len(reasons) == 1:
         return Text(f"unknown: {reasons.pop()}")

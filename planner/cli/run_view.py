@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from planner.cli.figures import UNKNOWN, figure, interval
+from planner.cli.figures import NAMES, UNKNOWN, with_unit
 from planner.ports import FindingRecord, RunRecord, StepRecord
 
 STATE_STYLE = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pending": "dim"}
@@ -67,11 +67,13 @@ def print_findings(findings: Sequence[FindingRecord], console: Console) -> None:
     table.add_column("measured", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for f in findings:
-        row = (Text(f.name), _value(f.predicted, f.unit), Text(interval(f).strip("()")), _value(f.measured, f.unit))
+        low, high = with_unit(f.low, f.unit), with_unit(f.high, f.unit)
+        band = f"{low} to {high}" if f.low is not None and f.high is not None else ""
+        row = (NAMES.get(f.name, f.name), with_unit(f.predicted, f.unit), band, with_unit(f.measured, f.unit))
         table.add_row(*row, VERDICTS[f.inside])
     console.print(table)
     for note in dict.fromkeys(f.note for f in findings if f.note):
-        about = ", ".join(f.name for f in findings if f.note == note)
+        about = ", ".join(NAMES.get(f.name, f.name) for f in findings if f.note == note)
         console.print(Text(f"- {about}: {note}", style="dim"))
     console.print(Text(_tally(findings).plain, style="bold"))
 
@@ -94,10 +96,6 @@ def _steps(steps: Sequence[StepRecord]) -> Table:
 def _planned(run: RunRecord) -> Text:
     chosen = run.plan.chosen
     return Text(f"{run.plan.model.name} on {run.plan.hardware.label}: {chosen.format} on {chosen.engine}")
-
-
-def _value(value: float | None, unit: str) -> str:
-    return f"{value:,.0f}" if value is not None and unit == "bytes" else figure(value)
 
 
 def _tally(findings: Sequence[FindingRecord]) -> Text:

@@ -39,10 +39,13 @@ def _sglang(choice: Choice, tensor_parallel: int, workload: Workload, hardware: 
 
 
 def _llama_cpp(choice: Choice, tensor_parallel: int, workload: Workload, hardware: Hardware) -> list[str]:
-    """One slot a request in flight; the context is shared by the slots, so it is multiplied by their number."""
+    """One slot a request in flight; the context is shared by the slots, so it is multiplied by their number.
+
+    Without `--cache-ram 0` llama-server keeps idle prompts in up to 8 GiB that no memory plan sees (llama.cpp #16391).
+    """
     arguments = ["--ctx-size", str(workload.served_context_tokens * workload.concurrency)]
     arguments += ["--parallel", str(workload.concurrency)]
     if hardware.cpu and hardware.cpu.cores:
         arguments += ["--threads", str(hardware.cpu.cores)]
     kv = KV_FLAGS["llama.cpp"][choice.kv_cache]
-    return [*arguments, "--cache-type-k", kv, "--cache-type-v", kv]
+    return [*arguments, "--cache-type-k", kv, "--cache-type-v", kv, "--cache-ram", "0"]

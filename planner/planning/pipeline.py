@@ -59,7 +59,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         stages=stages_for(model, chosen, request.workload),
         ladder=tuple(ladder(chooser, choice)),
         warnings=warnings_for(deliberation, model, hardware),
-        notes=(*notes_for(deliberation), *disagreement(chosen, tree_choice, alternatives, request.objective)),
+        notes=(*notes_for(deliberation, hardware), *disagreement(chosen, tree_choice, alternatives, request.objective)),
         alternatives=tuple(alternatives),
     ).sealed()
 

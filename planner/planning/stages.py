@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from planner.catalog import load_yaml
 from planner.memory.gguf_mix import gguf_tensors
 from planner.models.model import Model
@@ -58,6 +60,16 @@ def _making_gguf(model: Model, candidate: Candidate) -> tuple[Stage, ...]:
     )
 
 
+def _requests(candidate: Candidate, workload: Workload) -> int:
+    """As many requests as fill the wished time at the predicted speed, within bounds for each slot."""
+    load = load_yaml("checks.yaml")["load_test"]
+    bounds = load["requests_per_slot"]
+    rate = candidate.predicted("output_tokens_per_s").value or 0.0
+    wished = ceil(load["seconds"] * rate / workload.output_tokens)
+    least, most = (int(bounds[end]) * workload.concurrency for end in ("least", "most"))
+    return min(max(wished, least), most)
+
+
 def _serving(candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
     load = load_yaml("checks.yaml")["load_test"]
     return (
@@ -73,7 +85,7 @@ def _serving(candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
                 "concurrency": workload.concurrency,
                 "input_tokens": workload.input_tokens,
                 "output_tokens": workload.output_tokens,
-                "requests": workload.concurrency * load["requests_per_slot"],
+                "requests": _requests(candidate, workload),
                 "warmup_requests": load["warmup_requests"],
             },
         ),

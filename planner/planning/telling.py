@@ -13,12 +13,14 @@ from rules.vocabulary import Objective
 
 def warnings_for(deliberation: Deliberation, model: Model, hardware: Hardware) -> tuple[str, ...]:
     """What was assumed, what the hardware lacks, and the book's warnings, each with its source."""
-    return (*model.assumptions, *hardware.notes, *_said(deliberation, "warning"))
+    declared = () if hardware.detected else hardware.notes
+    return (*model.assumptions, *declared, *_said(deliberation, "warning"))
 
 
-def notes_for(deliberation: Deliberation) -> tuple[str, ...]:
-    """The book's further advice, and where a source it follows is contradicted or overtaken."""
-    return (*_said(deliberation, "note"), *deliberation.source_notes())
+def notes_for(deliberation: Deliberation, hardware: Hardware) -> tuple[str, ...]:
+    """What detection found, the book's further advice, and where a source it follows is contradicted or overtaken."""
+    detected = hardware.notes if hardware.detected else ()
+    return (*detected, *_said(deliberation, "note"), *deliberation.source_notes())
 
 
 def _said(deliberation: Deliberation, level: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pytest
 from executor.demo.corpus import Document, gather_corpus, normalise, split_paragraphs
 
 DEMO = Path(__file__).parents[2] / "executor" / "demo"
-MODEL, TEXT = DEMO / "model", DEMO / "text"
+MODEL, TEXT = DEMO / "pydocs-3m", DEMO / "text"
 
 
 def read_tensors() -> dict[str, dict[str, Any]]:

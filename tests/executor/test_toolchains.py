@@ -179,7 +179,7 @@ def test_only_the_useful_part_of_the_source_is_unpacked(tmp_path: Path) -> None:
         ("version: 0.3.0-dev (build 10621, commit c1d0e7a00)", True),
         ("version: 0.2.0-dev (build 1, commit 1234567)", True),
         ("version: 0.1.9 (build 9000, commit 1234567)", False),
-        ("version: 6500 (abcdef0)", True),
+        ("version: 6750 (abcdef0)", True),
         ("version: 6499 (abcdef0)", False),
         ("version: 0 (unknown)", False),
         ("", False),
@@ -235,8 +235,8 @@ def test_a_named_directory_that_is_too_old_is_an_error(tmp_path: Path, monkeypat
         own_programs(catalog().llama_cpp)
     assert str(caught.value) == (
         f"QUANTPLAN_LLAMA_CPP={own}: llama-server says 'version: 4000 (abcdef0)'; "
-        "needed: 0.2.0 (or build 6500) or newer\n"
-        "To fix: build llama.cpp 0.2.0 (or build 6500) or newer, or unset QUANTPLAN_LLAMA_CPP"
+        "needed: 0.2.0 (or build 6750) or newer\n"
+        "To fix: build llama.cpp 0.2.0 (or build 6750) or newer, or unset QUANTPLAN_LLAMA_CPP"
     )
 
 

@@ -52,7 +52,7 @@ def test_rules_schema_templates_and_demo_model_are_inside(installed: Path, tmp_p
         "from planner.templates import template_directory\n"
         "need = [Path(rules.__file__).parent / 'decisions/width.yaml', Path(rules.__file__).parent / 'sources.yaml',\n"
         "        Path(planner.__file__).parent / 'catalog/plan.schema.json', template_directory() / 'report.html.j2',\n"
-        "        Path(executor.__file__).parent / 'demo/model/model.safetensors']\n"
+        "        Path(executor.__file__).parent / 'demo/pydocs-3m/model.safetensors']\n"
         "missing = [str(p) for p in need if not p.is_file()]\n"
         "assert not missing, missing\n"
         f"assert {str(ROOT)!r} not in str(template_directory())\n"
