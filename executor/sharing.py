@@ -10,10 +10,12 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from executor.artifacts import PARTIAL, altered, remove_partials
+from executor.locking import lock
 from executor.step import Result, StepContext
 from executor.toolchains.catalog import catalog
 
@@ -24,33 +26,32 @@ HERE = "{workspace}"
 def take_shared(context: StepContext, store: Path) -> Result | None:
     """What an earlier run made from the same things, linked into this workspace; None when there is none that holds."""
     entry = store / key_of(context)
-    if not (entry / RECORD).is_file():
-        return None
-    if altered(_records(_read(entry, at=entry))):
-        shutil.rmtree(entry)
-        return None
-    result = _read(entry, at=context.workspace)
-    for record in _records(result):
-        target = Path(record["path"])
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        _link(entry / target.relative_to(context.workspace), target)
+    with _locked(store):
+        if not (entry / RECORD).is_file():
+            return None
+        if altered(_records(_read(entry, at=entry))):
+            shutil.rmtree(entry)
+            return None
+        result = _read(entry, at=context.workspace)
+        for record in _records(result):
+            target = Path(record["path"])
+            target.unlink(missing_ok=True)
+            _link(entry / target.relative_to(context.workspace), target)
     return result
 
 
 def share(context: StepContext, result: Result, store: Path) -> None:
     """Keep the files of a finished step for later runs."""
     entry = store / key_of(context)
-    store.mkdir(parents=True, exist_ok=True)
-    remove_partials(store)
     aside = store / f"{entry.name}{PARTIAL}{os.getpid()}"
-    for record in _records(result):
-        target = aside / Path(record["path"]).relative_to(context.workspace)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _link(Path(record["path"]), target)
-    (aside / RECORD).write_text(json.dumps(result).replace(str(context.workspace), HERE), encoding="utf-8")
-    shutil.rmtree(entry, ignore_errors=True)
-    aside.rename(entry)
+    with _locked(store):
+        remove_partials(store)
+        for record in _records(result):
+            _link(Path(record["path"]), aside / Path(record["path"]).relative_to(context.workspace))
+        as_text = json.dumps(result, ensure_ascii=False).replace(str(context.workspace), HERE)
+        (aside / RECORD).write_text(as_text, encoding="utf-8")
+        shutil.rmtree(entry, ignore_errors=True)
+        aside.rename(entry)
 
 
 def key_of(context: StepContext) -> str:
@@ -86,7 +87,12 @@ def _records(result: Result) -> list[dict[str, Any]]:
     return list(result.get("artifacts", ()))
 
 
+def _locked(store: Path) -> AbstractContextManager[None]:
+    return lock(store.with_suffix(".lock"), waiting=lambda holder: None)
+
+
 def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links
