@@ -1,31 +1,24 @@
-"""Families that mix attention with recurrent layers, and those that have no attention at all."""
+"""Mamba with a few attention layers: Jamba, Granite 4, Bamba, Nemotron-H and Falcon-H1."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from planner.models.config import LARGEST, Config
-from planner.models.families.dense import qk_norms
-from planner.models.families.latent import latent_attention, latent_projections
-from planner.models.families.sparse import read_experts, routed_layers
-from planner.models.families.windows import layer_kinds
+from planner.models.families.sparse import read_experts
+from planner.models.families.windows import attention_count
 from planner.models.layers import (
-    Core,
-    Matrices,
     decoder,
-    dense,
     expert_mlps,
     gated_mlp,
     grouped_attention,
-    linear,
     norm,
     plain_mlp,
     read_core,
 )
-from planner.models.recurrent import DeltaNet, convolution, read_delta_net, read_mamba1, read_mamba2
-from planner.models.shape import RecurrentLayers, Shape
+from planner.models.recurrent import read_mamba1, read_mamba2
+from planner.models.shape import Shape
 
-FULL = ("full_attention", "attention")
 NEMOTRON_LETTERS = {
     "mamba": "M",
     "linear_attention": "M",
@@ -34,79 +27,6 @@ NEMOTRON_LETTERS = {
     "mlp": "-",
     "moe": "E",
 }
-
-
-def attention_count(config: Config, layers: int) -> int:
-    """Layers with attention: listed one by one, or the last of every `full_attention_interval`."""
-    kinds = layer_kinds(config, layers)
-    if kinds:
-        return sum(kind in FULL for kind in kinds)
-    return layers // config.integer("full_attention_interval", default=4)
-
-
-def delta_net_layers(config: Config, core: Core) -> tuple[Matrices, RecurrentLayers, int]:
-    """The attention and delta-net halves shared by Qwen3-Next and Qwen3.5: tensors, state, attention layers."""
-    full = attention_count(config, core.layers)
-    delta_net = read_delta_net(config)
-    matrices = [
-        *grouped_attention(core, full, gated=config.flag("attn_output_gate", True)),
-        *qk_norms(core, full, "per_head_dim"),
-        *delta_net.matrices(core.hidden, core.layers - full),
-        *norm(core.hidden, 2 * core.layers + 1),
-    ]
-    return matrices, delta_net.layers(core.layers - full), full
-
-
-def qwen3_next(config: Config) -> Shape:
-    """Qwen3-Next and Qwen3.5/3.6 MoE: three delta-net layers, then gated attention; experts everywhere."""
-    config = config.with_defaults({"head_dim": 256, "intermediate_size": 0})
-    core = read_core(config)
-    mixers, state, full = delta_net_layers(config, core)
-    shared = config.integer("shared_expert_intermediate_size")
-    experts = read_experts(config, routed_layers(config, core.layers), shared=shared)
-    layers = [
-        *mixers,
-        *gated_mlp(core.hidden, core.intermediate, core.layers - experts.count),
-        *expert_mlps(core.hidden, experts),
-        *dense("router", "shared_expert_gate", 1, core.hidden, experts.count),
-    ]
-    attention = (core.full_attention(full),)
-    return decoder(config, core, layers, attention=attention, recurrent=(state,), experts=(experts,))
-
-
-def qwen3_5(config: Config) -> Shape:
-    """Qwen3.5 and 3.6, dense: the mixers of Qwen3-Next with an ordinary MLP."""
-    config = config.with_defaults({"head_dim": 256})
-    core = read_core(config)
-    mixers, state, full = delta_net_layers(config, core)
-    layers = [*mixers, *gated_mlp(core.hidden, core.intermediate, core.layers)]
-    return decoder(config, core, layers, attention=(core.full_attention(full),), recurrent=(state,))
-
-
-def kimi_linear(config: Config) -> Shape:
-    """Kimi Linear: three KDA layers, then MLA; the first layer dense, the rest routed."""
-    config = config.with_defaults({"head_dim": 1})
-    core = read_core(config)
-    linear_config = config.section("linear_attn_config")
-    own = linear_config.has("kda_layers")
-    kda = len(linear_config.integers("kda_layers")) if own else core.layers - attention_count(config, core.layers)
-    heads = linear_config.integer("num_heads") if own else config.integer("linear_num_heads")
-    width = linear_config.integer("head_dim") if own else config.integer("linear_head_dim")
-    kernel = linear_config.integer("short_conv_kernel_size", default=4)
-    delta = DeltaNet(heads, heads, width, width, kernel)
-    latent = latent_attention(config, core, core.layers - kda)
-    routed = core.layers - min(core.layers, config.integer("first_k_dense_replace", default=1, least=0))
-    shared = config.integer("moe_intermediate_size") * config.integer("num_shared_experts", default=1, least=0)
-    experts = read_experts(config, routed, shared=shared)
-    layers = [
-        *latent_projections(config, core, latent),
-        *delta.kda_matrices(core.hidden, kda),
-        *gated_mlp(core.hidden, core.intermediate, core.layers - routed),
-        *expert_mlps(core.hidden, experts),
-        *norm(core.hidden, 2 * core.layers + 1),
-    ]
-    state = delta.layers(kda, "kda")
-    return decoder(config, core, layers, attention=(latent,), recurrent=(state,), experts=(experts,))
 
 
 def jamba(config: Config) -> Shape:
@@ -222,49 +142,3 @@ def falcon_h1(config: Config) -> Shape:
     ]
     state = mamba.layers(core.layers)
     return decoder(config, core, layers, attention=(core.full_attention(),), recurrent=(state,))
-
-
-NO_HEADS = {"num_attention_heads": 1, "head_dim": 1, "intermediate_size": 0}
-
-
-def mamba(config: Config) -> Shape:
-    """Mamba and Falcon Mamba: no attention, so no KV cache."""
-    core = read_core(Config({**config.values, **NO_HEADS}, config.where), tied=True)
-    block = read_mamba1(config, core.hidden)
-    layers = [*block.matrices(core.hidden, core.layers), *norm(core.hidden, core.layers + 1)]
-    return decoder(config, core, layers, recurrent=(block.layers(core.layers),))
-
-
-def mamba2(config: Config) -> Shape:
-    """Mamba 2 and Codestral Mamba."""
-    core = read_core(Config({**config.values, **NO_HEADS}, config.where))
-    block = read_mamba2(config, core.hidden)
-    layers = [*block.matrices(core.hidden, core.layers), *norm(core.hidden, core.layers + 1)]
-    return decoder(config, core, layers, recurrent=(block.layers(core.layers),))
-
-
-def lfm2(config: Config) -> Shape:
-    """LFM2: short gated convolutions with a few attention layers."""
-    core = read_core(config, tied=True)
-    full = attention_count(config, core.layers)
-    kernel, convolved = config.integer("conv_L_cache", default=3), core.layers - full
-    width = _lfm2_width(config, core.intermediate)
-    layers = [
-        *grouped_attention(core, full),
-        *qk_norms(core, full, "per_head_dim"),
-        *linear("recurrent", "in_proj", 3 * core.hidden, core.hidden, convolved),
-        *convolution(core.hidden, kernel, convolved, bias=config.flag("conv_bias", False)),
-        *linear("recurrent", "out_proj", core.hidden, core.hidden, convolved),
-        *gated_mlp(core.hidden, width, core.layers),
-        *norm(core.hidden, 2 * core.layers + 1),
-    ]
-    state = RecurrentLayers(convolved, "short_conv", 0, core.hidden * (kernel - 1))
-    return decoder(config, core, layers, attention=(core.full_attention(full),), recurrent=(state,))
-
-
-def _lfm2_width(config: Config, intermediate: int) -> int:
-    """LFM2 states a width and uses two thirds of it, rounded up to a multiple."""
-    if not config.flag("block_auto_adjust_ff_dim", True):
-        return intermediate
-    multiple = config.integer("block_multiple_of", default=256)
-    return -(-(2 * intermediate // 3) // multiple) * multiple

@@ -7,24 +7,20 @@ from dataclasses import replace
 
 from planner.models.config import Config
 from planner.models.families import Family, family_named
+from planner.models.families.delta import qwen3_5, qwen3_next
 from planner.models.families.dense import qwen2, qwen3
 from planner.models.families.gemma import gemma3, gemma4
-from planner.models.families.hybrid import qwen3_5, qwen3_next
 from planner.models.families.latent import deepseek
-from planner.models.families.sparse import qwen3_moe, read_experts
-from planner.models.families.vision import (
+from planner.models.families.merging_towers import (
     gemma4_tower,
-    internvit_tower,
-    llama4_tower,
-    llava_tower,
-    mllama_tower,
     moonvit_tower,
-    pixtral_tower,
     qwen2_5_vl_tower,
     qwen2_vl_tower,
     qwen3_vl_tower,
     siglip_tower,
 )
+from planner.models.families.sparse import qwen3_moe, read_experts
+from planner.models.families.towers import internvit_tower, llama4_tower, llava_tower, mllama_tower, pixtral_tower
 from planner.models.layers import Matrices, decoder, expert_mlps, gated_mlp, grouped_attention, norm, read_core, vector
 from planner.models.shape import AttentionLayers, Shape
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from planner.models.config import Config
 from planner.models.families.dense import QkNorm, qk_norms
-from planner.models.families.windows import attention_layers, layer_kinds
+from planner.models.families.windows import attention_layers
 from planner.models.layers import (
     Core,
     Matrices,
@@ -15,13 +13,12 @@ from planner.models.layers import (
     expert_mlps,
     gated_mlp,
     grouped_attention,
-    linear,
     norm,
     read_core,
     routed_experts,
     vector,
 )
-from planner.models.shape import AttentionLayers, ExpertLayers, Shape
+from planner.models.shape import ExpertLayers, Shape
 
 
 def read_experts(config: Config, count: int, *, width: str = "moe_intermediate_size", shared: int = 0) -> ExpertLayers:
@@ -119,101 +116,8 @@ def gpt_oss(config: Config) -> Shape:
     return sparse_decoder(config, core, experts, mlps, qkv_bias=True, o_bias=True)
 
 
-def glm4_moe(config: Config) -> Shape:
-    """GLM-4.5 to 4.7: the first layers dense, the rest routed with a shared expert."""
-    core = read_core(config)
-    width = config.integer("moe_intermediate_size")
-    shared = width * config.integer("n_shared_experts", default=0, least=0)
-    routed = core.layers - min(core.layers, config.integer("first_k_dense_replace", default=0, least=0))
-    experts = read_experts(config, routed, shared=shared)
-    return sparse_decoder(
-        config,
-        core,
-        experts,
-        expert_mlps(core.hidden, experts),
-        qkv_bias=config.flag("attention_bias", False),
-        qk_norm="per_head_dim" if config.flag("use_qk_norm", False) else "none",
-    )
-
-
-def dots1(config: Config) -> Shape:
-    """dots.llm1 and EXAONE MoE: GLM-4.5's layout with norms on queries and keys."""
-    shared = config.values.get("num_shared_experts")
-    return glm4_moe(config.with_defaults({"use_qk_norm": True, "n_shared_experts": shared}))
-
-
-def hunyuan_moe(config: Config) -> Shape:
-    """Hunyuan A13B: every layer routed; sizes may be listed once a layer, all alike."""
-    keys = ("num_experts", "moe_topk", "moe_intermediate_size", "num_shared_expert")
-    listed = {key: config.integers(key)[:1] for key in keys if isinstance(config.values.get(key), list)}
-    config = Config({**config.values, **{key: first[0] for key, first in listed.items() if first}}, config.where)
-    core = read_core(config, tied=True)
-    width = config.integer("moe_intermediate_size", default=core.intermediate)
-    shared = width * config.integer("num_shared_expert", default=1, least=0)
-    named = {"num_experts_per_tok": config.integer("moe_topk"), "moe_intermediate_size": width}
-    experts = read_experts(config.with_defaults(named), core.layers, shared=shared)
-    qk_norm: QkNorm = "per_head_dim" if config.flag("use_qk_norm", True) else "none"
-    return sparse_decoder(config, core, experts, expert_mlps(core.hidden, experts), qk_norm=qk_norm)
-
-
-def mimo_v2_flash(config: Config) -> Shape:
-    """MiMo-V2-Flash: sliding layers with twice the key-value heads of the full ones, values narrower than keys."""
-    core = read_core(config)
-    experts = read_experts(config, core.layers - config.integer("first_k_dense_replace", default=1, least=0))
-    values = config.integer("v_head_dim", default=core.head_dim)
-    window = config.integer("sliding_window", "sliding_window_size", default=128)
-    kinds = layer_kinds(config, core.layers)
-    full = kinds.count("full_attention") if kinds else config.integers("hybrid_layer_pattern").count(0)
-    sliding_kv_heads = config.integer("swa_num_key_value_heads", default=2 * core.kv_heads)
-    whole = AttentionLayers(full, core.query_heads, core.kv_heads, core.head_dim, values)
-    sliding = replace(whole, count=core.layers - full, kv_heads=sliding_kv_heads, kind="sliding", window_tokens=window)
-    layers = [
-        *(matrix for part in (whole, sliding) for matrix in _unequal_attention(core, part)),
-        *vector("attention", "sinks", core.query_heads, sliding.count),
-        *gated_mlp(core.hidden, core.intermediate, core.layers - experts.count),
-        *expert_mlps(core.hidden, experts),
-        *norm(core.hidden, 2 * core.layers + 1),
-    ]
-    return decoder(config, core, layers, attention=(whole, sliding), experts=(experts,))
-
-
-def _unequal_attention(core: Core, part: AttentionLayers) -> Matrices:
-    """Grouped attention whose values are narrower than its keys."""
-    return [
-        *linear("attention", "q_proj", part.query_heads * part.head_dim, core.hidden, part.count),
-        *linear("attention", "k_proj", part.kv_heads * part.head_dim, core.hidden, part.count),
-        *linear("attention", "v_proj", part.kv_heads * part.value_head_dim, core.hidden, part.count),
-        *linear("attention", "o_proj", core.hidden, part.query_heads * part.value_head_dim, part.count),
-    ]
-
-
-def dbrx(config: Config) -> Shape:
-    """DBRX: its attention and experts in sections of their own, a key-value head for each six queries."""
-    attention, ffn = config.section("attn_config"), config.section("ffn_config")
-    flat = {
-        "num_key_value_heads": attention.integer("kv_n_heads"),
-        "num_experts": ffn.integer("moe_num_experts"),
-        "num_experts_per_tok": ffn.integer("moe_top_k"),
-        "moe_intermediate_size": ffn.integer("ffn_hidden_size"),
-    }
-    config = config.with_defaults(flat)
-    core = read_core(config)
-    experts = read_experts(config, core.layers)
-    return sparse_decoder(config, core, experts, expert_mlps(core.hidden, experts))
-
-
 def minimax_m2(config: Config) -> Shape:
     core = read_core(config)
     experts = read_experts(config, core.layers, width="intermediate_size")
     qk_norm: QkNorm = "per_layer" if config.flag("use_qk_norm", True) else "none"
     return sparse_decoder(config, core, experts, expert_mlps(core.hidden, experts), qk_norm=qk_norm)
-
-
-def ernie4_5_moe(config: Config) -> Shape:
-    """ERNIE 4.5: layers from `moe_layer_start_index` on are routed, with shared experts."""
-    core = read_core(config, tied=True)
-    first = config.integer("moe_layer_start_index", default=1, least=0)
-    shared = config.integer("moe_intermediate_size") * config.integer("moe_num_shared_experts", default=0, least=0)
-    experts = read_experts(config, max(0, core.layers - first), shared=shared)
-    balance = vector("router", "router_bias", experts.experts, experts.count)
-    return sparse_decoder(config, core, experts, [*expert_mlps(core.hidden, experts), *balance])

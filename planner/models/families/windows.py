@@ -30,6 +30,14 @@ def full_layers(config: Config, layers: int) -> int:
     return layers // every if isinstance(every, int) and every > 0 else 0
 
 
+def attention_count(config: Config, layers: int) -> int:
+    """Layers with attention in a hybrid: listed one by one, or the last of every `full_attention_interval`."""
+    kinds = layer_kinds(config, layers)
+    if kinds:
+        return sum(kind in ("full_attention", "attention") for kind in kinds)
+    return layers // config.integer("full_attention_interval", default=4)
+
+
 def layer_kinds(config: Config, layers: int, key: str = "layer_types") -> tuple[str, ...]:
     """The config's own list of layer kinds, one a layer; empty where it has none."""
     kinds = config.texts(key)
