@@ -14,6 +14,7 @@ from rules.vocabulary import EngineId, FormatId
 if TYPE_CHECKING:
     from planner.fits.on_hardware import Answer
     from planner.fits.question import Question
+    from planner.models.model import Model
 
 HOW = "quantplan fits --on 1xA100-80GB, quantplan fits llama-3.1-70b, or both a model and --on"
 
@@ -77,27 +78,38 @@ def _ask(
     model: str | None, hardware: str | None, question: Question, everything: bool, plot: Path | None, colour_by: str
 ) -> Answer:
     """Sweep in the direction that was asked for, and draw the picture where one is wanted."""
-    from planner.models.resolving import resolve_model
-
     if model is None and hardware is None:
         raise BadInput("neither a model nor hardware is named", fix=HOW)
-    models = (resolve_model(model),) if model else _catalogue()
+    models = _models(model)
     if hardware is None:
         from planner.fits.over_accelerators import everywhere
 
-        return everywhere(models[0], question, everything=everything, plot=plot, colour_by=colour_by)
-    from planner.fits.on_hardware import answer, outcome_on
+        swept = everywhere(models[0], question)
+        if plot:
+            from planner.fits.heat_map import accelerator_map
+
+            accelerator_map(swept, colour_by).write(plot)
+        return swept.answer(everything=everything)
+    from planner.fits.on_hardware import all_fits, best_fits, outcome_on
     from planner.hardware.resolving import resolve_hardware
 
-    outcome = outcome_on(resolve_hardware(hardware), models, question)
+    place = resolve_hardware(hardware)
+    if plot is None and model is None and not everything:
+        return best_fits(place, models, question)
+    outcome = outcome_on(place, models, question)
     if plot:
         from planner.fits.heat_map import model_map
 
         model_map(outcome, colour_by).write(plot)
-    return answer(outcome, everything=everything or model is not None)
+    return all_fits(outcome) if everything or model else best_fits(place, models, question)
 
 
-def _catalogue() -> tuple[Any, ...]:
+def _models(name: str | None) -> tuple[Model, ...]:
+    """The model of that name, or the whole catalogue."""
+    if name:
+        from planner.models.resolving import resolve_model
+
+        return (resolve_model(name),)
     from planner.models.catalogue import entries, model_of
 
     return tuple(model_of(entry) for entry in entries())

@@ -12,75 +12,83 @@ from planner.cli.figures import figure, usd
 from planner.fits.fit import Fit
 from planner.fits.on_hardware import Answer
 
-THOUSAND = 1024
+KI = 1024
+SHOWN = 40
+DEFAULT_KV = "16-bit"
 
 
 def print_answer(answer: Answer, console: Console, *, by_accelerator: bool = False) -> None:
-    """The table, and under it how many were looked at and do not fit."""
-    if answer.fits:
-        console.print(_table(answer.fits, by_accelerator))
-    console.print(Text(_summary(answer, by_accelerator), style="bold"))
+    """The table (its first rows, unless a limit was given), and under it what was looked at and does not fit."""
+    shown = answer.fits[: answer.question.limit or SHOWN]
+    if shown:
+        console.print(_table(shown, by_accelerator))
+    console.print(Text(_summary(answer, len(shown), by_accelerator), style="bold"))
     console.print(Text(_load(answer), style="dim"))
     for note in answer.notes:
         console.print(Text(f"- {note}", style="dim"))
 
 
 def _table(fits: Sequence[Fit], by_accelerator: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    if by_accelerator:
-        table.add_column("hardware", no_wrap=True)
-        table.add_column("$/hour", justify="right")
-    else:
-        table.add_column("model", no_wrap=True)
-        table.add_column("params", justify="right")
-    for heading in ("format", "engine", "KV", "TP"):
+    """Names and quality give way where the terminal is narrow; the figures never do."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    has_kinds = any(fit.kv_cache != DEFAULT_KV for fit in fits)
+    first = ("hardware", "USD\nper hour") if by_accelerator else ("model", "size")
+    table.add_column(first[0])
+    table.add_column(first[1], justify="right", no_wrap=True)
+    for heading in ("format", "engine", "TP", *(["KV"] if has_kinds else [])):
         table.add_column(heading, no_wrap=True)
-    for heading in ("weights\nGiB/GPU", "KV room\nGiB/GPU", "longest\ncontext", "users"):
-        table.add_column(heading, justify="right")
+    for heading in ("weights\nGiB", "KV room\nGiB", "longest\ncontext", "users"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("quality")
     for fit in fits:
-        table.add_row(*_cells(fit, by_accelerator), style=None if fit.fits and not fit.reason else "dim")
+        table.add_row(*_cells(fit, by_accelerator, has_kinds), style="" if fit.fits and not fit.reason else "dim")
     return table
 
 
-def _cells(fit: Fit, by_accelerator: bool) -> tuple[str | Text, ...]:
+def _cells(fit: Fit, by_accelerator: bool, has_kinds: bool) -> tuple[str | Text, ...]:
     first = (fit.hardware, usd(fit.usd_per_hour)) if by_accelerator else (fit.model, parameters(fit.params_b))
-    copies = f"{fit.tensor_parallel} x{fit.replicas}" if fit.replicas > 1 else str(fit.tensor_parallel)
     return (
-        *first,
+        _cut(first[0]),
+        first[1],
         fit.format,
         fit.engine,
-        fit.kv_cache,
-        copies,
+        f"{fit.tensor_parallel} x{fit.replicas}" if fit.replicas > 1 else str(fit.tensor_parallel),
+        *([fit.kv_cache] if has_kinds else []),
         f"{fit.weights_gib:.1f}",
         f"{fit.kv_room_gib:.1f}",
         context(fit.longest_context_tokens),
         figure(fit.users) if fit.users is None or fit.users < 100 else f"{int(fit.users):,}",
-        Text(fit.reason, style="yellow") if fit.reason else fit.quality,
+        _cut(fit.reason, "yellow") if fit.reason else _cut(fit.quality.partition(" (")[0]),
     )
 
 
+def _cut(text: str, style: str = "") -> Text:
+    """Text that is cut rather than wrapped."""
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
 def parameters(params_b: float) -> str:
-    """`70.6 B`, `135 M`."""
-    return f"{figure(params_b)} B" if params_b >= 1 else f"{params_b * 1000:.0f} M"
+    """`70.6B`, `135M`."""
+    return f"{figure(params_b)}B" if params_b >= 1 else f"{params_b * 1000:.0f}M"
 
 
 def context(tokens: int) -> str:
     """Tokens in Ki, as makers state them: `128k`."""
-    return f"{tokens / THOUSAND:.0f}k" if tokens >= 10 * THOUSAND else f"{tokens:,}"
+    return f"{tokens / KI:.0f}k" if tokens >= 10 * KI else f"{tokens:,}"
 
 
-def _summary(answer: Answer, by_accelerator: bool) -> str:
-    counts, shown = answer.counts, len(answer.fits)
+def _summary(answer: Answer, shown: int, by_accelerator: bool) -> str:
+    counts = answer.counts
     if by_accelerator:
-        return f"\n{counts.fitting} of {counts.models} accelerators hold it in at most the largest layout tried."
-    parts = [f"\n{counts.fitting} of {counts.models} models fit on {answer.hardware}"]
+        parts = [f"\n{answer.hardware} fits on {counts.fitting} of {counts.models} accelerators"]
+    else:
+        parts = [f"\n{counts.fitting} of {counts.models} models fit on {answer.hardware}"]
     if counts.too_large:
-        parts.append(f"{counts.too_large} do not")
+        parts.append(f"{counts.too_large} {'too small' if by_accelerator else 'too large'}")
     if counts.too_short:
-        parts.append(f"{counts.too_short} were made for shorter contexts")
-    if shown < counts.fitting:
-        parts.append(f"{shown} are shown")
+        parts.append(f"{counts.too_short} made for shorter contexts")
+    if shown < len(answer.fits):
+        parts.append(f"the first {shown} of {len(answer.fits):,} rows are shown (--limit, --csv and --json give more)")
     return "; ".join(parts) + f". {counts.candidates:,} combinations looked at."
 
 
@@ -89,4 +97,5 @@ def _load(answer: Answer) -> str:
     length = f"{question.context_tokens:,}" if question.context_tokens else "8,192 tokens (or the model's maximum)"
     tokens = f"{length} tokens" if question.context_tokens else length
     least = f", and one request of {question.min_context:,}" if question.min_context else ""
-    return f"Fits: {question.users} requests at once of {tokens}{least}. Users: how many such requests at once."
+    asked = f"Fits: {question.users} requests at once of {tokens}{least}"
+    return f"{asked}. Users: how many such at once.\nGiB are of one accelerator."

@@ -14,6 +14,7 @@ from planner.fits.question import Question
 from planner.fits.settings import is_server, kv_formats, quality_tiers
 from planner.fits.sweep import Columns, Fleet, Offer
 from planner.hardware.hardware import Hardware
+from planner.models.model import Model
 from planner.planning.facts import gather_facts
 from planner.quality import expected_quality
 from planner.request import Request
@@ -38,12 +39,11 @@ class Outcome:
     book: Book = field(default_factory=load_book)
 
     @cached_property
-    def vetoes(self) -> list[tuple[frozenset[str], frozenset[str]]]:
-        """For each model the formats and the kinds of KV cache that the rule book tells to avoid."""
-        return [self._vetoes_of(n) for n in range(len(self.fleet.models))]
+    def vetoes(self) -> list[dict[str, str]]:
+        """For each model the formats and kinds of KV cache that the book tells to avoid, each with the rule's id."""
+        return [self._vetoes_of(model) for model in self.fleet.models]
 
-    def _vetoes_of(self, number: int) -> tuple[frozenset[str], frozenset[str]]:
-        model = self.fleet.models[number]
+    def _vetoes_of(self, model: Model) -> dict[str, str]:
         request = Request(
             model=model.name,
             hardware=self.hardware.label,
@@ -51,17 +51,20 @@ class Outcome:
             engine=self.question.engine,
         )
         spoken = self.book.decide("vetoes", gather_facts(model, self.hardware, request)).spoke
-        formats = frozenset(name for said in spoken for name in said.outcome.avoid)
-        return formats - {self.question.format}, frozenset(name for said in spoken for name in said.outcome.avoid_kv)
+        found = {format: said.rule for said in spoken for format in said.outcome.avoid}
+        found.pop(self.question.format or "", None)
+        return found | {f"{kind} KV": said.rule for said in spoken for kind in said.outcome.avoid_kv}
 
     @cached_property
     def is_avoided(self) -> Flags:
         """Which candidates a rule of the book tells to avoid."""
-        table = np.array(
-            [[o.format in formats or o.kv_format in kinds for o in self.offered] for formats, kinds in self.vetoes]
-        )
-        avoided: Flags = table[self.columns.model, self.columns.offer]
+        table = [[bool(self._rule_against(n, offer)) for offer in self.offered] for n in range(len(self.fleet.models))]
+        avoided: Flags = np.array(table)[self.columns.model, self.columns.offer]
         return avoided
+
+    def _rule_against(self, model: int, offer: Offer) -> str:
+        vetoes = self.vetoes[model]
+        return vetoes.get(offer.format) or vetoes.get(f"{offer.kv_format} KV", "")
 
     @cached_property
     def holds(self) -> Flags:
@@ -143,7 +146,8 @@ class Outcome:
             return f"made for {model.shape.max_context_tokens:,} tokens"
         if longest < least:
             return f"holds {longest:,} tokens at most"
-        return "the rule book advises against it" if self.is_avoided[number] else ""
+        rule = self._rule_against(int(columns.model[number]), self.offered[columns.offer[number]])
+        return f"rule {rule}" if rule else ""
 
 
 def _preference(offer: Offer) -> tuple[bool, int, bool, int, int, int]:

@@ -6,7 +6,6 @@ only in the mixed file types (`BASE_TYPES`), depend on a tensor's position.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +26,8 @@ from planner.models.shape import Matrix, Shape
 from planner.schemes import Scheme
 
 DOWN_CATEGORY = "ffn_down"
+EMBEDDING = "token_embd"
+FIRST = (0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,11 @@ class GgufFile:
         """Each group with the types of its tensors, layer by layer; a single type where all have the same."""
         mix = mix_of(self.shape, ggml, self._values)
         for n, group in enumerate(self.groups):
-            positions = self.positions.get(n, [0]) if ggml in BASE_TYPES else [0]
-            yield group, [_type(group.first, mix, position) for position in positions]
+            if group.first.stays_f32 or mix.base == "BF16":
+                yield group, ["F32" if group.first.stays_f32 else "BF16"]
+            else:
+                positions = self.positions.get(n, FIRST) if ggml in BASE_TYPES else FIRST
+                yield group, [_type(group.first, mix, position) for position in positions]
 
     def sizes(self, scheme: Scheme, instruction_sets: tuple[str, ...] | None = None) -> GgufSizes:
         """The sizes in this scheme; with the instruction sets of a CPU, also what it copies and unmaps."""
@@ -109,11 +113,13 @@ class GgufFile:
         edges: list[tuple[int, GgufTensor]] = []
         for group, types in self.types(scheme.ggml or ""):
             each = len(group.layers) // len(types)
-            for name, count in Counter(types).items():
-                held = count * each * tensor_bytes(group.first, name)
+            for name in set(types):
+                held = types.count(name) * each * tensor_bytes(group.first, name)
                 total += held
-                looked_up += held if is_looked_up(group.first) else 0
-                copied += held if name in repacked and not is_looked_up(group.first) else 0
+                if group.first.category == EMBEDDING:
+                    looked_up += held
+                elif name in repacked:
+                    copied += held
             if repacked:
                 edges += self._at_the_edges(group, types)
         return GgufSizes(total, looked_up, copied, _unmapped(edges, repacked))
@@ -154,9 +160,7 @@ def _layers(matrix: Matrix, shape: Shape) -> Sequence[int]:
 
 
 def _type(source: GgmlSource, mix: Mix, position: int) -> str:
-    if source.stays_f32:
-        return "F32"
-    return fallback_type(wanted_type(source, mix, position), source.columns) if mix.base != "BF16" else "BF16"
+    return fallback_type(wanted_type(source, mix, position), source.columns)
 
 
 def _unmapped(edges: list[tuple[int, GgufTensor]], repacked: frozenset[str]) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from planner.errors import BadInput
+from planner.fits.arrays import Ints
 from planner.fits.choosing import Outcome
 from planner.fits.fit import Fit
 from planner.fits.question import Question, selected
+from planner.fits.settings import is_server
 from planner.fits.sweep import Fleet, Offer, offers, sweep
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
@@ -41,17 +41,41 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
+def best_fits(hardware: Hardware, models: Sequence[Model], question: Question) -> Answer:
+    """The best candidate of each model that holds the load, the largest model first.
+
+    Engines that batch are preferred wherever one holds the load, so the others are only swept for the models left over.
+    """
+    fleet, offered = _fleet(models, question), offered_for(hardware, question)
+    outcomes: list[Outcome] = []
+    numbers: list[Ints] = []
+    left = fleet
+    for stage in (is_server_offer, is_other_offer):
+        offers_now = tuple(filter(stage, offered))
+        if not offers_now or not left.models:
+            continue
+        outcome = outcome_of(left, hardware, question, offers_now)
+        outcomes.append(outcome)
+        numbers.append(outcome.best())
+        held = set(outcome.columns.model[numbers[-1]].tolist())
+        left = Fleet(tuple(model for n, model in enumerate(left.models) if n not in held))
+    found = [outcome.fit(int(n)) for outcome, best in zip(outcomes, numbers, strict=True) for n in best]
+    found.sort(key=lambda fit: -fit.params_b)
+    candidates = sum(len(outcome.columns) for outcome in outcomes)
+    return _answer(fleet, hardware, question, found, len(found), candidates)
+
+
+def all_fits(outcome: Outcome) -> Answer:
+    """Every candidate, the largest model first, and for each model the best first."""
+    question, limit = outcome.question, outcome.question.limit
+    found = [outcome.fit(int(number)) for number in outcome.order[:limit]]
+    fitting = len(outcome.best())
+    return _answer(outcome.fleet, outcome.hardware, question, found, fitting, len(outcome.columns))
+
+
 def outcome_on(hardware: Hardware, models: Sequence[Model], question: Question) -> Outcome:
     """The whole sweep. BadInput for a question that makes no sense, or for which nothing has a kernel here."""
-    fleet = Fleet(selected(models, question.checked()))
-    if not fleet.models:
-        raise BadInput(
-            "no model of the catalogue passes the filters",
-            fix="leave out --family or --task",
-        )
-    offered = offered_for(hardware, question)
-    contexts = [question.context_of(model) for model in fleet.models]
-    return Outcome(fleet, hardware, question, offered, sweep(fleet, hardware, offered, contexts, question.users))
+    return outcome_of(_fleet(models, question), hardware, question, offered_for(hardware, question))
 
 
 def offered_for(hardware: Hardware, question: Question) -> tuple[Offer, ...]:
@@ -72,16 +96,30 @@ def offered_for(hardware: Hardware, question: Question) -> tuple[Offer, ...]:
     )
 
 
-def answer(outcome: Outcome, *, everything: bool = False) -> Answer:
-    """The best candidate of each model that holds the load; `everything`: every candidate, the best first."""
-    best = outcome.best()
-    chosen = outcome.order if everything else best
-    limit = outcome.question.limit
-    fits = tuple(outcome.fit(int(number)) for number in (chosen[:limit] if limit else chosen))
-    return Answer(outcome.question, outcome.hardware.label, fits, counts(outcome, len(best)), outcome.hardware.notes)
+def is_server_offer(offer: Offer) -> bool:
+    return is_server(offer.engine)
 
 
-def counts(outcome: Outcome, fitting: int) -> Counts:
-    question, models = outcome.question, outcome.fleet.models
-    short = sum(model.shape.max_context_tokens < question.least_context(model) for model in models)
-    return Counts(len(outcome.columns), len(models), fitting, int(np.sum(short)))
+def is_other_offer(offer: Offer) -> bool:
+    return not is_server(offer.engine)
+
+
+def _fleet(models: Sequence[Model], question: Question) -> Fleet:
+    fleet = Fleet(selected(models, question.checked()))
+    if not fleet.models:
+        raise BadInput("no model of the catalogue passes the filters", fix="leave out --family or --task")
+    return fleet
+
+
+def outcome_of(fleet: Fleet, hardware: Hardware, question: Question, offered: tuple[Offer, ...]) -> Outcome:
+    """The sweep of these models with these offers."""
+    contexts = [question.context_of(model) for model in fleet.models]
+    return Outcome(fleet, hardware, question, offered, sweep(fleet, hardware, offered, contexts, question.users))
+
+
+def _answer(
+    fleet: Fleet, hardware: Hardware, question: Question, found: Sequence[Fit], fitting: int, candidates: int
+) -> Answer:
+    short = sum(model.shape.max_context_tokens < question.least_context(model) for model in fleet.models)
+    counts = Counts(candidates, len(fleet.models), fitting, short)
+    return Answer(question, hardware.label, tuple(found[: question.limit]), counts, hardware.notes)

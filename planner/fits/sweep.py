@@ -18,12 +18,12 @@ from planner.fits.staircases import Staircases, longest_contexts, staircases
 from planner.fits.weights import WeightTable, gguf_sizes, loading_bytes, stored_bytes
 from planner.hardware.hardware import Hardware
 from planner.memory.sizing import PYTORCH_ENGINES, layout_problem
+from planner.memory.weights import model_weight_bytes, weight_bytes
 from planner.models.model import Model
 from planner.models.shape import Shape
 from planner.request import Workload
-from planner.schemes import load_schemes, scheme
+from planner.schemes import Scheme, load_schemes, scheme
 from planner.support import Kernel, engines, kernel_for
-from planner.units import GIB
 from rules.vocabulary import EngineId, FormatId, KvFormat
 
 LARGEST_LAYOUT = 64
@@ -167,9 +167,7 @@ class _Sweeper:
                 yield self._block(engine, kv_format, known)
 
     def _accounts(self, engine: EngineId, kv_format: KvFormat, format: str = "bf16") -> Accounts:
-        return accounts(
-            self.shapes, self.hardware, engine, kv_format, self.tensor_parallel, self.workloads, format
-        )
+        return accounts(self.shapes, self.hardware, engine, kv_format, self.tensor_parallel, self.workloads, format)
 
     def _block(self, engine: EngineId, kv_format: KvFormat, known: Accounts) -> Columns:
         """All formats of one engine and cache: `[formats, models]`, laid out flat."""
@@ -216,28 +214,33 @@ class _Sweeper:
         """Bytes of the weights on one accelerator, and of copies of them that the engine makes beside."""
         entry = scheme(format)
         if entry.ggml:
-            return self._gguf_weights(format)
-        bytes = stored_bytes(self.fleet.table, entry, self.tensor_parallel)
-        if engine in PYTORCH_ENGINES:
-            bytes = bytes + loading_bytes(self.fleet.table, entry, self.tensor_parallel, engine)
-        return bytes[self.models], np.zeros(len(self.models))
+            held, copied = self._gguf_weights(entry)
+        else:
+            held = stored_bytes(self.fleet.table, entry, self.tensor_parallel)
+            copied = np.zeros(len(held))
+            if engine in PYTORCH_ENGINES:
+                held = held + loading_bytes(self.fleet.table, entry, self.tensor_parallel, engine)
+        return (held + self._on_disk(entry))[self.models], copied[self.models]
 
-    def _gguf_weights(self, format: FormatId) -> tuple[Floats, Floats]:
+    def _gguf_weights(self, entry: Scheme) -> tuple[Floats, Floats]:
         """llama.cpp leaves the token embedding on the host; on a CPU it copies some tensors and unmaps a few."""
         cpu = self.hardware.cpu if self.hardware.accelerator is None else None
-        sizes = gguf_sizes(self.fleet.table, scheme(format), cpu.instruction_sets if cpu else None)
-        held = np.array(
+        sizes = gguf_sizes(self.fleet.table, entry, cpu.instruction_sets if cpu else None)
+        held = [
+            size.total - (size.unmapped if cpu else 0 if shape.tied_embeddings else size.looked_up)
+            for size, shape in zip(sizes, self.fleet.shapes, strict=True)
+        ]
+        copied = [size.copied for size in sizes]
+        return np.array(held) / self.tensor_parallel, np.array(copied) / self.tensor_parallel
+
+    def _on_disk(self, entry: Scheme) -> Floats:
+        """What a model's own checkpoint weighs more than its shape says, where it is stored in this format."""
+        size = self.tensor_parallel
+        return np.array(
             [
-                size.total - (size.unmapped if cpu else 0 if shape.tied_embeddings else size.looked_up)
-                for size, shape in zip(sizes, self.fleet.shapes, strict=True)
-            ],
-            dtype=np.float64,
+                model_weight_bytes(model, entry, None, size).total - weight_bytes(model.shape, entry, None, size).total
+                if model.checkpoint
+                else 0.0
+                for model in self.fleet.models
+            ]
         )
-        copied = np.array([size.copied for size in sizes], dtype=np.float64)
-        return held[self.models] / self.tensor_parallel, copied[self.models] / self.tensor_parallel
-
-
-def pool_gib(columns: Columns) -> Floats:
-    """Room for the KV cache on one accelerator, in GiB."""
-    gib: Floats = columns.pool_bytes / GIB
-    return gib

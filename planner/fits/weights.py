@@ -68,7 +68,7 @@ class WeightTable:
 
     def per_model(self, bytes: Floats) -> Floats:
         """Sums of a column of tensors by model."""
-        return np.bincount(self.owner, weights=bytes, minlength=len(self.shapes))
+        return _sums(self.owner, bytes, len(self.shapes))
 
 
 def stored_bytes(table: WeightTable, scheme: Scheme, tensor_parallel: int) -> Floats:
@@ -80,7 +80,7 @@ def stored_bytes(table: WeightTable, scheme: Scheme, tensor_parallel: int) -> Fl
 def loading_bytes(table: WeightTable, scheme: Scheme, tensor_parallel: int, engine: str) -> Floats:
     """Bytes a PyTorch engine holds beyond each model's tensors (see `planner.memory.loading.loading_extra`)."""
     library = engine_constants("loading")["library_gib"].get(engine, 0) * GIB
-    extra = _rounding(table, scheme, tensor_parallel) + _dense_extra(table, tensor_parallel) + library
+    extra: Floats = _rounding(table, scheme, tensor_parallel) + _dense_extra(table, tensor_parallel) + library
     if scheme.id in engine_constants("loading")["expert_padding"]["schemes"]:
         extra = extra + np.array([expert_padding_bytes(shape, scheme, tensor_parallel) for shape in table.shapes])
     return extra
@@ -113,11 +113,10 @@ def _tensor_bytes(table: WeightTable, scheme: Scheme) -> tuple[Floats, Floats]:
 def _rounding(table: WeightTable, scheme: Scheme, tensor_parallel: int) -> Floats:
     """What the caching allocator wastes on each model's fused tensors."""
     tensors, _ = _tensor_bytes(table, scheme)
-    one = np.bincount(table.fused, weights=tensors * (_fractions(table, tensor_parallel) / table.layers))
-    wasted = np.frompyfunc(rounding_bytes, 1, 1)(one).astype(np.float64)
+    one = _sums(table.fused, tensors * (_fractions(table, tensor_parallel) / table.layers))
+    wasted = np.array([rounding_bytes(tensor) for tensor in one.tolist()])
     first = np.unique(table.fused, return_index=True)[1]
-    owners, layers = table.owner[first], table.layers[first]
-    return np.bincount(owners, weights=wasted * layers, minlength=len(table.shapes))
+    return _sums(table.owner[first], wasted * table.layers[first], len(table.shapes))
 
 
 @lru_cache(maxsize=16)
@@ -134,6 +133,11 @@ def _dense_extra(table: WeightTable, tensor_parallel: int) -> Floats:
             for shape in table.shapes
         ]
     )
+
+
+def _sums(groups: Ints, values: Floats, count: int = 0) -> Floats:
+    """Sums by group, added in their order as the formulas for one model do."""
+    return np.bincount(groups, weights=values, minlength=count).astype(np.float64)
 
 
 def _as_columns(matrices: Sequence[Matrix]) -> Matrix:

@@ -1,0 +1,100 @@
+"""On which accelerators a model fits: for each type the fewest that hold it, ranked by what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from planner.errors import BadInput
+from planner.fits.choosing import Outcome
+from planner.fits.fit import Fit
+from planner.fits.on_hardware import Answer, Counts, is_other_offer, is_server_offer, outcome_of
+from planner.fits.question import Question
+from planner.fits.settings import accelerator_counts
+from planner.fits.sweep import Fleet, Offer, offers
+from planner.hardware.catalogue import known_accelerators
+from planner.hardware.hardware import Accelerator, Hardware
+from planner.models.model import Model
+from planner.prices import find_price
+
+ALONE = "unified"
+
+
+@dataclass(frozen=True, slots=True)
+class Everywhere:
+    """One model over all accelerators: what was swept, per accelerator and number of them."""
+
+    model: Model
+    question: Question
+    outcomes: tuple[Outcome, ...]
+
+    def answer(self, *, everything: bool = False) -> Answer:
+        """The fewest of each accelerator that hold the model, cheapest first; `everything`: every candidate."""
+        chosen = [fit for outcome in self.outcomes for fit in _fits_of(outcome, everything)]
+        holding = {fit.hardware.partition("x")[2] for fit in chosen if fit.fits}
+        tried = {outcome.hardware.accelerator for outcome in self.outcomes}
+        candidates = sum(len(outcome.columns) for outcome in self.outcomes)
+        counts = Counts(candidates, len(tried), len(holding), too_short=0)
+        found = sorted(chosen, key=_by_price)[: self.question.limit]
+        return Answer(self.question, self.model.name, tuple(found), counts, self.model.assumptions)
+
+
+def everywhere(model: Model, question: Question) -> Everywhere:
+    """Sweep one model over every accelerator: 1, 2, 4, 8 of each until one number of them holds it.
+
+    BadInput where the model was made for shorter contexts than asked, or nothing has a kernel for what was asked.
+    """
+    least = question.checked().least_context(model)
+    if model.shape.max_context_tokens < least:
+        longest = model.shape.max_context_tokens
+        raise BadInput(
+            f"{model.name} was made for {longest:,} tokens, not {least:,}", fix=f"ask for at most {longest} tokens"
+        )
+    fleet = Fleet((model,))
+    outcomes = tuple(outcome for gpu in known_accelerators() for outcome in _on(gpu, fleet, question))
+    if not outcomes:
+        wanted = " and ".join(name for name in (question.engine, question.format) if name)
+        raise BadInput(f"no accelerator has a kernel for {wanted}", fix="leave out --engine or --format")
+    return Everywhere(model, question, outcomes)
+
+
+def _on(gpu: Accelerator, fleet: Fleet, question: Question) -> Iterator[Outcome]:
+    """The sweeps of one accelerator, up to the number that holds the model: first with the engines that batch."""
+    for stage in (is_server_offer, is_other_offer):
+        offered = tuple(offer for offer in offers(_several(gpu, 1)) if stage(offer) and _asked_for(offer, question))
+        for count in _counts(gpu) if offered else ():
+            outcome = outcome_of(fleet, _several(gpu, count), question, offered)
+            yield outcome
+            if outcome.best().size:
+                return
+
+
+def _counts(gpu: Accelerator) -> tuple[int, ...]:
+    """Machines with unified memory stand alone."""
+    return (1,) if gpu.interconnect == ALONE else accelerator_counts()
+
+
+def _several(gpu: Accelerator, count: int) -> Hardware:
+    return Hardware(label=f"{count}x{gpu.name}", accelerator=gpu, count=count)
+
+
+def _asked_for(offer: Offer, question: Question) -> bool:
+    return question.engine in (None, offer.engine) and question.format in (None, offer.format)
+
+
+def _fits_of(outcome: Outcome, everything: bool) -> Iterator[Fit]:
+    for number in outcome.order if everything else outcome.best():
+        yield _priced(outcome.fit(int(number)), outcome.hardware)
+
+
+def _priced(fit: Fit, hardware: Hardware) -> Fit:
+    line = find_price(hardware.accelerator.name) if hardware.accelerator else None
+    if line is None:
+        return fit
+    source = f"{line.provider}, {line.price_type}, {line.as_of}"
+    return replace(fit, usd_per_hour=line.usd_per_hour * hardware.count, price_source=source)
+
+
+def _by_price(fit: Fit) -> tuple[bool, float, int, str]:
+    """Those with a known price first."""
+    return fit.usd_per_hour is None, fit.usd_per_hour or 0.0, fit.accelerators, fit.hardware
