@@ -11,7 +11,7 @@ from model_files import LLAMA_PARAMETERS, LLAMA_TENSORS, elements, write_directo
 from planner.errors import BadInput
 from planner.models.resolving import resolve_model
 
-DEMO = Path(__file__).parents[2] / "executor" / "demo" / "model"
+DEMO = Path(__file__).parents[2] / "executor" / "demo" / "pydocs-3m"
 
 
 def refusal(directory: Path) -> str:
