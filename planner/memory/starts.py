@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from planner.catalog import load_yaml
@@ -98,6 +99,6 @@ def profiling_version(case: Case, accelerator: Accelerator | None) -> str | None
 
 
 def kv_format_named(dtype: str) -> str:
-    """The cache format a log names: fp8 variants, llama.cpp's q8_0, everything else 16 bits."""
-    text = dtype.lower()
-    return "fp8" if "fp8" in text else "int8" if "q8" in text else "16-bit"
+    """The cache format a log names (`fp8_e4m3`, `q8_0` ...); 16 bits where it names none of those known."""
+    names: Mapping[str, str] = load_yaml("memory_constants.yaml")["kv_names"]
+    return next((kv_format for word, kv_format in names.items() if word in dtype.lower()), "16-bit")
