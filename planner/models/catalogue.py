@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
+from planner.errors import BadInput, nearest
 from planner.models.families import shape_from_config
 from planner.models.model import Model
 
@@ -21,6 +22,7 @@ class Entry:
     `config` has the keys of config.json that decide the shape. `published_formats` maps a scheme to the repository
     that offers it; `base_ids` are the untuned siblings of a chat model. `params_b_published` is what the model card
     says (None: only a rounded name), kept apart from what the shape adds up to so that tests can compare them.
+    `released` is the month of its release, `checked` when its count was last compared.
     """
 
     name: str
@@ -36,12 +38,36 @@ class Entry:
     published_formats: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     released: str = ""
+    checked: str = ""
+
+
+KEYS = frozenset(each.name for each in fields(Entry))
+REQUIRED_KEYS = frozenset(("name", "hub_id", "config", "is_chat", "source"))
 
 
 @cache
 def entries() -> tuple[Entry, ...]:
     """Every model of the catalogue, in its order."""
-    return tuple(Entry(**json.loads(line)) for line in CATALOGUE.read_text(encoding="utf-8").splitlines())
+    return parse_entries(CATALOGUE.read_text(encoding="utf-8"), CATALOGUE.name)
+
+
+def parse_entries(text: str, where: str) -> tuple[Entry, ...]:
+    """The models of a catalogue, one a line. Raises BadInput for a line that is no object of the known keys."""
+    return tuple(_entry(line, f"{where}, line {number}") for number, line in enumerate(text.splitlines(), start=1))
+
+
+def _entry(line: str, where: str) -> Entry:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise BadInput("not a JSON object", where=where, fix="write one model a line")
+    for key in values.keys() - KEYS:
+        raise BadInput(f"unknown key {key!r}", where=where, nearest=nearest(key, KEYS), fix="spell it as the others do")
+    for key in REQUIRED_KEYS - values.keys():
+        raise BadInput(f"{key!r} is missing", where=where, fix="say it as the other lines do")
+    return Entry(**values)
 
 
 def catalogue_names() -> tuple[str, ...]:

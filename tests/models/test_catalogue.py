@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from planner.models.catalogue import CATALOGUE, Entry, catalogue_names, entries, find, model_of
+from planner.errors import BadInput
+from planner.models.catalogue import CATALOGUE, Entry, catalogue_names, entries, find, model_of, parse_entries
 from planner.models.families import FAMILIES
 from rules.vocabulary import FormatId
 
@@ -100,6 +101,7 @@ def test_every_line_is_whole(entry: Entry) -> None:
     assert entry.source
     assert entry.released.count("-") == 1
     assert entry.licence
+    assert entry.checked
     assert set(entry.published_formats) <= set(get_args(FormatId))
     assert entry.stored_format in get_args(FormatId)
 
@@ -110,6 +112,31 @@ def test_the_file_is_one_model_a_line_without_unknown_keys() -> None:
 
     assert all(set(json.loads(line)) <= known for line in lines)
     assert len(lines) == len(entries())
+
+
+GOOD = {"name": "a", "hub_id": "b/a", "config": {"model_type": "llama"}, "is_chat": True, "source": "c"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{oops", "models.jsonl, line 2: not a JSON object\nTo fix: write one model a line"),
+        ("", "models.jsonl, line 2: not a JSON object\nTo fix: write one model a line"),
+        (
+            json.dumps({**GOOD, "is_chatty": True}),
+            "models.jsonl, line 2: unknown key 'is_chatty'\nDid you mean: is_chat?\nTo fix: spell it as the others do",
+        ),
+        (
+            json.dumps({key: value for key, value in GOOD.items() if key != "source"}),
+            "models.jsonl, line 2: 'source' is missing\nTo fix: say it as the other lines do",
+        ),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_number(line: str, message: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        parse_entries(f"{json.dumps(GOOD)}\n{line}\n", "models.jsonl")
+
+    assert str(refused.value) == message
 
 
 def test_a_name_nobody_has_is_none() -> None:
