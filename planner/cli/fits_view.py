@@ -83,8 +83,10 @@ def _summary(answer: Answer, shown: int, by_accelerator: bool) -> str:
         parts = [f"\n{answer.hardware} fits on {counts.fitting} of {counts.models} accelerators"]
     else:
         parts = [f"\n{counts.fitting} of {counts.models} models fit on {answer.hardware}"]
-    if counts.too_large:
-        parts.append(f"{counts.too_large} {'too small' if by_accelerator else 'too large'}")
+    if counts.without_room:
+        parts.append(f"{counts.without_room} {'too small' if by_accelerator else 'too large'}")
+    if counts.advised_against:
+        parts.append(f"{counts.advised_against} only in formats that rules advise against (--all shows them)")
     if counts.too_short:
         parts.append(f"{counts.too_short} made for shorter contexts")
     if shown < len(answer.fits):

@@ -74,11 +74,12 @@ class Outcome:
 
     @cached_property
     def order(self) -> Ints:
-        """All candidates: largest model first, and for each model the best first."""
+        """All candidates: largest model first, for each what holds before what does not, and then the best first."""
         sizes = np.array([-shape.parameters for shape in self.fleet.shapes], dtype=np.int64)
         columns = self.columns
         ranks = self._ranks[columns.model, columns.offer]
-        return np.lexsort((columns.tensor_parallel, ranks, columns.model, sizes[columns.model]))
+        state = np.where(self.holds, self.is_avoided, 2)
+        return np.lexsort((columns.tensor_parallel, ranks, state, columns.model, sizes[columns.model]))
 
     @cached_property
     def _ranks(self) -> Ints:
@@ -95,6 +96,15 @@ class Outcome:
         good = self.order[(self.holds & ~self.is_avoided)[self.order]]
         _, first = np.unique(self.columns.model[good], return_index=True)
         return good[np.sort(first)]
+
+    def names(self, chosen: Flags) -> set[str]:
+        """The models of these candidates."""
+        return {self.fleet.models[number].name for number in np.unique(self.columns.model[chosen])}
+
+    def made_for_less(self) -> set[str]:
+        """The models made for shorter contexts than asked."""
+        models, least = self.fleet.models, self.question.least_context
+        return {model.name for model in models if model.shape.max_context_tokens < least(model)}
 
     def fit(self, number: int) -> Fit:
         """One candidate in words and plain numbers."""

@@ -18,16 +18,20 @@ from planner.models.model import Model
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many models and candidates were swept, and how many models hold the load."""
+    """How many models (or accelerators) and candidates were swept; how many fit, and why the others do not.
+
+    `advised_against`: what holds the load is vetoed by the rule book; `too_short`: made for shorter contexts.
+    """
 
     candidates: int
     models: int
     fitting: int
-    too_short: int
+    advised_against: int = 0
+    too_short: int = 0
 
     @property
-    def too_large(self) -> int:
-        return self.models - self.fitting - self.too_short
+    def without_room(self) -> int:
+        return self.models - self.fitting - self.advised_against - self.too_short
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +65,14 @@ def best_fits(hardware: Hardware, models: Sequence[Model], question: Question) -
         left = Fleet(tuple(model for n, model in enumerate(left.models) if n not in held))
     found = [outcome.fit(int(n)) for outcome, best in zip(outcomes, numbers, strict=True) for n in best]
     found.sort(key=lambda fit: -fit.params_b)
-    candidates = sum(len(outcome.columns) for outcome in outcomes)
-    return _answer(fleet, hardware, question, found, len(found), candidates)
+    return _answer(hardware, question, found, counts_of(outcomes, len(fleet.models)))
 
 
 def all_fits(outcome: Outcome) -> Answer:
     """Every candidate, the largest model first, and for each model the best first."""
     question, limit = outcome.question, outcome.question.limit
     found = [outcome.fit(int(number)) for number in outcome.order[:limit]]
-    fitting = len(outcome.best())
-    return _answer(outcome.fleet, outcome.hardware, question, found, fitting, len(outcome.columns))
+    return _answer(outcome.hardware, question, found, counts_of([outcome], len(outcome.fleet.models)))
 
 
 def outcome_on(hardware: Hardware, models: Sequence[Model], question: Question) -> Outcome:
@@ -117,9 +119,14 @@ def outcome_of(fleet: Fleet, hardware: Hardware, question: Question, offered: tu
     return Outcome(fleet, hardware, question, offered, sweep(fleet, hardware, offered, contexts, question.users))
 
 
-def _answer(
-    fleet: Fleet, hardware: Hardware, question: Question, found: Sequence[Fit], fitting: int, candidates: int
-) -> Answer:
-    short = sum(model.shape.max_context_tokens < question.least_context(model) for model in fleet.models)
-    counts = Counts(candidates, len(fleet.models), fitting, short)
+def counts_of(outcomes: Sequence[Outcome], models: int) -> Counts:
+    """What the sweeps of one question found together."""
+    fitting = {name for outcome in outcomes for name in outcome.names(outcome.holds & ~outcome.is_avoided)}
+    holding = {name for outcome in outcomes for name in outcome.names(outcome.holds)}
+    short = {name for outcome in outcomes for name in outcome.made_for_less()}
+    candidates = sum(len(outcome.columns) for outcome in outcomes)
+    return Counts(candidates, models, len(fitting), len(holding - fitting), len(short))
+
+
+def _answer(hardware: Hardware, question: Question, found: Sequence[Fit], counts: Counts) -> Answer:
     return Answer(question, hardware.label, tuple(found[: question.limit]), counts, hardware.notes)

@@ -31,10 +31,10 @@ class Everywhere:
     def answer(self, *, everything: bool = False) -> Answer:
         """The fewest of each accelerator that hold the model, cheapest first; `everything`: every candidate."""
         chosen = [fit for outcome in self.outcomes for fit in _fits_of(outcome, everything)]
-        holding = {fit.hardware.partition("x")[2] for fit in chosen if fit.fits}
+        fitting = {outcome.hardware.accelerator for outcome in self.outcomes if outcome.best().size}
         tried = {outcome.hardware.accelerator for outcome in self.outcomes}
         candidates = sum(len(outcome.columns) for outcome in self.outcomes)
-        counts = Counts(candidates, len(tried), len(holding), too_short=0)
+        counts = Counts(candidates, len(tried), len(fitting))
         found = sorted(chosen, key=_by_price)[: self.question.limit]
         return Answer(self.question, self.model.name, tuple(found), counts, self.model.assumptions)
 

@@ -22,7 +22,7 @@ def as_json(answer: Answer) -> dict[str, object]:
         "schema_version": SCHEMA_VERSION,
         "hardware": answer.hardware,
         "question": asdict(answer.question),
-        "counts": {**asdict(answer.counts), "too_large": answer.counts.too_large},
+        "counts": {**asdict(answer.counts), "without_room": answer.counts.without_room},
         "notes": list(answer.notes),
         "fits": [fit.as_json() for fit in answer.fits],
     }
