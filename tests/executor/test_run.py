@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -190,9 +191,30 @@ def test_an_unexpected_error_is_a_failed_step_with_its_traceback_in_the_log(
     assert "Traceback" in Path(failed.log_path or "").read_text()
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals as a terminal's foreground job has them, however the tests were started."""
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored(
+    heard: None, executor: LocalExecutor, plan: Plan, steps: FakeSteps
+) -> None:
+    def hang_up_when_launched(event: Event) -> None:
+        if (event.step, event.state) == ("launch", "done"):
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert executor.apply(plan, on_event=hang_up_when_launched).state == "done"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_run_in_order(
-    number: signal.Signals, executor: LocalExecutor, plan: Plan, steps: FakeSteps
+    heard: None, number: signal.Signals, executor: LocalExecutor, plan: Plan, steps: FakeSteps
 ) -> None:
     def stop_when_launched(event: Event) -> None:
         if (event.step, event.state) == ("launch", "done"):
