@@ -99,5 +99,6 @@ def _load(answer: Answer) -> str:
     length = f"{question.context_tokens:,}" if question.context_tokens else "8,192 tokens (or the model's maximum)"
     tokens = f"{length} tokens" if question.context_tokens else length
     least = f", and one request of {question.min_context:,}" if question.min_context else ""
-    asked = f"Fits: {question.users} requests at once of {tokens}{least}"
+    requests = "1 request" if question.users == 1 else f"{question.users:,} requests at once"
+    asked = f"Fits: {requests} of {tokens}{least}"
     return f"{asked}. Users: how many such at once.\nGiB are of one accelerator."

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from planner.fits.arrays import Flags, Ints
+from planner.fits.candidates import Columns, Fleet, Offer
 from planner.fits.fit import Fit
 from planner.fits.question import Question
 from planner.fits.settings import is_server, kv_formats, quality_tiers
-from planner.fits.sweep import Columns, Fleet, Offer
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
 from planner.planning.facts import gather_facts

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from planner.errors import BadInput
 from planner.fits.arrays import Ints
+from planner.fits.candidates import Fleet, Offer, offers
 from planner.fits.choosing import Outcome
 from planner.fits.fit import Fit
 from planner.fits.question import Question, selected
 from planner.fits.settings import is_server
-from planner.fits.sweep import Fleet, Offer, offers, sweep
+from planner.fits.sweep import sweep
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
 

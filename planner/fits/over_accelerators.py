@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from planner.errors import BadInput
+from planner.fits.candidates import Fleet, Offer, offers
 from planner.fits.choosing import Outcome
 from planner.fits.fit import Fit
 from planner.fits.on_hardware import Answer, Counts, is_other_offer, is_server_offer, outcome_of
 from planner.fits.question import Question
 from planner.fits.settings import accelerator_counts
-from planner.fits.sweep import Fleet, Offer, offers
 from planner.hardware.catalogue import known_accelerators
 from planner.hardware.hardware import Accelerator, Hardware
 from planner.models.model import Model

@@ -12,88 +12,17 @@ from functools import cached_property
 import numpy as np
 
 from planner.fits.accounts import FORMATS_APART, KV_MATTERS, Accounts, accounts, with_kv_format
-from planner.fits.arrays import Flags, Floats, Ints
-from planner.fits.settings import kv_formats
+from planner.fits.arrays import Floats, Ints
+from planner.fits.candidates import Columns, Fleet, Offer, layout_sizes
 from planner.fits.staircases import Staircases, longest_contexts, staircases
-from planner.fits.weights import WeightTable, gguf_sizes, loading_bytes, stored_bytes
+from planner.fits.weights import gguf_sizes, loading_bytes, stored_bytes
 from planner.hardware.hardware import Hardware
 from planner.memory.sizing import PYTORCH_ENGINES, layout_problem
 from planner.memory.weights import model_weight_bytes, weight_bytes
-from planner.models.model import Model
 from planner.models.shape import Shape
 from planner.request import Workload
-from planner.schemes import Scheme, load_schemes, scheme
-from planner.support import Kernel, engines, kernel_for
+from planner.schemes import Scheme, scheme
 from rules.vocabulary import EngineId, FormatId, KvFormat
-
-LARGEST_LAYOUT = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A format that an engine has a kernel for here, with one kind of KV cache."""
-
-    format: FormatId
-    engine: EngineId
-    kv_format: KvFormat
-    kernel: Kernel
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Columns:
-    """One entry a candidate, all of equal length. Bytes are per accelerator; `users` is NaN where nothing is cached."""
-
-    model: Ints
-    offer: Ints
-    tensor_parallel: Ints
-    replicas: Ints
-    weight_bytes: Floats
-    pool_bytes: Floats
-    free_bytes: Floats
-    users: Floats
-    longest_context: Ints
-
-    def __len__(self) -> int:
-        return len(self.model)
-
-    @property
-    def fits(self) -> Flags:
-        return self.free_bytes >= 0
-
-    def rows(self, chosen: Ints | Flags) -> Columns:
-        return Columns(*(getattr(self, field.name)[chosen] for field in fields(self)))
-
-
-@dataclass(frozen=True, eq=False)
-class Fleet:
-    """The models of one sweep."""
-
-    models: tuple[Model, ...]
-
-    @cached_property
-    def table(self) -> WeightTable:
-        return WeightTable(self.shapes)
-
-    @cached_property
-    def shapes(self) -> tuple[Shape, ...]:
-        return tuple(model.shape for model in self.models)
-
-
-def offers(hardware: Hardware) -> tuple[Offer, ...]:
-    """What the engines can run on this hardware."""
-    return tuple(
-        Offer(format, engine, kv_format, kernel)
-        for engine in engines()
-        for format in (entry.id for entry in load_schemes().values())
-        if (kernel := kernel_for(engine, format, hardware))
-        for kv_format in kv_formats(engine)
-    )
-
-
-def layout_sizes(count: int) -> tuple[int, ...]:
-    """Tensor-parallel sizes to try: powers of two, and all accelerators together."""
-    most = min(max(count, 1), LARGEST_LAYOUT)
-    return tuple(sorted({2**n for n in range(most.bit_length())} | {most}))
 
 
 def sweep(
