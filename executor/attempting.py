@@ -36,7 +36,7 @@ def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Pr
         run.journal.fail_step(run.run_id, stage.name, number, "interrupted", "stopped from outside")
         raise
     except Exception as error:
-        failure = _named(error, stage, log_path)
+        failure = _named(error, run, stage, log_path)
         run.tell(stage, "failed", failure.what)
         run.journal.fail_step(run.run_id, stage.name, number, "failed", str(failure))
         raise failure from error
@@ -82,14 +82,17 @@ def _finished(run: Run, results: Mapping[str, Result]) -> tuple[StepRecord, ...]
     return tuple(recorded[stage.name] for stage in run.plan.stages if stage.name in results)
 
 
-def _named(error: Exception, stage: Stage, log_path: Path) -> ExecutionFailed:
+def _named(error: Exception, run: Run, stage: Stage, log_path: Path) -> ExecutionFailed:
     """The error as one that names its step and says how to go on."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         error = no_space_left(log_path.parent)
+    go_on = f"mend what the log says, then go on: quantplan apply {run.run_id} (finished steps are not repeated)"
     if isinstance(error, QuantplanError):
         where = f"step {stage.name}" + (f": {error.where}" if error.where else "")
-        return ExecutionFailed(error.what, where=where, nearest=error.nearest, fix=error.fix or RESUME)
+        return ExecutionFailed(
+            error.what, where=where, nearest=error.nearest, fix=go_on if error.fix in ("", RESUME) else error.fix
+        )
     with log_path.open("a", encoding="utf-8") as log:
         traceback.print_exception(error, file=log)
     what = f"{type(error).__name__}: {error}\nThe whole log: {log_path}"
-    return ExecutionFailed(what, where=f"step {stage.name}", fix=RESUME)
+    return ExecutionFailed(what, where=f"step {stage.name}", fix=go_on)

@@ -10,7 +10,7 @@ from typing import Any
 from executor.artifacts import altered
 from executor.attempting import attempt
 from executor.journal import Journal, RunRegister
-from executor.processes import RESUME, Processes, kill_survivors
+from executor.processes import Processes, kill_survivors
 from executor.signals import interruptible
 from executor.step import Result
 from executor.steps.keep_original import changed_originals
@@ -49,11 +49,20 @@ def apply_plan(run: Run) -> None:
                 run_stages(run, processes)
         except KeyboardInterrupt:
             run.journal.end_run(run.run_id, "interrupted")
-            raise ExecutionFailed("stopped before its end; nothing is left running", fix=RESUME) from None
+            raise stopped(run) from None
         except QuantplanError:
             run.journal.end_run(run.run_id, "failed")
             raise
         run.journal.end_run(run.run_id, "done")
+
+
+def stopped(run: Run) -> ExecutionFailed:
+    """The error for a run that was ended from outside."""
+    return ExecutionFailed(
+        "stopped before its end; nothing is left running",
+        where=f"run {run.run_id}",
+        fix=f"go on when you like: quantplan apply {run.run_id}",
+    )
 
 
 def run_stages(run: Run, processes: Processes) -> None:

@@ -46,7 +46,7 @@ def print_run(run: RunRecord, console: Console) -> None:
         if step.error and step.state == "failed":
             console.print(Text(f"{step.name} failed: {step.error}", style="red"))
     if run.state in ("failed", "interrupted"):
-        console.print("Apply the same plan again to go on from there.")
+        console.print(f"Go on from there: quantplan apply {run.run_id}")
     print_outcome(run, console)
 
 

@@ -170,7 +170,10 @@ def test_a_failed_step_names_itself_and_can_be_resumed(
     record = executor.runs()[0]
     failed = next(step for step in record.steps if step.state == "failed")
     assert str(caught.value).startswith("step convert: python failed with exit status 1\nThe last lines of its log:\n")
-    assert f"The whole log: {failed.log_path}\nTo fix: mend what the log says, then run the same" in str(caught.value)
+    assert str(caught.value).endswith(
+        f"The whole log: {failed.log_path}\n"
+        f"To fix: mend what the log says, then go on: quantplan apply {record.run_id} (finished steps are not repeated)"
+    )
     assert record.state == "failed" and failed.name == "convert" and "FileNotFoundError" in (failed.error or "")
     assert [step.state for step in record.steps[3:]] == ["pending"] * 6
 
@@ -222,9 +225,10 @@ def test_a_signal_ends_the_run_in_order(
 
     with pytest.raises(ExecutionFailed) as caught:
         executor.apply(plan, on_event=stop_when_launched)
+    run_id = executor.runs()[0].run_id
     assert str(caught.value) == (
-        "stopped before its end; nothing is left running\n"
-        "To fix: mend what the log says, then run the same `quantplan apply` again: finished steps are not repeated"
+        f"run {run_id}: stopped before its end; nothing is left running\n"
+        f"To fix: go on when you like: quantplan apply {run_id}"
     )
     assert executor.runs()[0].state == "interrupted"
     assert gone(steps.marker)

@@ -105,8 +105,10 @@ def test_a_failed_step_exits_with_4_and_shows_in_the_run(
     assert quantplan("show", run_id[:4], monkeypatch=monkeypatch) == 0
     shown = capsys.readouterr().out
     assert "convert failed: step convert: python failed" in shown
-    assert "Apply the same plan again to go on from there." in shown
+    assert f"Go on from there: quantplan apply {run_id}" in shown
     (original / "model.safetensors").write_bytes(weights)
+    assert quantplan("apply", run_id, monkeypatch=monkeypatch) == 0
+    assert "[2/9] keep-original: done before" in capsys.readouterr().out
 
 
 def test_a_plan_that_was_edited_is_refused(
