@@ -31,7 +31,7 @@ def as_json(answer: Answer) -> dict[str, object]:
 def as_csv(fits: Sequence[Fit]) -> str:
     """One line a candidate, under the names of `Fit`'s fields."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)
     writer.writerow([field.name for field in fields(Fit)])
     writer.writerows([_cell(value) for value in fit.as_json().values()] for fit in fits)
     return text.getvalue()
@@ -41,7 +41,7 @@ def write_aside(path: Path, text: str) -> None:
     """Write the file whole: aside first, then renamed. BadInput when it cannot be written."""
     aside = path.with_name(path.name + ".part")
     try:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", newline="")
         aside.replace(path)
     except OSError as error:
         raise BadInput(f"cannot write: {error.strerror}", where=str(path), fix="name another file") from None

@@ -1,0 +1,73 @@
+"""How fast `quantplan fits` is: candidates a second of the sweep itself, and the cold time of the command.
+
+    python benchmarks/fits.py [--repeat 3]
+
+Times are CPU time of this process (user + system), so that a busy machine does not count against them. "Cold" sweeps
+build every table of weights first; "warm" ones find them built, as all accelerators after the first do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from planner.fits.candidates import Fleet, offers
+from planner.fits.question import Question
+from planner.fits.sweep import sweep
+from planner.hardware.catalogue import known_accelerators
+from planner.hardware.hardware import Hardware
+from planner.hardware.resolving import resolve_hardware
+from planner.models.catalogue import entries, model_of
+from planner.models.model import Model
+
+ONE_A100 = "1xA100-80GB"
+COUNTS = (1, 2, 4, 8)
+FLOOR_PER_S = 100_000
+FLOOR_COLD_S = 1.0
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--repeat", type=int, default=3)
+    repeat = arguments.parse_args().repeat
+    models = tuple(model_of(entry) for entry in entries())
+    print(f"{len(models)} models of the catalogue, {len(known_accelerators())} accelerators\n")
+    everything = [Hardware(f"{n}x{gpu.name}", gpu, n) for gpu in known_accelerators() for n in COUNTS]
+    report(f"{ONE_A100}, cold tables", *rate(models, [resolve_hardware(ONE_A100)]))
+    report(f"all accelerators x {COUNTS}, cold tables", *rate(models, everything))
+    seconds = min(cold_seconds("fits", "--on", ONE_A100) for _ in range(repeat))
+    print(f"\nquantplan fits --on {ONE_A100}: {seconds:.2f} s of user time, floor {FLOOR_COLD_S} s")
+    seconds = min(cold_seconds("fits", "llama-3.1-70b") for _ in range(repeat))
+    print(f"quantplan fits llama-3.1-70b: {seconds:.2f} s of user time")
+
+
+def rate(models: Sequence[Model], places: Sequence[Hardware]) -> tuple[int, float]:
+    """Candidates swept over these places, and the CPU seconds that took."""
+    fleet, question = Fleet(tuple(models)), Question()
+    contexts = [question.context_of(model) for model in models]
+    offered = {place.label: offers(place) for place in places}
+    start, candidates = time.process_time(), 0
+    for place in places:
+        if offered[place.label]:
+            candidates += len(sweep(fleet, place, offered[place.label], contexts, question.users))
+    return candidates, time.process_time() - start
+
+
+def report(what: str, candidates: int, seconds: float) -> None:
+    per_s = candidates / seconds
+    print(f"{what}: {candidates:,} candidates in {seconds:.2f} s, {per_s:,.0f} a second (floor {FLOOR_PER_S:,})")
+
+
+def cold_seconds(*arguments: str) -> float:
+    """User time of the command in a process of its own."""
+    before = os.times().children_user
+    subprocess.run([sys.executable, "-m", "planner.cli.main", *arguments], check=True, stdout=subprocess.DEVNULL)
+    return os.times().children_user - before
+
+
+if __name__ == "__main__":
+    main()
