@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench-memory bench-speed fit clean
+.PHONY: help demo test check docs bench-memory bench-speed bench-fits fit clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,21 @@ $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
+
+bench-memory: $(VENV)/ready ## Memory predictions against published start-up logs (TRUTH=folder with memory.csv)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python benchmarks/memory.py $(if $(TRUTH),--truth $(TRUTH))
+
+bench-fits: $(VENV)/ready ## Candidates a second of `quantplan fits`, and its cold time
+	@$(BIN)/python benchmarks/fits.py
+
+bench-speed: $(VENV)/ready ## Speed predictions against published measurements (TRUTH=folder with serving.csv)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python benchmarks/speed.py $(if $(TRUTH),--truth $(TRUTH))
+
+fit: $(VENV)/ready ## Fit the speed constants again (TRUTH=folder with serving.csv)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python benchmarks/speed.py --fit $(if $(TRUTH),--truth $(TRUTH))
 
 clean: ## Remove the environment and caches of this checkout
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
