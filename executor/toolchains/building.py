@@ -35,7 +35,8 @@ class Workshop:
 
 
 Builder = Callable[[Path, Path], dict[str, Any]]
-"""Fills an empty directory (first argument), logging to the second, and returns what the manifest should say."""
+"""Fills an empty directory (first argument), logging to the second,
+and returns what the manifest says; "programs" in it must go on existing."""
 
 
 def ensure(workshop: Workshop, spec: Spec, build: Builder, depends: Sequence[str] = ()) -> Path:
@@ -54,8 +55,13 @@ def ensure(workshop: Workshop, spec: Spec, build: Builder, depends: Sequence[str
 
 
 def is_whole(directory: Path) -> bool:
-    """Whether a toolchain lies there with its manifest; the directory gets its name only when it is finished."""
-    return (directory / MANIFEST).is_file()
+    """Whether a toolchain lies there with its manifest and the programs it lists.
+
+    The directory gets its name only when it is finished; but a program in it may link to a Python that is gone since.
+    """
+    if not (directory / MANIFEST).is_file():
+        return False
+    return all((directory / program).exists() for program in manifest(directory).get("programs", ()))
 
 
 def manifest(directory: Path) -> dict[str, Any]:

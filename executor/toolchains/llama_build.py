@@ -54,7 +54,8 @@ def _builder(workshop: Workshop, spec: LlamaCppSpec, source: SourceSpec) -> Buil
         for program in spec.programs:
             shutil.copy2(scaffold / "build" / "bin" / program, directory / program)
         shutil.rmtree(scaffold)
-        return {"version": _version(workshop, directory / spec.programs[0], log_path), "commit": source.commit}
+        version = _version(workshop, directory / spec.programs[0], log_path)
+        return {"programs": spec.programs, "version": version, "commit": source.commit}
 
     return build
 

@@ -26,7 +26,12 @@ def _builder(workshop: Workshop, spec: SourceSpec) -> Builder:
         if not (directory / "llama.cpp" / spec.provides).is_file():
             raise ExecutionFailed(f"{archive.name} holds no {spec.provides}", fix="report this: the pin is wrong")
         _remove(directory / "download")
-        return {"archive": archive.name, "sha256": spec.sha256, "commit": spec.commit}
+        return {
+            "programs": [f"llama.cpp/{spec.provides}"],
+            "archive": archive.name,
+            "sha256": spec.sha256,
+            "commit": spec.commit,
+        }
 
     return build
 

@@ -15,6 +15,8 @@ from executor.toolchains.llama_build import built_programs
 from executor.toolchains.llama_own import own_programs
 from executor.toolchains.llama_source import llama_source
 
+ENVIRONMENT = "environment"
+
 
 @dataclass(frozen=True, slots=True)
 class LlamaCpp:
@@ -68,7 +70,7 @@ class Toolchains:
     def _environment(self, spec: EnvironmentSpec) -> Python:
         workshop = self._workshop()
         directory = ensure(workshop, spec, _environment_builder(workshop, spec))
-        return Python(directory / "environment" / "bin" / "python", manifest(directory)["versions"])
+        return Python(directory / ENVIRONMENT / "bin" / "python", manifest(directory)["versions"])
 
     def _workshop(self) -> Workshop:
         self._root.mkdir(parents=True, exist_ok=True)
@@ -83,10 +85,11 @@ def _llama_cpp(programs: Sequence[Path], script: Path, version: str, origin: str
 def _environment_builder(workshop: Workshop, spec: EnvironmentSpec) -> Builder:
     def build(directory: Path, log_path: Path) -> dict[str, Any]:
         workshop.on_progress(f"Making the environment {spec.name}: {spec.why}", None)
-        python = make_environment(workshop, directory / "environment", log_path)
+        python = make_environment(workshop, directory / ENVIRONMENT, log_path)
         pip(workshop, python, ["install", *spec.packages], log_path, f"Installing {spec.name}")
         workshop.processes.run_tool([python, "-c", f"import {', '.join(spec.imports)}"], log_path)
-        return {"versions": installed_versions(workshop, python, log_path)}
+        programs = [str(python.relative_to(directory))]
+        return {"programs": programs, "versions": installed_versions(workshop, python, log_path)}
 
     return build
 

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from conftest import gone, in_child
 
+from executor.locking import lock
 from executor.processes import Processes
 from executor.toolchains import Toolchains
 from executor.toolchains.building import Workshop, ensure, is_whole, manifest
 from executor.toolchains.catalog import Catalog, Spec, catalog
-from executor.toolchains.llama_build import require_compiler
+from executor.toolchains.llama_build import _remove_stale_objects, require_compiler
 from executor.toolchains.llama_own import new_enough, own_programs
 from executor.toolchains.llama_source import require_checksum, unpack
 from planner.errors import BadInput, ExecutionFailed
@@ -58,6 +59,33 @@ def test_other_pins_or_another_cpu_make_another_toolchain_but_other_words_do_not
     assert ensure(workshop, SPEC, make_tool, depends=("avx2",)) != ensure(workshop, SPEC, make_tool, depends=("neon",))
     reworded = SPEC.model_copy(update={"why": "said otherwise", "needs_bytes": 2000})
     assert ensure(workshop, reworded, make_tool) == ensure(workshop, SPEC, make_tool)
+
+
+def test_one_whose_program_is_gone_is_built_again(workshop: Workshop, tmp_path: Path) -> None:
+    """As when the Python an environment was made from was removed."""
+    python = tmp_path / "python3.11"
+    python.touch()
+
+    def build(directory: Path, log_path: Path) -> dict[str, Any]:
+        (directory / "python").symlink_to(python)
+        return {"programs": ["python"]}
+
+    directory = ensure(workshop, SPEC, build)
+    python.unlink()
+    assert not is_whole(directory)
+    python.touch()
+    assert ensure(workshop, SPEC, make_tool) == directory, "the same Python back again is as good"
+    python.unlink()
+    assert manifest(ensure(workshop, SPEC, make_tool))["version"] == "1.2.3"
+
+
+def test_objects_of_builds_that_were_given_up_are_removed(workshop: Workshop) -> None:
+    spec = catalog().llama_cpp
+    for name in ("llama.cpp-old", "llama.cpp-busy"):
+        (workshop.root / "objects" / name / "build").mkdir(parents=True)
+    with lock(workshop.root / "locks" / "llama.cpp-busy.lock"):
+        _remove_stale_objects(workshop, spec)
+    assert [p.name for p in (workshop.root / "objects").iterdir()] == ["llama.cpp-busy"]
 
 
 def test_a_failed_build_shows_its_log_and_leaves_nothing(workshop: Workshop) -> None:
