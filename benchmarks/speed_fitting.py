@@ -15,7 +15,7 @@ from speed_cases import Case
 
 from planner.speed.constants import ServingConstants
 from planner.speed.serving import Phases, closed_loop
-from planner.speed.steps import Peaks, Rates, hostless, step_ms
+from planner.speed.steps import Peaks, Rates, hostless, prompt_step_ms, step_ms
 from planner.speed.work import Work
 
 KNEE = 3.0
@@ -35,6 +35,9 @@ PRIORS: dict[str, tuple[float, float, dict[str, float]]] = {
     "recurrent_layer_ms": (0.02, 0.7, {}),
     "sequence_ms": (0.01, 1.0, {"engine": 0.5}),
     "exchange_ms": (0.01, 0.7, {"engine": 0.3, "gpu_class": 0.3}),
+    "launch_layer_ms": (0.3, 0.7, {"engine": 0.5}),
+    "launch_expert_layer_ms": (0.5, 0.7, {"engine": 0.5}),
+    "crowding": (0.3, 0.7, {"engine": 0.3}),
     "interference": (1.0, 0.3, {"engine": 0.2}),
     "request_ms": (30.0, 0.7, {"engine": 0.5}),
     "queue": (0.15, 1.0, {"engine": 0.5}),
@@ -129,8 +132,8 @@ def predicted_ms(table: Table, logs: dict[str, np.ndarray]) -> np.ndarray:
     serving = ServingConstants(**{name: value[name] for name in SERVING_CONSTANTS})
     phases = Phases(
         decode_ms=step_ms(table.decode, table.peaks, rates),
-        prefill_alone_ms=step_ms(table.prompt, table.peaks, rates),
-        prefill_share_ms=step_ms(table.chunk, table.peaks, hostless(rates)) * table.column("chunk_share"),
+        prefill_alone_ms=prompt_step_ms(table.prompt, table.peaks, rates),
+        prefill_share_ms=prompt_step_ms(table.chunk, table.peaks, hostless(rates)) * table.column("chunk_share"),
     )
     served = closed_loop(phases, serving, table.column("others") + 1, table.column("output_tokens"))
     alone = table.column("decodes") * phases.decode_ms + table.column("prefills") * phases.prefill_alone_ms

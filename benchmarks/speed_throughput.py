@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from speed_cases import KERNELS, STREAM_GPUS, accelerator, kv_bytes_per_token, rows, shape_of
+from speed_cases import accelerator, kv_bytes_per_token, rows, shape_of
+from speed_streams import KERNELS, STREAM_GPUS
 
 from planner.hardware.hardware import Accelerator
 from planner.memory.weights import weight_bytes

@@ -46,12 +46,13 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class ServingConstants:
-    """How an engine mixes prefill with decode, and what it adds to a request."""
+    """How an engine mixes prefill with decode, and what it adds to a request: see planner/speed/serving.py."""
 
     interference: float
     request_ms: float
     queue: float
     entry_steps: float
+    crowding: float = 0.0
 
 
 def gpu_class(accelerator: Accelerator) -> str:

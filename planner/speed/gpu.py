@@ -9,7 +9,7 @@ from planner.schemes import Scheme
 from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
 from planner.speed.estimate import Speed
 from planner.speed.serving import Phases, Served, closed_loop
-from planner.speed.steps import Peaks, hostless, step_ms
+from planner.speed.steps import Peaks, hostless, prompt_step_ms, step_ms
 from planner.speed.work import Running, decode_work, prefill_work
 
 CHUNK_TOKENS = 8192
@@ -46,10 +46,11 @@ def phases_of(shape: Shape, peaks: Peaks, gpu_class: str, run: Running, workload
     decode = decode_rates(run.engine, run.kernel, gpu_class)
     context = workload.input_tokens + workload.output_tokens / 2
     chunk = max(workload.input_tokens, CHUNK_TOKENS)
-    full_ms = step_ms(prefill_work(shape, run.stored, run.layout, chunk), peaks, hostless(prompt))
+    alone = prefill_work(shape, run.stored, run.layout, workload.input_tokens)
+    full_ms = prompt_step_ms(prefill_work(shape, run.stored, run.layout, chunk), peaks, hostless(prompt))
     return Phases(
         decode_ms=step_ms(decode_work(shape, run.stored, run.layout, workload.concurrency, context), peaks, decode),
-        prefill_alone_ms=step_ms(prefill_work(shape, run.stored, run.layout, workload.input_tokens), peaks, prompt),
+        prefill_alone_ms=prompt_step_ms(alone, peaks, prompt),
         prefill_share_ms=full_ms * workload.input_tokens / chunk / run.layout.attention_data_parallel,
     )
 

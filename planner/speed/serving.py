@@ -30,12 +30,18 @@ class Served:
 
 
 def closed_loop(phases: Phases, constants: ServingConstants, concurrency: float, output_tokens: float) -> Served:
-    """What `concurrency` clients see, each sending its next request when the last one ends."""
-    tpot_ms = phases.decode_ms + constants.interference * phases.prefill_share_ms * (concurrency - 1) / output_tokens
+    """What `concurrency` clients see, each sending its next request when the last one ends.
+
+    A prompt waits behind a part of the others' prompts: `queue` of them always (clients that start together), and
+    `crowding` of them more as prompts come to fill the server's time (`busy`).
+    """
+    others_ms = phases.prefill_share_ms * (concurrency - 1)
+    busy = others_ms / (others_ms + phases.decode_ms * output_tokens)
+    tpot_ms = phases.decode_ms + constants.interference * others_ms / output_tokens
     ttft_ms = (
         constants.request_ms
         + phases.prefill_alone_ms
-        + constants.queue * phases.prefill_share_ms * (concurrency - 1)
+        + (constants.queue + constants.crowding * busy) * others_ms
         + constants.entry_steps * phases.decode_ms
     )
     request_ms = ttft_ms + tpot_ms * (output_tokens - 1)

@@ -21,7 +21,8 @@ class Peaks:
 class Rates:
     """Fitted constants of one engine, kernel and GPU class: shares of the datasheet rates (0-1), and milliseconds.
 
-    `knee` joins the two sides of a roofline: the larger it is, the sharper the corner.
+    A decode step is replayed from a recorded graph; a prompt is launched kernel by kernel, `launch_*_ms` a layer, while
+    the accelerator works. `knee` joins the two sides of a roofline: the larger it is, the sharper the corner.
     """
 
     bandwidth_efficiency: float
@@ -37,7 +38,15 @@ class Rates:
     recurrent_layer_ms: float
     sequence_ms: float
     exchange_ms: float
+    launch_layer_ms: float
+    launch_expert_layer_ms: float
     knee: float
+
+
+def prompt_step_ms(work: Work, peaks: Peaks, rates: Rates) -> float:
+    """Milliseconds of a step that reads prompts: the accelerator's work or the launching of it, whichever is longer."""
+    launching = work.layers * rates.launch_layer_ms + work.expert_layers * rates.launch_expert_layer_ms
+    return roofline(step_ms(work, peaks, rates), launching, rates.knee)
 
 
 def hostless(rates: Rates) -> Rates:
