@@ -73,7 +73,9 @@ def all_fits(outcome: Outcome) -> Answer:
     """Every candidate, the largest model first, and for each model the best first."""
     question, limit = outcome.question, outcome.question.limit
     found = [outcome.fit(int(number)) for number in outcome.order[:limit]]
-    return _answer(outcome.hardware, question, found, counts_of([outcome], len(outcome.fleet.models)))
+    models = outcome.fleet.models
+    guesses = models[0].assumptions if len(models) == 1 else ()
+    return _answer(outcome.hardware, question, found, counts_of([outcome], len(models)), guesses)
 
 
 def outcome_on(hardware: Hardware, models: Sequence[Model], question: Question) -> Outcome:
@@ -129,5 +131,7 @@ def counts_of(outcomes: Sequence[Outcome], models: int) -> Counts:
     return Counts(candidates, models, len(fitting), len(holding - fitting), len(short))
 
 
-def _answer(hardware: Hardware, question: Question, found: Sequence[Fit], counts: Counts) -> Answer:
-    return Answer(question, hardware.label, tuple(found[: question.limit]), counts, hardware.notes)
+def _answer(
+    hardware: Hardware, question: Question, found: Sequence[Fit], counts: Counts, guesses: tuple[str, ...] = ()
+) -> Answer:
+    return Answer(question, hardware.label, tuple(found[: question.limit]), counts, (*hardware.notes, *guesses))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 from planner.catalog import load_yaml
@@ -23,6 +24,7 @@ def is_server(engine: EngineId) -> bool:
     return engine in settings()["servers"]
 
 
+@cache
 def quality_tiers() -> dict[FormatId, tuple[int, int]]:
     """Each format's tier (0 loses nothing) and its place inside the tier."""
     tiers: list[list[FormatId]] = settings()["quality_order"]

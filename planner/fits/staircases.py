@@ -97,7 +97,8 @@ def _paged(layout: Pages) -> tuple[list[Stair], float]:
 
 def longest_contexts(stairs: Staircases, pool_bytes: Floats, maxima: Ints) -> Ints:
     """Row by row the longest single sequence that the pool holds, at most the model's maximum; by bisection."""
-    low, high = np.zeros_like(maxima), maxima.copy()
+    reached = stairs.bytes(maxima) <= pool_bytes
+    low, high = np.where(reached, maxima, 0), np.where(reached | (pool_bytes < stairs.fixed), 0, maxima - 1)
     while (open_rows := np.flatnonzero(low < high)).size:
         middle = (low[open_rows] + high[open_rows] + 1) // 2
         holds = stairs.rows(open_rows).bytes(middle) <= pool_bytes[open_rows]
