@@ -8,6 +8,7 @@ from planner.catalog import load_yaml
 from rules.vocabulary import FormatId
 
 REFERENCE = "reference"
+AS_PUBLISHED = "as published"
 FULL_RECOVERY_PERCENT = 100.0
 
 

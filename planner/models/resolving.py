@@ -38,7 +38,7 @@ def resolve_model(text: str, *, allow_hub: bool = True) -> Model:
         return known
     if is_size(text):
         return model_of_size(text)
-    if allow_hub and HUB_ID.fullmatch(text):
+    if allow_hub and HUB_ID.fullmatch(text) and not _means_a_path(text):
         from planner.models.hub import model_from_hub
 
         return model_from_hub(text)
@@ -54,8 +54,12 @@ def _existing(text: str) -> Path | None:
         return None
 
 
+def _means_a_path(text: str) -> bool:
+    return text.startswith((".", "/", "~")) or text.lower().endswith(".gguf")
+
+
 def _unknown(text: str) -> BadInput:
     short = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-    if text.startswith((".", "/", "~")) or text.endswith(".gguf"):
+    if _means_a_path(text):
         return BadInput(f"no directory or .gguf file at {short}", fix=ALTERNATIVES)
     return BadInput(f"no model is called {short!r}", nearest=nearest(short, catalogue_names()), fix=ALTERNATIVES)

@@ -16,7 +16,7 @@ from planner.plan import Candidate, Memory
 from planner.planning.arguments import engine_arguments
 from planner.planning.deciding import Choice
 from planner.planning.predictions import cost_prediction, memory_predictions, quality_prediction, speed_prediction
-from planner.quality import expected_quality
+from planner.quality import AS_PUBLISHED, expected_quality
 from planner.request import Request, Workload
 from planner.schemes import scheme
 from planner.speed.predicting import Speed, predict_speed
@@ -111,11 +111,15 @@ class Assessor:
                 cost_prediction(cost),
             ),
             cost=cost,
-            quality=quality.phrase,
+            quality=AS_PUBLISHED if self.is_stored_in(choice.format) else quality.phrase,
             engine_arguments=engine_arguments(choice, layout.tensor_parallel, self.share(layout), self.hardware),
             verdict="feasible",
         )
         return self.judged(candidate)
+
+    def is_stored_in(self, format: FormatId) -> bool:
+        """Whether the model's own checkpoint is in this (quantized) format, so that nothing is lost by keeping it."""
+        return self.model.stored_format == format and scheme(format).is_quantized
 
     def judged(self, candidate: Candidate) -> Candidate:
         """The candidate with its verdict: no kernel, does not fit, misses the service level, or feasible."""

@@ -65,7 +65,7 @@ def _requests(candidate: Candidate, workload: Workload) -> int:
     load = load_yaml("checks.yaml")["load_test"]
     bounds = load["requests_per_slot"]
     rate = candidate.predicted("output_tokens_per_s").value or 0.0
-    wished = ceil(load["seconds"] * rate / workload.output_tokens)
+    wished: int = ceil(load["seconds"] * rate / workload.output_tokens)
     least, most = (int(bounds[end]) * workload.concurrency for end in ("least", "most"))
     return min(max(wished, least), most)
 
