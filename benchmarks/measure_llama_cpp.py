@@ -2,8 +2,9 @@
 
 usage: python benchmarks/measure_llama_cpp.py --programs DIR --models DIR --out CSV [--model NAME ...] [--type T ...]
 
-DIR of programs holds llama-server and llama-quantize; each folder of models holds bf16.gguf. The load is the
-executor's own: a closed loop whose clients start together, answers of fixed length, no prompt cached.
+DIR of programs holds llama-server and llama-quantize; each folder of models holds bf16.gguf
+(benchmarks/random_gguf.py makes them). The load is the executor's own: a closed loop whose clients start together,
+answers of fixed length, no prompt cached. Measure on a quiet machine.
 """
 
 from __future__ import annotations

@@ -28,6 +28,9 @@ from speed_writing import write_constants
 
 from planner.catalog import load_yaml
 
+EXPLAIN = """The published measurements are not part of the repository. Give the folder that holds serving.csv,
+single_stream.csv, max_throughput.csv and int4_kernels.csv:
+    python benchmarks/speed.py --truth DIR        (or: make bench-speed TRUTH=DIR)"""
 FOLDS = 5
 REPORTED = (
     ("serving TPOT", True, "tpot_ms"),
@@ -39,10 +42,12 @@ REPORTED = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--truth", type=Path, required=True, help="folder with serving.csv and single_stream.csv")
+    parser.add_argument("--truth", type=Path, help="folder with serving.csv, single_stream.csv, max_throughput.csv ...")
     parser.add_argument("--fit", action="store_true", help="rewrite the constants")
     parser.add_argument("--quick", action="store_true", help="in sample only")
     given = parser.parse_args()
+    if given.truth is None:
+        sys.exit(EXPLAIN)
     skipped: Counter[str] = Counter()
     cases = [*serving_cases(given.truth, skipped), *stream_cases(given.truth, skipped), *published_cases()]
     table = Table.of(cases)

@@ -2,6 +2,8 @@
 
 llama-server runs all slots in one step: a step with n requests on board computes n tokens and reads the weights once.
 Few-token steps and long prompts use different kernels, so each GGUF type has its own share of the rate for both.
+The constants hold for clients that start together and get answers of one length, as load tests do: their prompts
+meet, so the mean time to first token grows with their number, and few prompts fall between the tokens of others.
 """
 
 from __future__ import annotations
