@@ -62,10 +62,9 @@ class Pages:
 
     def _layer_blocks(self, part: CachedLayers, context_tokens: int) -> int:
         tokens = int(self.page_bytes // part.layer_bytes_per_token)
-        whole = -(-context_tokens // tokens)
         if part.window_tokens is None:
-            return whole
-        return min(whole, -(-(part.window_tokens - 1 + self.step_tokens) // tokens) + 1)
+            return -(-context_tokens // tokens)
+        return -(-min(part.window_tokens - 1 + self.step_tokens, context_tokens) // tokens) + 1
 
     def _groups(self, layers: int) -> int:
         return -(-layers // self.group_size)

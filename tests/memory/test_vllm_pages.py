@@ -56,3 +56,39 @@ def test_kinds_with_nearly_as_many_layers_share_one_group_size():
 def test_a_model_without_a_cache_takes_nothing():
     pages = Pages(KvCache(()), 16, 16)
     assert (pages.sequence_bytes(100), pages.tokens(1e9, 100)) == (0, 0)
+
+
+# Layers of small models of random weights, and the tokens vLLM 0.32 (CPU build: blocks of 128) printed for a pool of
+# 100 MiB at a maximum length of 2048 with at most 2048 tokens a step.
+PRINTED_ON_CPU = {
+    "llama, 2 of 8 heads": ((CachedLayers(6, 2 * 2 * 32 * 2),), 68_224),
+    "qwen2, no sharing": ((CachedLayers(5, 2 * 4 * 64 * 2),), 20_480),
+    "qwen3, one head of 128": ((CachedLayers(5, 2 * 1 * 128 * 2),), 40_960),
+    "mistral, all sliding": ((CachedLayers(4, 2 * 2 * 32 * 2, window_tokens=512),), 96_376),
+    "gemma-2, every second sliding": (
+        (CachedLayers(3, 2 * 2 * 64 * 2), CachedLayers(3, 2 * 2 * 64 * 2, window_tokens=512)),
+        33_078,
+    ),
+    "gemma-3, five of six sliding": (
+        (CachedLayers(2, 2 * 1 * 64 * 2), CachedLayers(10, 2 * 1 * 64 * 2, window_tokens=256)),
+        32_443,
+    ),
+    "gpt-oss, every second sliding": (
+        (CachedLayers(2, 2 * 2 * 64 * 2), CachedLayers(2, 2 * 2 * 64 * 2, window_tokens=128)),
+        49_648,
+    ),
+    "mixtral": ((CachedLayers(4, 2 * 2 * 32 * 2),), 102_400),
+    "qwen3-moe": ((CachedLayers(4, 2 * 2 * 64 * 2),), 51_200),
+    "phi-3, opt, olmo-2": ((CachedLayers(4, 2 * 4 * 64 * 2),), 25_600),
+}
+
+
+@pytest.mark.parametrize("model", PRINTED_ON_CPU)
+def test_tokens_are_to_the_last_one_those_that_vllm_printed_on_a_cpu(model):
+    layers, printed = PRINTED_ON_CPU[model]
+    assert Pages(KvCache(layers), 128, 2048).tokens(100 * 2**20, 2048) == printed
+
+
+def test_mla_tokens_on_a_cpu():
+    """DeepSeek-V2's attention has blocks of 16 there: four layers of 576 elements, 22752 tokens in 100 MiB."""
+    assert Pages(KvCache((CachedLayers(4, 576 * 2),)), 16, 2048).tokens(100 * 2**20, 2048) == 22_752
