@@ -55,6 +55,8 @@ def kernel_for(engine: EngineId, format: FormatId, hardware: Hardware) -> Kernel
     """The kernel the engine has for this format on this hardware; None where it has none."""
     vendor = vendor_of(hardware)
     capability = hardware.accelerator.compute_capability if hardware.accelerator else None
+    if capability is not None and capability < engines()[engine].minimum_compute_capability:
+        return None
     for line in _kernel_lines():
         if line["engine"] == engine and line["vendor"] == vendor and _same_format(line["format"], format):
             low, high = line.get("capability", (None, None))
