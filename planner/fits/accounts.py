@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.fits.arrays import Floats
+from planner.fits.arrays import Floats, Ints
 from planner.hardware.hardware import Hardware
 from planner.memory.kv_cache import kv_cache
 from planner.memory.situation import Account, Layout, PlainLayout
@@ -44,6 +44,12 @@ class Accounts:
         room: Floats = left - np.maximum(left, 0) * self.unused_share
         return room
 
+    def with_spent(self, models: Ints, spent: Floats) -> Accounts:
+        """The same, where some of the models spend otherwise."""
+        changed = self.spent.copy()
+        changed[models] = spent
+        return replace(self, spent=changed)
+
 
 def accounts(
     shapes: Sequence[Shape],
@@ -60,9 +66,9 @@ def accounts(
         _account(shape, hardware, engine, kv_format, tensor_parallel, workload, stand_in)
         for shape, workload in zip(shapes, workloads, strict=True)
     ]
-    spent, shares = zip(*(_spending(engine, account) for account in answers), strict=True)
+    spending = np.array([_spending(engine, account) for account in answers]).reshape(-1, 2)
     available = np.array([account.available_gib for account in answers]) * GIB
-    return Accounts(available, np.array(spent) * GIB, np.array(shares), [account.layout for account in answers])
+    return Accounts(available, spending[:, 0] * GIB, spending[:, 1], [account.layout for account in answers])
 
 
 def with_kv_format(
@@ -73,7 +79,7 @@ def with_kv_format(
         _relaid(layout, shape, engine, kv_format, tensor_parallel)
         for layout, shape in zip(known.layouts, shapes, strict=True)
     ]
-    return Accounts(known.available, known.spent, known.unused_share, layouts)
+    return replace(known, layouts=layouts)
 
 
 def _account(

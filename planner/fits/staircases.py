@@ -1,7 +1,8 @@
 """How sequences fill a KV pool, for many models at once.
 
 Every layout an engine has (`PlainLayout`, vLLM's `Pages`) is a sum of staircases: a part of the layers costs
-`step_bytes` for each started `step_tokens`, up to `most_steps` (a window), on top of what is fixed (recurrent states).
+`step_bytes` for each started `step_tokens`, up to `most_steps` (a window), on top of what is fixed (recurrent states,
+a window's spare block).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from planner.memory.situation import Layout, PlainLayout
 from planner.memory.vllm_pages import Pages
 
 ENDLESS = 2**62
+LONGEST_TOKENS = 2**40
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,14 @@ def _paged(layout: Pages) -> tuple[list[Stair], float]:
     if not layout.kv.layers and not layout.kv.states:
         return [], 0.0
     page_bytes, group_size, block_bytes = layout.page_bytes, layout.group_size, layout.block_bytes
-    stairs = []
+    states = sum(-(-part.count // group_size) for part in layout.kv.states)
+    stairs, extra = [], states
     for part in layout.kv.layers:
-        tokens = int(page_bytes // part.layer_bytes_per_token)
-        window = part.window_tokens
-        most = -(-(window - 1 + layout.step_tokens) // tokens) + 1 if window else ENDLESS
-        stairs.append(Stair(tokens, -(-part.count // group_size) * block_bytes, most))
-    return stairs, sum(-(-part.count // group_size) for part in layout.kv.states) * block_bytes
+        groups, first = -(-part.count // group_size), layout._layer_blocks(part, 1) - 1
+        most = layout._layer_blocks(part, LONGEST_TOKENS) - first if part.window_tokens else ENDLESS
+        stairs.append(Stair(int(page_bytes // part.layer_bytes_per_token), groups * block_bytes, most))
+        extra += groups * first
+    return stairs, extra * block_bytes
 
 
 def longest_contexts(stairs: Staircases, pool_bytes: Floats, maxima: Ints) -> Ints:

@@ -95,8 +95,8 @@ class _Sweeper:
                     known = with_kv_format(known, self.shapes, engine, kv_format, self.tensor_parallel)
                 yield self._block(engine, kv_format, known)
 
-    def _accounts(self, engine: EngineId, kv_format: KvFormat, format: str = "bf16") -> Accounts:
-        return accounts(self.shapes, self.hardware, engine, kv_format, self.tensor_parallel, self.workloads, format)
+    def _accounts(self, engine: EngineId, kv_format: KvFormat) -> Accounts:
+        return accounts(self.shapes, self.hardware, engine, kv_format, self.tensor_parallel, self.workloads)
 
     def _block(self, engine: EngineId, kv_format: KvFormat, known: Accounts) -> Columns:
         """All formats of one engine and cache: `[formats, models]`, laid out flat."""
@@ -133,10 +133,14 @@ class _Sweeper:
         )
 
     def _accounts_for(self, engine: EngineId, kv_format: KvFormat, known: Accounts, format: FormatId) -> Accounts:
+        """The engine's sums for this format: the known ones, but for a format that changes what experts need."""
         if format not in FORMATS_APART:
             return known
         if format not in self.apart:
-            self.apart[format] = self._accounts(engine, kv_format, format)
+            experts = np.flatnonzero([shape.is_moe for shape in self.shapes])
+            shapes, workloads = [self.shapes[n] for n in experts], [self.workloads[n] for n in experts]
+            others = accounts(shapes, self.hardware, engine, kv_format, self.tensor_parallel, workloads, format)
+            self.apart[format] = known.with_spent(experts, others.spent)
         return self.apart[format]
 
     def _weights(self, engine: EngineId, format: FormatId) -> tuple[Floats, Floats]:
