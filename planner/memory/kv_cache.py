@@ -74,14 +74,16 @@ def kv_cache(shape: Shape, kv_format: str, tensor_parallel: int = 1, engine: str
     """The cache one of `tensor_parallel` ranks holds, its elements in `kv_format` (16-bit, fp8, int8)."""
     constants = load_yaml("memory_constants.yaml")
     element_bytes = constants["kv_element_bytes"][kv_format]["bytes"]
-    state_bytes = constants["state_element_bytes"]["llama.cpp" if engine == "llama.cpp" else "others"]
+    state_bytes = constants["state_element_bytes"]
     caching = [layers for layers in shape.attention if layers.owns_kv]
     return KvCache(
         layers=tuple(
             CachedLayers(layers.count, token_bytes(layers, element_bytes, tensor_parallel), layers.window_tokens)
             for layers in caching
         ),
-        states=tuple(_states(layers, state_bytes, tensor_parallel) for layers in shape.recurrent),
+        states=tuple(
+            _states(layers, state_bytes[_state_kind(layers, engine)], tensor_parallel) for layers in shape.recurrent
+        ),
     )
 
 
@@ -92,6 +94,12 @@ def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: 
     heads = kv_heads_per_rank(layers, tensor_parallel)
     dims = layers.head_dim if layers.key_is_value else layers.head_dim + layers.value_head_dim
     return heads * dims * element_bytes + layers.indexer_bytes_per_token
+
+
+def _state_kind(layers: RecurrentLayers, engine: str) -> str:
+    if engine == "llama.cpp":
+        return engine
+    return "others_mamba" if layers.kind.startswith("mamba") else "others"
 
 
 def _states(layers: RecurrentLayers, element_bytes: Mapping[str, float], tensor_parallel: int) -> StateLayers:

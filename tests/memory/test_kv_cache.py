@@ -71,3 +71,10 @@ def test_a_layer_that_reads_anothers_cache_adds_nothing():
 
 def _shape(**layers: object) -> Shape:
     return Shape("x", 1024, 32000, 61, 131072, False, (), **layers)  # type: ignore[arg-type]
+
+
+def test_a_mamba_2_state_has_the_models_type():
+    """vLLM 0.32 made attention blocks of 256 x 512 bytes hold this state: 69,376 bytes, not 134,912."""
+    layers = RecurrentLayers(4, "mamba2", 8 * 64 * 64, 3 * (512 + 2 * 64))
+    kv = kv_cache(_shape(recurrent=(layers,)), "16-bit")
+    assert kv.states[0].layer_bytes == 69_376
