@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from planner.cli.figures import figure, usd
+from planner.cli.figures import UNKNOWN, figure
 from planner.fits.fit import Fit
 from planner.fits.on_hardware import Answer
 
@@ -46,7 +46,7 @@ def _table(fits: Sequence[Fit], by_accelerator: bool) -> Table:
 
 
 def _cells(fit: Fit, by_accelerator: bool, has_kinds: bool) -> tuple[str | Text, ...]:
-    first = (fit.hardware, usd(fit.usd_per_hour)) if by_accelerator else (fit.model, parameters(fit.params_b))
+    first = (fit.hardware, price(fit.usd_per_hour)) if by_accelerator else (fit.model, parameters(fit.params_b))
     return (
         _cut(first[0]),
         first[1],
@@ -65,6 +65,11 @@ def _cells(fit: Fit, by_accelerator: bool, has_kinds: bool) -> tuple[str | Text,
 def _cut(text: str, style: str = "") -> Text:
     """Text that is cut rather than wrapped."""
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def price(usd_per_hour: float | None) -> str:
+    """Dollars and cents, as price lists state them."""
+    return UNKNOWN if usd_per_hour is None else f"${usd_per_hour:,.2f}"
 
 
 def parameters(params_b: float) -> str:

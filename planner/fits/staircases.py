@@ -91,8 +91,8 @@ def _paged(layout: Pages) -> tuple[list[Stair], float]:
     states = sum(-(-part.count // group_size) for part in layout.kv.states)
     stairs, extra = [], states
     for part in layout.kv.layers:
-        groups, first = -(-part.count // group_size), layout._layer_blocks(part, 1) - 1
-        most = layout._layer_blocks(part, LONGEST_TOKENS) - first if part.window_tokens else ENDLESS
+        groups, first = -(-part.count // group_size), layout.layer_blocks(part, 1) - 1
+        most = layout.layer_blocks(part, LONGEST_TOKENS) - first if part.window_tokens else ENDLESS
         stairs.append(Stair(int(page_bytes // part.layer_bytes_per_token), groups * block_bytes, most))
         extra += groups * first
     return stairs, extra * block_bytes

@@ -44,7 +44,7 @@ class Pages:
 
     def request_blocks(self, context_tokens: int) -> int:
         """Blocks one request of that length may take at most."""
-        attention = sum(self._groups(part.count) * self._layer_blocks(part, context_tokens) for part in self.kv.layers)
+        attention = sum(self._groups(part.count) * self.layer_blocks(part, context_tokens) for part in self.kv.layers)
         return attention + sum(self._groups(part.count) for part in self.kv.states)
 
     def sequence_bytes(self, context_tokens: int) -> float:
@@ -60,7 +60,8 @@ class Pages:
             return blocks * self.block_tokens
         return int(blocks / self.request_blocks(context_tokens) * context_tokens)
 
-    def _layer_blocks(self, part: CachedLayers, context_tokens: int) -> int:
+    def layer_blocks(self, part: CachedLayers, context_tokens: int) -> int:
+        """Blocks one group of such layers takes for a request of that length."""
         tokens = int(self.page_bytes // part.layer_bytes_per_token)
         if part.window_tokens is None:
             return -(-context_tokens // tokens)
