@@ -52,6 +52,14 @@ class Memory(Frozen):
         return sum(t.predicted_gib for t in self.terms if t.label == label)
 
 
+class Lever(Frozen):
+    """A setting that gives memory back on each accelerator, and what it costs in exchange."""
+
+    setting: str
+    in_exchange: str
+    gain_gib: float
+
+
 class Prediction(Frozen):
     """One figure that can be checked: `value` with its 90 % interval, or None and the reason in `abstained`."""
 
@@ -186,6 +194,7 @@ class Plan(Frozen):
     chosen: Candidate
     stages: tuple[Stage, ...]
     ladder: tuple[Rung, ...]
+    levers: tuple[Lever, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     alternatives: tuple[Candidate, ...] = ()

@@ -35,6 +35,8 @@ def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableTyp
     yield "Why", why(plan, everything=everything)
     unit = "per accelerator" if plan.hardware.count > 1 else plan.hardware.name
     yield f"Memory, {unit}", _memory(chosen)
+    if plan.levers:
+        yield "What would free memory", _levers(plan)
     load = f"{workload.concurrency} requests in flight, {workload.input_tokens} tokens in, {workload.output_tokens} out"
     yield f"Speed ({load})", _speed(chosen)
     yield "Cost", _cost(chosen)
@@ -134,6 +136,11 @@ def _alternatives(candidates: tuple[Candidate, ...]) -> Table:
 
 def _value(candidate: Candidate, name: str) -> str:
     return figure(candidate.predicted(name).value)
+
+
+def _levers(plan: Plan) -> Group:
+    shown = (f"{lever.setting} gives back {memory_text(lever.gain_gib)}: {lever.in_exchange}" for lever in plan.levers)
+    return Group(*(Text(line) for line in shown))
 
 
 def _ladder(plan: Plan) -> Group:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from planner.memory.constants import engine_constants
 from planner.memory.kv_cache import kv_cache
 from planner.memory.situation import Situation
 from planner.memory.sizing import ACCOUNTANTS, both_directions
 from planner.memory.stages import stage_kv
-
-
-@dataclass(frozen=True, slots=True)
-class Lever:
-    """One setting, what it costs in exchange, and the GiB it gives back on each accelerator."""
-
-    setting: str
-    in_exchange: str
-    gain_gib: float
+from planner.plan import Lever
 
 
 def levers(situation: Situation, engine: str) -> list[Lever]:
     """Settings of that engine that give back memory worth naming, largest gain first."""
     before = free_gib(situation, engine)
     found = [
-        Lever(setting, in_exchange, free_gib(changed, engine) - before)
+        Lever(setting=setting, in_exchange=in_exchange, gain_gib=free_gib(changed, engine) - before)
         for setting, in_exchange, changed in alternatives(situation, engine)
     ]
     least = engine_constants("levers")["least_gain_gib"]

@@ -9,10 +9,11 @@ from math import ceil
 from planner.cost import cost_of
 from planner.hardware.hardware import Hardware
 from planner.memory.gguf_mix import gguf_tensors
-from planner.memory.sizing import layout_problem, size_memory
+from planner.memory.levers import levers
+from planner.memory.sizing import layout_problem, loaded_weights, situation_for, size_memory
 from planner.models.model import Model
 from planner.models.shape import Shape
-from planner.plan import Candidate, Memory
+from planner.plan import Candidate, Lever, Memory
 from planner.planning.arguments import engine_arguments
 from planner.planning.deciding import Choice
 from planner.planning.predictions import cost_prediction, memory_predictions, quality_prediction, speed_prediction
@@ -68,6 +69,23 @@ class Assessor:
             workload=self.share(layout),
             group_size=choice.group_size,
         )
+
+    def levers(self, chosen: Candidate) -> tuple[Lever, ...]:
+        """Settings that would free memory for the chosen candidate, largest gain first."""
+        entry, layout = scheme(chosen.format), Layout(chosen.tensor_parallel, chosen.replicas)
+        weights = loaded_weights(self.model, entry, chosen.group_size, chosen.tensor_parallel, chosen.engine)
+        situation = situation_for(
+            self.model.shape,
+            self.hardware,
+            entry,
+            weights,
+            engine=chosen.engine,
+            engine_version=chosen.engine_version,
+            tensor_parallel=chosen.tensor_parallel,
+            kv_format=chosen.kv_cache,
+            workload=self.share(layout),
+        )
+        return tuple(levers(situation, chosen.engine))
 
     def speed(self, choice: Choice, layout: Layout, memory: Memory) -> Speed:
         """One replica under its share of the load, with the throughput of all replicas."""

@@ -58,6 +58,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         chosen=chosen.model_copy(update={"verdict": "chosen"}),
         stages=stages_for(model, chosen, request.workload),
         ladder=tuple(ladder(chooser, choice)),
+        levers=assessor.levers(chosen),
         warnings=warnings_for(deliberation, model, hardware),
         notes=(*notes_for(deliberation, hardware), *disagreement(chosen, tree_choice, alternatives, request.objective)),
         alternatives=tuple(alternatives),

@@ -31,8 +31,17 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
     if request.format and (free := _without_insisting(chooser, request)):
         spare = f"{free.memory.free_gib:.1f} GiB to spare"
         yield f"leave out --format {request.format}: the rules choose {free.format}, which fits with {spare}"
+    if roomiest := max(
+        (c for c in chooser.tried if c.memory.max_concurrency >= 1), key=_requests_that_fit, default=None
+    ):
+        fewer, context = int(roomiest.memory.max_concurrency), request.workload.served_context_tokens
+        yield f"at most {fewer} requests at once of {context:,} tokens, in {roomiest.format}"
     if hardware.accelerator and (found := _enough(chooser, hardware)):
         yield f"{found.tensor_parallel * found.replicas}x {hardware.accelerator.name} hold it in {found.format}"
+
+
+def _requests_that_fit(candidate: Candidate) -> float:
+    return candidate.memory.max_concurrency
 
 
 def _without_insisting(chooser: Chooser, request: Request) -> Candidate | None:
@@ -44,13 +53,13 @@ def _without_insisting(chooser: Chooser, request: Request) -> Candidate | None:
 
 
 def _enough(chooser: Chooser, hardware: Hardware) -> Candidate | None:
-    """The smallest number of the same accelerators that holds what was tried last."""
-    last = chooser.tried[-1] if chooser.tried else None
-    if last is None or last.verdict != "does-not-fit":
+    """The smallest number of the same accelerators that holds what was tried first."""
+    first = next((candidate for candidate in chooser.tried if candidate.verdict == "does-not-fit"), None)
+    if first is None:
         return None
     for count in range(hardware.count + 1, LARGEST_COUNT_SUGGESTED + 1):
         more = replace(chooser.assessor, hardware=replace(hardware, count=count))
-        candidate = Chooser(chooser.deliberation, more).best_layout(chooser.deliberation.choice_of(last.format))
+        candidate = Chooser(chooser.deliberation, more).best_layout(chooser.deliberation.choice_of(first.format))
         if candidate.verdict == "feasible":
             return candidate
     return None
