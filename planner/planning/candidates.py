@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from planner.cost import cost_of
@@ -47,6 +47,7 @@ class Assessor:
     model: Model
     hardware: Hardware
     request: Request
+    _memories: dict[tuple[Choice, Layout], Memory] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def layouts(self) -> Iterator[Layout]:
         """The layouts to try, fewest accelerators a copy first; one that the user insists on is the only one."""
@@ -57,7 +58,12 @@ class Assessor:
                 yield Layout(size, max(1, min(count // size, self.request.workload.concurrency)))
 
     def memory(self, choice: Choice, layout: Layout) -> Memory:
-        """The labelled sum for one accelerator of this layout."""
+        """The labelled sum for one accelerator of this layout; computed once."""
+        if (choice, layout) not in self._memories:
+            self._memories[choice, layout] = self._sized(choice, layout)
+        return self._memories[choice, layout]
+
+    def _sized(self, choice: Choice, layout: Layout) -> Memory:
         return size_memory(
             self.model,
             self.hardware,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
+from planner import __version__
 from planner.hardware.hardware import Hardware
 from planner.hardware.resolving import resolve_hardware
 from planner.models.model import Model
@@ -48,7 +48,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
     ]
     deliberation.conclude(choice, chosen)
     return Plan(
-        quantplan_version=installed_version(),
+        quantplan_version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         request=request,
         model=summary_of_model(model),
@@ -123,10 +123,3 @@ def summary_of_hardware(hardware: Hardware) -> HardwareSummary:
         detected=hardware.detected,
         notes=hardware.notes,
     )
-
-
-def installed_version() -> str:
-    try:
-        return version("quantplan")
-    except PackageNotFoundError:
-        return "unknown"
