@@ -14,6 +14,7 @@ from functools import lru_cache
 from planner.catalog import load_yaml
 from planner.errors import BadInput
 from planner.memory.gguf_tensors import GgmlSource, source_tensors
+from planner.models.ggml_types import bytes_per_block, elements_per_block, type_names
 from planner.models.shape import Shape
 from planner.schemes import scheme
 
@@ -68,8 +69,10 @@ class Mix:
 
 @lru_cache
 def ggml_types() -> dict[str, GgmlType]:
-    """The storage types of `planner/catalog/ggml_types.yaml` by name."""
-    return {name: GgmlType(**entry) for name, entry in load_yaml("ggml_types.yaml")["types"].items()}
+    """GGML's storage types by name, with llama.cpp's fall-backs."""
+    more = load_yaml("ggml_fallbacks.yaml")["types"]
+    blocks = {name: (elements_per_block(name), bytes_per_block(name)) for name in type_names()}
+    return {name: GgmlType(*block, **more.get(name, {})) for name, block in blocks.items()}
 
 
 @lru_cache(maxsize=256)

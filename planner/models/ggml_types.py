@@ -31,6 +31,16 @@ def elements_per_block(ggml_type: str) -> int:
     return int(_tables()["types"][ggml_type][1])
 
 
+def bytes_per_block(ggml_type: str) -> int:
+    """Bytes of one block of weights, its scales included."""
+    return int(_tables()["types"][ggml_type][2])
+
+
+def type_names() -> tuple[str, ...]:
+    """Every storage type there is."""
+    return tuple(_tables()["types"])
+
+
 def type_name(type_id: int) -> str | None:
     return _names_by_id().get(type_id)
 
