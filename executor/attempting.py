@@ -6,20 +6,17 @@ import errno
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from executor.artifacts import no_space_left
 from executor.explaining import EXPLANATIONS
 from executor.processes import RESUME, Processes
+from executor.run import Run
 from executor.sharing import share, take_shared
 from executor.step import Result, StepContext
 from executor.toolchains import Toolchains
 from planner.errors import ExecutionFailed, QuantplanError
 from planner.plan import Stage
 from planner.ports import StepRecord
-
-if TYPE_CHECKING:
-    from executor.run import Run
 
 
 def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Processes) -> Result:

@@ -7,8 +7,9 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
+from executor.applying import apply_plan
 from executor.journal import Journal, JournalledRun
-from executor.run import Run, apply_plan
+from executor.run import Run
 from executor.steps import STEPS
 from executor.steps.spec import StepSpec
 from executor.workspace import Workspace, home_directory, journal_path

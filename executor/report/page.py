@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from executor.report.document import Finding, Report
 from executor.report.drawing import interval_marks, memory_segments, timeline
-from planner.cli.figures import figure, usd
+from planner.figures import figure, usd
 from planner.templates import template_directory
 from planner.units import GIB
 

@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from planner.cli.figures import figure
 from planner.errors import BadInput
+from planner.figures import figure
 from planner.hardware.hardware import Accelerator, Cpu, Hardware
 from planner.hardware.judging import Machine
 from planner.hardware.nvml import GpuReading

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from planner.cli.figures import UNKNOWN, figure
+from planner.figures import UNKNOWN, figure
 from planner.fits.fit import Fit
 from planner.fits.on_hardware import Answer
 

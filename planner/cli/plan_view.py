@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.cli.bars import memory_bar
-from planner.cli.figures import NAMES, figure, interval, usd
-from planner.cli.figures import memory as memory_text
 from planner.cli.why_view import why
+from planner.figures import NAMES, figure, interval, usd
+from planner.figures import memory as memory_text
 from planner.plan import Candidate, Plan
 from planner.units import GB, GIB
 

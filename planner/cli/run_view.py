@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from planner.cli.figures import NAMES, UNKNOWN, with_unit
+from planner.figures import NAMES, UNKNOWN, with_unit
 from planner.ports import FindingRecord, RunRecord, StepRecord
 
 STATE_STYLE = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pending": "dim"}

@@ -1,14 +1,10 @@
-"""Shared by the executor's tests: a plan with fake stages, a home for runs, and an eye on left-over processes."""
+"""Shared by the executor's tests: a plan with fake stages, and a home for runs."""
 
 from __future__ import annotations
 
-import os
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from fake_steps import FakeSteps, with_fake_stages
 
@@ -50,34 +46,3 @@ def steps() -> FakeSteps:
 @pytest.fixture
 def executor(home: Path, steps: FakeSteps) -> LocalExecutor:
     return LocalExecutor(home, steps.specs())
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Do the work in a forked process; returns its wait status (-9: it was killed)."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def processes_with(marker: str) -> list[psutil.Process]:
-    """Living processes that have the marker on their command line."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if marker in " ".join(process.info["cmdline"] or ()) and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process)
-    return found
-
-
-def gone(marker: str, within_s: float = 10.0) -> bool:
-    """Whether every process with the marker ends in time."""
-    deadline = time.monotonic() + within_s
-    while processes_with(marker):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import in_child
+from left_over import in_child
 
 from executor.locking import Held, is_locked, lock
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import gone, in_child, processes_with
+from left_over import gone, in_child, processes_with
 
 from executor.processes import Processes, kill_survivors
 from planner.errors import ExecutionFailed

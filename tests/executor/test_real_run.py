@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import gone
+from left_over import gone
 
 from executor.local import DEMO_MODEL
 from planner.planning import make_plan

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import gone, in_child
 from fake_steps import KINDS, FakeSteps, with_fake_stages
+from left_over import gone, in_child
 
+from executor.applying import files
 from executor.local import LocalExecutor
-from executor.run import files
 from planner.errors import BadInput, ExecutionFailed
 from planner.plan import Plan
 from planner.ports import Event, RunRecord

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import gone, in_child
+from left_over import gone, in_child
 
 from executor.locking import lock
 from executor.processes import Processes
