@@ -45,8 +45,7 @@ def rule_book() -> str:
         parts.append("| rule | when | then | because | source |\n|---|---|---|---|---|")
         for rule in chapter.rules:
             when = "<br>".join(f"`{clause.text}`" for clause in rule.clauses) or "always"
-            concluded = rule.then.model_dump(mode="json", exclude_none=True, exclude_defaults=True) | rule.copies
-            then = ", ".join(f"{key}: {_listed(value)}" for key, value in concluded.items())
+            then = ", ".join(f"{key}: {_listed(value)}" for key, value in rule.concludes.items())
             cells = (f"`{rule.id}`", when, then, rule.because, ", ".join(rule.sources))
             parts.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
         parts.append("")

@@ -26,7 +26,6 @@ class Scheme:
     activation: Activation
     needs_calibration: bool
     keeps_16_bit: tuple[str, ...]
-    quality: str
     source: str
     as_of: str
     group_size: int | None = None

@@ -65,11 +65,6 @@ def kernel_for(engine: EngineId, format: FormatId, hardware: Hardware) -> Kernel
     return None
 
 
-def engines_with_kernel(format: FormatId, hardware: Hardware) -> list[EngineId]:
-    """Every engine that can run the format on this hardware, in the order of the catalogue."""
-    return [engine for engine in engines() if kernel_for(engine, format, hardware)]
-
-
 def tool_quantizes(tool: str, shape: Shape) -> bool:
     """Whether the pinned version of a quantizing tool handles this architecture (A.pitfall.4)."""
     return all(

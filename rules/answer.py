@@ -52,10 +52,6 @@ class Answer:
         """Rules asked before (of `pick: every`, all others) that stayed silent or were vetoed."""
         return tuple(_silent(rule, self.facts) for rule in self.rules_passed_over)
 
-    def spoken_for(self, key: str) -> tuple[Spoken, ...]:
-        """The rules that spoke and say something under this key of their outcome."""
-        return tuple(spoken for spoken in self.spoke if getattr(spoken.outcome, key))
-
 
 def _spoken(rule: Rule, facts: Facts, *, vetoed: bool = False, failed_clause: str = "") -> Spoken:
     names = dict.fromkeys(name for clause in rule.clauses for name in clause.reads)

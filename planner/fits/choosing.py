@@ -16,14 +16,13 @@ from planner.fits.settings import is_server, kv_formats, quality_tiers
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
 from planner.planning.facts import gather_facts
-from planner.quality import expected_quality
+from planner.quality import AS_PUBLISHED, expected_quality
 from planner.request import Request
 from planner.schemes import scheme
 from planner.support import engines
 from planner.units import GIB
 from rules.book import Book, load_book
 
-AS_PUBLISHED = "as published"
 FULL_RECOVERY_PERCENT = 100.0
 
 

@@ -53,10 +53,24 @@ class Deliberation:
         return answer
 
     @cached_property
+    def vetoes(self) -> Answer:
+        return self.ask("vetoes")
+
+    @cached_property
     def avoided(self) -> frozenset[str]:
-        """Every vetoed format. One that the user insists on is not avoided; its veto is still in the trace."""
-        vetoed = {format for spoken in self.ask("vetoes").spoke for format in spoken.outcome.avoid}
-        return frozenset(vetoed - {self.request.format})
+        """Every vetoed format. What the user insists on is not avoided; the plan warns of it instead."""
+        return self._vetoed("avoid") - {self.request.format}
+
+    def _vetoed(self, kind: str) -> frozenset[str]:
+        return frozenset(value for spoken in self.vetoes.spoke for value in getattr(spoken.outcome, kind))
+
+    def insisted_against(self) -> Iterator[tuple[str, Spoken]]:
+        """Each choice the user insists on although a rule vetoes it, with the rule."""
+        wishes = {"avoid": self.request.format, "avoid_kv": self.request.kv_cache, "avoid_engines": self.request.engine}
+        for spoken in self.vetoes.spoke:
+            for kind, wish in wishes.items():
+                if wish in getattr(spoken.outcome, kind):
+                    yield str(wish), spoken
 
     def width(self) -> Width | None:
         outcome = self.ask("width").outcome
@@ -97,12 +111,14 @@ class Deliberation:
 
     def engine_for(self, format: FormatId, width: Width, *, record: bool) -> EngineId:
         """The engine the user insists on, else the book's for this format."""
-        answer = self.ask("engine", record=record, width=width, format=format)
+        unwanted = self._vetoed("avoid_engines")
+        answer = self.ask("engine", avoiding=unwanted, record=record, width=width, format=format)
         return self.request.engine or (answer.outcome.engine if answer.outcome else DEFAULT_ENGINE)
 
     def kv_cache_for(self, format: FormatId, engine: EngineId, width: Width, *, record: bool) -> KvFormat:
         """The KV-cache format the user insists on, else the book's."""
-        answer = self.ask("kv_cache", record=record, width=width, format=format, engine=engine)
+        unwanted = self._vetoed("avoid_kv")
+        answer = self.ask("kv_cache", avoiding=unwanted, record=record, width=width, format=format, engine=engine)
         return self.request.kv_cache or (answer.outcome.kv_cache if answer.outcome else DEFAULT_KV_CACHE)
 
     def conclude(self, choice: Choice, chosen: Candidate) -> None:

@@ -43,6 +43,8 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
     choice, tree_choice = found
     neighbours = ranked(chooser.neighbours(tree_choice.format), request.objective, model.shape.params_b)
     chosen = tree_choice if request.format else by_objective(tree_choice, neighbours, request, model)
+    if chosen.format != tree_choice.format:
+        choice = deliberation.choice_of(chosen.format, record=True)
     alternatives = [
         c for c in ranked([tree_choice, *neighbours], request.objective, model.shape.params_b) if c != chosen
     ]

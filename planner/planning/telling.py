@@ -14,7 +14,10 @@ from rules.vocabulary import Objective
 def warnings_for(deliberation: Deliberation, model: Model, hardware: Hardware) -> tuple[str, ...]:
     """What was assumed, what the hardware lacks, and the book's warnings, each with its source."""
     declared = () if hardware.detected else hardware.notes
-    return (*model.assumptions, *declared, *_said(deliberation, "warning"))
+    against = (
+        f"{wish} as you insist, although: {s.because} [{s.source}]" for wish, s in deliberation.insisted_against()
+    )
+    return (*model.assumptions, *declared, *against, *_said(deliberation, "warning"))
 
 
 def notes_for(deliberation: Deliberation, hardware: Hardware) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from planner.errors import BadInput
+from planner.quality import expected_quality
 from planner.schemes import load_schemes, scheme
 from rules.vocabulary import FormatId
 
@@ -17,7 +18,7 @@ def test_every_format_a_rule_may_name_has_an_entry_and_no_other_has():
 
 def test_every_entry_has_a_source_a_date_and_a_quality():
     for entry in load_schemes().values():
-        assert entry.source and entry.as_of and entry.quality, entry.id
+        assert entry.source and entry.as_of and expected_quality(entry.id, 8.0).phrase, entry.id
 
 
 def test_four_bits_with_a_scale_and_a_zero_per_128_weights_is_4_156_bits():

@@ -107,3 +107,16 @@ def test_the_load_is_shared_by_replicas() -> None:
 def test_an_unmet_service_level_is_said() -> None:
     with pytest.raises(NoFeasiblePlan, match=r"tpot_ms .* is above the target 1"):
         plan_of("llama-3.1-70b", "1xA100-80GB", service_level={"tpot_ms": 1})
+
+
+def test_insisting_against_a_veto_is_warned_of() -> None:
+    plan = plan_of("llama-3.1-8b", "1xA100-80GB", kv_cache="int8")
+    assert plan.chosen.kv_cache == "int8"
+    assert any(w.startswith("int8 as you insist, although: vLLM starts with an INT8 KV cache") for w in plan.warnings)
+
+
+def test_with_an_objective_the_ladder_leaves_from_what_is_chosen() -> None:
+    plan = plan_of("llama-3.1-70b", "4xH100-SXM", objective="cost")
+    assert plan.chosen.format == "awq-int4"
+    assert plan.ladder
+    assert all(rung.format != "awq-int4" for rung in plan.ladder)

@@ -35,7 +35,7 @@ def ask(decision: str, facts: Facts, **decided: Any) -> Answer:
 
 
 def avoided(facts: Facts) -> set[str]:
-    return {format for spoken in ask("vetoes", facts).spoken_for("avoid") for format in spoken.outcome.avoid}
+    return {format for spoken in ask("vetoes", facts).spoke for format in spoken.outcome.avoid}
 
 
 def chosen(facts: Facts) -> tuple[Answer, Answer]:
