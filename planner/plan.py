@@ -74,9 +74,13 @@ class Prediction(Frozen):
 
 
 class Evidence(Frozen):
-    """Why a rule spoke or did not: its id, source, reason, the facts it saw, and the clause that did not hold."""
+    """Why a rule spoke or did not: its id, source, reason, the facts it saw, and the clause that did not hold.
+
+    `house_rules` is the directory of the house rules it comes from; None: the built-in book.
+    """
 
     rule: str
+    house_rules: str | None = None
     source: str
     because: str
     saw: dict[str, Any] = {}

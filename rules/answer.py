@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from rules.rule import Rule
@@ -15,7 +16,8 @@ from rules.vocabulary import Facts
 class Spoken:
     """One rule's part in an answer. `saw`: the facts its clauses read, by dotted name; `outcome`: what it concludes.
 
-    `failed_clause` is empty when the rule held; `vetoed` when it held and its outcome was to be avoided.
+    `failed_clause` is empty when the rule held; `vetoed` when it held and its outcome was to be avoided. `book` is the
+    directory of the book that holds the rule.
     """
 
     rule: str
@@ -24,6 +26,7 @@ class Spoken:
     note: str | None
     saw: dict[str, Any]
     outcome: Any
+    book: Path
     vetoed: bool = False
     failed_clause: str = ""
 
@@ -63,6 +66,7 @@ def _spoken(rule: Rule, facts: Facts, *, vetoed: bool = False, failed_clause: st
         note=rule.note,
         saw={name: attrgetter(name)(facts) for name in names},
         outcome=rule.outcome(facts),
+        book=rule.book,
         vetoed=vetoed,
         failed_clause=failed_clause,
     )

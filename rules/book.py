@@ -10,12 +10,13 @@ from pathlib import Path
 from rules.answer import Answer, Spoken
 from rules.errors import BadShape, RuleError, UnknownDecision, nearest
 from rules.outcomes import OUTCOMES
-from rules.reading import read_chapter
+from rules.layering import Additions, layered
+from rules.reading import Around, read_chapter
 from rules.rule import Chapter, Rule
 from rules.sources import Source, read_sources
 from rules.vocabulary import Facts
 
-__all__ = ["BUILT_IN", "Answer", "Book", "Spoken", "load_book", "read_book"]
+__all__ = ["BUILT_IN", "NOTHING", "Answer", "Book", "Spoken", "load_book", "read_book"]
 
 BUILT_IN = Path(__file__).parent
 
@@ -49,6 +50,9 @@ class Book:
         return self.chapters[decision]
 
 
+NOTHING = Book({}, {})
+
+
 def _first(chapter: Chapter, facts: Facts, avoiding: frozenset[str]) -> Answer:
     for index, rule in enumerate(chapter.rules):
         if rule.speaks(facts, avoiding):
@@ -65,58 +69,74 @@ def _every(chapter: Chapter, facts: Facts, avoiding: frozenset[str]) -> Answer:
 
 
 def load_book(directory: Path | None = None) -> Book:
-    """The rule book of a directory (None: the built-in one). RuleError: its first problem, with its place."""
-    return _built_in() if directory is None else _sound(directory)
+    """The built-in book, or the one of a directory over it. RuleError: its first problem, with its place.
+
+    The directory holds decision files, in a folder `decisions` or side by side. A file that leaves out `question` and
+    `pick` adds its rules to the built-in decision; one that states them makes the decision anew.
+    """
+    return _built_in() if directory is None else _sound(directory, _built_in())
 
 
 @lru_cache(maxsize=1)
 def _built_in() -> Book:
-    return _sound(BUILT_IN)
+    return _sound(BUILT_IN, NOTHING)
 
 
-def _sound(directory: Path) -> Book:
-    book, problems = read_book(directory)
+def _sound(directory: Path, beneath: Book) -> Book:
+    book, problems = read_book(directory, beneath)
     if problems:
         raise problems[0]
     return book
 
 
-def read_book(directory: Path) -> tuple[Book, list[RuleError]]:
-    """The book as far as it can be read, and everything that is wrong with it.
+def read_book(directory: Path, beneath: Book = NOTHING) -> tuple[Book, list[RuleError]]:
+    """The book as far as it can be read, over the one beneath, and everything that is wrong with it.
 
-    The directory holds `decisions/*.yaml`, and `sources.yaml` unless it cites only the built-in sources.
+    The directory holds `sources.yaml` unless it cites only sources of the built-in book.
     """
     problems: list[RuleError] = []
     try:
         sources = _sources(directory)
     except RuleError as error:
-        return Book({}, {}), [error]
-    files = sorted((directory / "decisions").glob("*.yaml"))
+        return beneath, [error]
+    files = decision_files(directory)
     if not files:
         fix = "put decision files into its `decisions` folder, as the built-in book does"
         problems.append(RuleError("no decision files", file=str(directory), fix=fix))
-    by_name: dict[str, Chapter] = {}
-    for file in files:
-        chapter = read_chapter(file, sources, problems)
-        if chapter:
-            by_name[chapter.decision] = _joined(by_name.get(chapter.decision), chapter, problems)
-    return Book({name: by_name[name] for name in OUTCOMES if name in by_name}, sources), problems
+    around, read, made = Around(directory, sources, beneath.chapters), dict(beneath.chapters), dict[str, Chapter]()
+    for page in filter(None, (read_chapter(file, around, problems) for file in files)):
+        name, earlier = page.decision, made.get(page.decision)
+        if earlier:
+            _check_joined(earlier, page, problems)
+        whole = _joined(earlier, page) if isinstance(page, Chapter) else layered(read[name], page)
+        read[name] = made[name] = whole
+    return Book({name: read[name] for name in OUTCOMES if name in read}, sources), problems
 
 
-def _joined(earlier: Chapter | None, chapter: Chapter, problems: list[RuleError]) -> Chapter:
-    """A decision that lets every rule speak may be spread over several files; one asked in order may not."""
+def decision_files(directory: Path) -> list[Path]:
+    """The YAML files of a book: those of its folder `decisions`, or all of the directory but its sources."""
+    folder = directory / "decisions"
+    files = (folder if folder.is_dir() else directory).glob("*.yaml")
+    return sorted(file for file in files if file.name != "sources.yaml")
+
+
+def _joined(earlier: Chapter | None, page: Chapter) -> Chapter:
+    """A decision that lets every rule speak may be spread over several files."""
     if earlier is None:
-        return chapter
-    if "first" in (earlier.pick, chapter.pick):
+        return page
+    return replace(earlier, rules=(*earlier.rules, *page.rules), files=(*earlier.files, *page.files))
+
+
+def _check_joined(earlier: Chapter, page: Chapter | Additions, problems: list[RuleError]) -> None:
+    """A decision asked in order is made in one file of a book, and no rule is there twice."""
+    if earlier.pick == "first" or (isinstance(page, Chapter) and page.pick == "first"):
         fix = "keep the rules of a `pick: first` decision in one file, in the order they are asked"
-        message = f"the decision `{chapter.decision}` is made in {earlier.files[0]} already"
-        problems.append(BadShape(message, file=chapter.files[0], line=1, column=1, fix=fix))
-    taken = {rule.id for rule in earlier.rules}
-    for rule in (rule for rule in chapter.rules if rule.id in taken):
+        message = f"the decision `{page.decision}` is made in {earlier.files[-1]} already"
+        problems.append(BadShape(message, file=page.files[0], line=1, column=1, fix=fix))
+    taken = {(rule.book, rule.id) for rule in earlier.rules}
+    for rule in (rule for rule in page.rules if (rule.book, rule.id) in taken):
         message, fix = f"another rule is called `{rule.id}`", "give it an id of its own, saying the outcome"
         problems.append(BadShape(message, file=rule.file, line=rule.line, column=5, fix=fix))
-    rules, files = (*earlier.rules, *chapter.rules), (*earlier.files, *chapter.files)
-    return replace(earlier, rules=rules, files=files)
 
 
 def _sources(directory: Path) -> Mapping[str, Source]:

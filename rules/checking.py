@@ -1,13 +1,13 @@
-"""Checks a rule book: can it be read, does every example come out as it says, is every rule reachable and pinned?"""
+"""Checks a rule book: can it be read, do examples come out as they say, is every rule reachable, pinned, of one mind?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from rules.book import Book, read_book
+from rules.book import BUILT_IN, NOTHING, Book, decision_files, load_book, read_book
 from rules.declared import facts_from
 from rules.documents import Document, read_document
 from rules.errors import RuleError
@@ -15,19 +15,26 @@ from rules.mutations import unpinned
 from rules.rule import Chapter, Rule
 from rules.schema import Example
 
-Kind = Literal["broken", "example", "shadowed", "unpinned"]
+Kind = Literal["broken", "example", "shadowed", "contradiction", "unpinned", "changed"]
+REMARKS = ("unpinned", "changed")
+
+MEANT = "nothing, if the house rules mean it; else give them one more clause"
+ONE_MIND = "give one of them a clause that the other does not fulfil"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to look at. `broken`, `example` and `shadowed` are errors; `unpinned` is a warning."""
+    """One thing to look at. `unpinned` and `changed` are warnings, all others errors.
+
+    `changed`: with the house rules an example of the built-in book comes out differently, as its author may intend.
+    """
 
     kind: Kind
     error: RuleError
 
     @property
     def is_error(self) -> bool:
-        return self.kind != "unpinned"
+        return self.kind not in REMARKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +52,61 @@ class Check:
 
 
 def check_book(directory: Path) -> Check:
-    """Reads the book of a directory, asks every example, and tries a change to every clause."""
-    book, problems = read_book(directory)
+    """Reads the book of a directory, asks every example, and tries a change to every clause of its own rules."""
+    beneath = NOTHING if directory == BUILT_IN else load_book()
+    book, problems = read_book(directory, beneath)
     findings = [Finding("broken", problem) for problem in problems]
     for chapter in book.chapters.values():
         findings.extend(_ChapterCheck(book, chapter, directory).findings())
-    rules = [rule for chapter in book.chapters.values() for rule in chapter.rules]
-    return Check(len(book.chapters), len(rules), sum(len(rule.examples) for rule in rules), tuple(findings))
+    rules = [rule for chapter in book.chapters.values() for rule in chapter.rules if rule.book == directory]
+    own = [name for name, chapter in book.chapters.items() if chapter is not beneath.chapters.get(name)]
+    return Check(len(own), len(rules), sum(len(rule.examples) for rule in rules), tuple(findings))
 
 
 class _ChapterCheck:
     """One decision under examination; its files are read again only to place what is found."""
 
     def __init__(self, book: Book, chapter: Chapter, directory: Path) -> None:
-        self.book, self.chapter = book, chapter
-        self.files = directory / "decisions"
-        self.documents: dict[str, Document] = {}
+        self.book, self.chapter, self.directory = book, chapter, directory
+        self.documents: dict[tuple[Path, str], Document] = {}
 
     def findings(self) -> Iterator[Finding]:
         for rule in self.chapter.rules:
+            if rule.book != self.directory:
+                yield from self.changed(rule)
+                continue
             failures = [failure for index in range(len(rule.examples)) if (failure := self.failure(rule, index))]
             shadow = self.shadow(rule)
             if shadow:
                 yield Finding("shadowed", shadow)
             else:
                 yield from (Finding("example", failure) for failure in failures)
+            yield from self.contradictions(rule)
             yield from self.unpinned(rule)
+
+    def changed(self, rule: Rule) -> Iterator[Finding]:
+        """Examples of a rule beneath that no longer come out as they say; of one decision the house has touched."""
+        for index, example in enumerate(rule.examples):
+            speakers = self.speakers(example)
+            if (rule.id in speakers) is not example.picked:
+                message = f"`{example.it}`: {', '.join(speakers) or 'no rule'} speaks instead of {rule.id}"
+                yield Finding("changed", self.at(RuleError(message, fix=MEANT), rule, "examples", index))
+
+    def contradictions(self, rule: Rule) -> Iterator[Finding]:
+        """Where every rule speaks: another that says otherwise in a situation of this rule's own."""
+        settled = {key: value for key, value in rule.concludes.items() if key in rule.then.of_one_mind}
+        for index, example in enumerate(rule.examples if settled else ()):
+            said = self.said(example) if example.picked else {}
+            for key, value in settled.items():
+                other = next((by for by, words in said.items() if words.get(key, value) != value), None)
+                if other:
+                    message = f"`{example.it}`: {rule.id} and {other} disagree on `{key}`"
+                    yield Finding("contradiction", self.at(RuleError(message, fix=ONE_MIND), rule, "examples", index))
+
+    def said(self, example: Example) -> dict[str, dict[str, Any]]:
+        """What each rule that speaks in this situation concludes."""
+        speakers = self.speakers(example)
+        return {rule.id: rule.concludes for rule in self.chapter.rules if rule.id in speakers}
 
     def failure(self, rule: Rule, index: int) -> RuleError | None:
         """Why an example does not come out as it says; None when it does."""
@@ -110,9 +146,11 @@ class _ChapterCheck:
 
     def at(self, error: RuleError, rule: Rule, *steps: str | int) -> RuleError:
         """The same error, placed where the steps lead within the rule."""
-        if rule.file not in self.documents:
-            self.documents[rule.file] = read_document(self.files / rule.file)
-        document = self.documents[rule.file]
+        key = rule.book, rule.file
+        if key not in self.documents:
+            file = next(file for file in decision_files(rule.book) if file.name == rule.file)
+            self.documents[key] = read_document(file)
+        document = self.documents[key]
         index = next(i for i, text in enumerate(document.content["rules"]) if text["id"] == rule.id)
         error.file, (error.line, error.column) = rule.file, document.place(("rules", index, *steps))
         return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,8 +13,12 @@ Samples = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Outcome(BaseModel):
-    """Base of every conclusion: frozen, unknown keys refused."""
+    """Base of every conclusion: frozen, unknown keys refused.
 
+    `of_one_mind`: keys that rules speaking together must not give different values.
+    """
+
+    of_one_mind: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -75,6 +79,7 @@ class Fallback(Outcome):
 class Calibration(Outcome):
     """Settings for quantizing with data; every rule that speaks adds its part."""
 
+    of_one_mind = frozenset({"samples", "group_size", "zero_point", "checkpoint_layout", "text"})
     samples: Samples | None = None
     group_size: GroupSize | None = None
     zero_point: bool | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,38 @@ from rules.clauses import Clause, compile_clause
 from rules.declared import Declared, check_given, declared_facts, fact_groups
 from rules.documents import Document, Steps, read_document
 from rules.errors import BadClause, BadShape, RuleError, UnknownSource, nearest
+from rules.layering import Additions
 from rules.outcomes import OUTCOMES, Outcome
 from rules.rule import Chapter, Rule
 from rules.schema import DecisionText, Example, RuleText
 from rules.shaping import shape_error
 
 
-def read_chapter(file: Path, sources: Collection[str], problems: list[RuleError]) -> Chapter | None:
-    """The decision in one file. What is wrong with it goes to `problems`; a rule with a problem is left out."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the rules of a file stand in: their book's directory, the sources known, the decisions of the book beneath."""
+
+    directory: Path
+    sources: Collection[str]
+    beneath: Mapping[str, Chapter]
+
+
+def read_chapter(file: Path, around: Around, problems: list[RuleError]) -> Chapter | Additions | None:
+    """The decision in one file, or what it adds to one of the book beneath.
+
+    What is wrong with it goes to `problems`; a rule with a problem is left out.
+    """
     try:
         document = read_document(file)
         text = _decision_text(document)
+        _check_whole(document, text, around.beneath)
     except RuleError as error:
         problems.append(error)
         return None
-    reader = _RuleReader(document, OUTCOMES[text.decision], sources, problems)
+    reader = _RuleReader(document, OUTCOMES[text.decision], around, problems)
     rules = tuple(filter(None, (reader.rule(index, rule) for index, rule in enumerate(text.rules))))
+    if text.question is None or text.pick is None:
+        return Additions(text.decision, rules, frozenset(text.without), (document.file,))
     return Chapter(text.decision, text.question, text.pick, rules, (document.file,))
 
 
@@ -50,13 +67,32 @@ def _decision_text(document: Document) -> DecisionText:
     return text
 
 
+def _check_whole(document: Document, text: DecisionText, beneath: Mapping[str, Chapter]) -> None:
+    """BadShape unless the file makes a decision, or adds rules to (or takes rules out of) one of the book beneath."""
+    if not text.joins or text.decision not in beneath:
+        missing = next((key for key in ("question", "pick") if getattr(text, key) is None), None)
+        if missing:
+            fix = f"add `{missing}:`" if not text.joins else f"add `{missing}:`; no book beneath makes this decision"
+            raise _at(document, (), BadShape(f"the key `{missing}` is missing", fix=fix))
+        if text.without:
+            fix = "drop `without`, or drop `question` and `pick` to add to the book beneath"
+            raise _at(document, ("without",), BadShape("a whole decision has nothing to leave out", fix=fix))
+    if not text.rules and not text.without:
+        raise _at(document, ("rules",), BadShape("there are no rules", fix="add a rule, or take one out by `without`"))
+    known = [rule.id for rule in beneath[text.decision].rules] if text.without else []
+    for index, name in enumerate(text.without):
+        if name not in known:
+            likely, fix = nearest(name, known), f"name a rule that `quantplan rules show {text.decision}` lists"
+            error = BadShape(f"the book beneath has no rule `{name}` here", nearest=likely, fix=fix)
+            raise _at(document, ("without", index), error)
+
+
 class _RuleReader:
     """Reads the rules of one file, remembering the ids met."""
 
-    def __init__(
-        self, document: Document, outcome: type[Outcome], sources: Collection[str], problems: list[RuleError]
-    ) -> None:
-        self.document, self.model, self.sources, self.problems = document, outcome, sources, problems
+    def __init__(self, document: Document, outcome: type[Outcome], around: Around, problems: list[RuleError]) -> None:
+        self.document, self.model, self.problems = document, outcome, problems
+        self.sources, self.directory = around.sources, around.directory
         self.ids: set[str] = set()
 
     def rule(self, index: int, text: RuleText) -> Rule | None:
@@ -75,6 +111,7 @@ class _RuleReader:
             sources=text.source,
             note=text.note,
             examples=text.examples,
+            book=self.directory,
             file=self.document.file,
             line=self.document.place(at)[0],
             copies=copies,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rules.clauses import Clause, Test
@@ -14,7 +15,10 @@ from rules.vocabulary import Facts
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: it speaks when all its clauses hold. `copies`: outcome keys whose value is a fact of the situation."""
+    """One rule: it speaks when all its clauses hold. `copies`: outcome keys whose value is a fact of the situation.
+
+    `book` is the directory of the book that holds it, `file` its decision file there.
+    """
 
     id: str
     clauses: tuple[Clause, ...]
@@ -23,6 +27,7 @@ class Rule:
     sources: tuple[str, ...]
     note: str | None
     examples: tuple[Example, ...]
+    book: Path
     file: str
     line: int
     copies: Mapping[str, str] = field(default_factory=dict)

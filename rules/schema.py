@@ -47,12 +47,22 @@ class RuleText(Strict):
 
 
 class DecisionText(Strict):
-    """One decision file: `first` asks its rules in order and the first that holds speaks; `every` lets all speak."""
+    """One decision file: `first` asks its rules in order and the first that holds speaks; `every` lets all speak.
+
+    A file of house rules leaves out `question` and `pick`: its rules join those of the book beneath, are asked before
+    them, and take the place of one with the same id; `without` names rules of the book beneath that do not apply.
+    """
 
     decision: Sentence
-    question: Sentence
-    pick: Pick
-    rules: Annotated[tuple[RuleText, ...], Field(min_length=1)]
+    question: Sentence | None = None
+    pick: Pick | None = None
+    without: Annotated[tuple[RuleId, ...], BeforeValidator(_as_tuple)] = ()
+    rules: tuple[RuleText, ...] = ()
+
+    @property
+    def joins(self) -> bool:
+        """It adds to a decision of the book beneath instead of making one."""
+        return self.question is None and self.pick is None
 
 
 class Work(Strict):

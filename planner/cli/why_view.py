@@ -58,9 +58,14 @@ def outcome(evidence: Evidence) -> str:
     return ", ".join(words) or "-"
 
 
+def cited(evidence: Evidence) -> str:
+    """The source and the rule, and the house rules it comes from."""
+    return f"[{evidence.source}: {evidence.rule}{f' in {evidence.house_rules}' if evidence.house_rules else ''}]"
+
+
 def _because(evidence: Evidence) -> Text:
     saw = ", ".join(f"{name} = {value}" for name, value in evidence.saw.items() if not name.startswith("decided."))
-    text = Text(evidence.because + " ").append(f"[{evidence.source}: {evidence.rule}]", style="cyan")
+    text = Text(evidence.because + " ").append(cited(evidence), style="cyan")
     return text.append(f" {saw}" if saw else "", style="dim")
 
 
@@ -83,4 +88,4 @@ def _why_not(evidence: Evidence) -> str:
 
 def _avoided(evidence: Evidence) -> Text:
     names = Text("avoid ", style="dim").append(outcome(evidence), style="yellow")
-    return names.append(f"  {evidence.because} ").append(f"[{evidence.source}: {evidence.rule}]", style="cyan")
+    return names.append(f"  {evidence.because} ").append(cited(evidence), style="cyan")

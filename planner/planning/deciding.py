@@ -10,7 +10,7 @@ from typing import Any
 from planner.plan import Candidate, Decision, Evidence
 from planner.request import Request
 from planner.schemes import scheme
-from rules.book import Answer, Book, Spoken
+from rules.book import BUILT_IN, Answer, Book, Spoken
 from rules.vocabulary import DecidedFacts, EngineId, Facts, FormatId, KvFormat, Trouble, Width
 
 DEFAULT_ENGINE: EngineId = "vllm"
@@ -154,6 +154,7 @@ def as_evidence(spoken: Spoken) -> Evidence:
     outcome = spoken.outcome.model_dump(mode="json", exclude_none=True, exclude_defaults=True) if spoken.outcome else {}
     return Evidence(
         rule=spoken.rule,
+        house_rules=None if spoken.book == BUILT_IN else str(spoken.book),
         source=spoken.source,
         because=spoken.because,
         saw=spoken.saw,
