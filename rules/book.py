@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rules.answer import Answer, Spoken
 from rules.errors import BadShape, RuleError, UnknownDecision, nearest
-from rules.outcomes import OUTCOMES
 from rules.layering import Additions, layered
+from rules.outcomes import OUTCOMES
 from rules.reading import Around, read_chapter
 from rules.rule import Chapter, Rule
 from rules.sources import Source, read_sources
@@ -104,7 +104,10 @@ def read_book(directory: Path, beneath: Book = NOTHING) -> tuple[Book, list[Rule
         fix = "put decision files into its `decisions` folder, as the built-in book does"
         problems.append(RuleError("no decision files", file=str(directory), fix=fix))
     around, read, made = Around(directory, sources, beneath.chapters), dict(beneath.chapters), dict[str, Chapter]()
-    for page in filter(None, (read_chapter(file, around, problems) for file in files)):
+    for file in files:
+        page = read_chapter(file, around, problems)
+        if page is None:
+            continue
         name, earlier = page.decision, made.get(page.decision)
         if earlier:
             _check_joined(earlier, page, problems)

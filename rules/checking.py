@@ -1,4 +1,4 @@
-"""Checks a rule book: can it be read, do examples come out as they say, is every rule reachable, pinned, of one mind?"""
+"""Checks a rule book: can it be read, do its examples come out, is every rule reachable, pinned, of one mind?"""
 
 from __future__ import annotations
 

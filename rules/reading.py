@@ -23,7 +23,7 @@ from rules.shaping import shape_error
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What the rules of a file stand in: their book's directory, the sources known, the decisions of the book beneath."""
+    """Where the rules of a file stand: their book's directory, the sources known, the decisions of the book beneath."""
 
     directory: Path
     sources: Collection[str]

@@ -103,7 +103,7 @@ def test_the_exact_words(tmp_path: Path, before: str, after: str, says: str) -> 
 
 def test_two_house_files_cannot_both_be_asked_first(house: Path) -> None:
     (house / "width2.yaml").write_text(CODE_AT_8_BITS.replace("code-at", "all-code-at"), encoding="utf-8")
-    with pytest.raises(BadShape, match="width2.yaml:1:1: the decision `width` is made in width.yaml already"):
+    with pytest.raises(BadShape, match=r"width2.yaml:1:1: the decision `width` is made in width.yaml already"):
         load_book(house)
 
 
@@ -119,12 +119,10 @@ def test_the_check_counts_the_house_rules_and_tells_which_built_in_examples_chan
 
 
 def test_rules_that_speak_together_must_not_disagree(tmp_path: Path) -> None:
-    (tmp_path / "calibration.yaml").write_text(
-        CODE_AT_8_BITS.replace("width: 8-bit", "samples: 128")
-        .replace("decision: width", "decision: calibration")
-        .replace("given: {workload: {task: code}}", "given: {workload: {task: code}, decided: {format: awq-int4, tool: llm-compressor}}"),
-        encoding="utf-8",
-    )  # fmt: skip
+    text = CODE_AT_8_BITS.replace("decision: width", "decision: calibration").replace("width: 8-bit", "samples: 128")
+    to_awq = "given: {workload: {task: code}, decided: {format: awq-int4, tool: llm-compressor}}"
+    text = text.replace("given: {workload: {task: code}}", to_awq)
+    (tmp_path / "calibration.yaml").write_text(text, encoding="utf-8")
     found = [str(finding.error) for finding in check_book(tmp_path).findings if finding.kind == "contradiction"]
     assert found == [
         "calibration.yaml:10:9: `a code model`: code-at-8-bits and awq-usual-settings disagree on `samples`\n"
