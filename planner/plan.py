@@ -184,6 +184,26 @@ class HardwareSummary(Frozen):
     notes: tuple[str, ...] = ()
 
 
+class QuantizingNeeds(Frozen):
+    """What making the checkpoint takes: predictions `quantizing_host_gib`, `quantizing_gpu_gib`, `quantizing_disk_gib`
+    and `quantizing_minutes`, and what each sum is made of. GPU memory is that of one GPU; 0 where the host does it all.
+    """
+
+    tool: str
+    way: str
+    host_gib: Prediction
+    gpu_gib: Prediction
+    disk_gib: Prediction
+    minutes: Prediction
+    host_terms: tuple[Term, ...] = ()
+    gpu_terms: tuple[Term, ...] = ()
+    disk_terms: tuple[Term, ...] = ()
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        return (self.host_gib, self.gpu_gib, self.disk_gib, self.minutes)
+
+
 class Plan(Frozen):
     """The whole answer. `digest` covers every other field; change one and the plan no longer loads."""
 
@@ -199,6 +219,7 @@ class Plan(Frozen):
     stages: tuple[Stage, ...]
     ladder: tuple[Rung, ...]
     levers: tuple[Lever, ...] = ()
+    quantizing: QuantizingNeeds | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     alternatives: tuple[Candidate, ...] = ()
