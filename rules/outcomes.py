@@ -76,6 +76,22 @@ class Fallback(Outcome):
     try_formats: tuple[FormatId, ...] = ()
 
 
+class LadderStep(Outcome):
+    """One thing to change after a trouble. Steps are taken in the book's order, each on top of those before it.
+
+    `sequences_share`: of the requests in flight; `context`: no longer than the workload's own requests; `next`: leave
+    these settings, for the formats that the decision `fallback` names, or for more accelerators a copy.
+    """
+
+    sequences_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    context: Literal["as-used"] | None = None
+    kv_cache: KvFormat | None = None
+    group_size: GroupSize | None = None
+    cuda_graphs: Literal[False] | None = None
+    kernel: Literal["other"] | None = None
+    next: Literal["format", "accelerators"] | None = None
+
+
 class Calibration(Outcome):
     """Settings for quantizing with data; every rule that speaks adds its part."""
 
@@ -104,6 +120,7 @@ OUTCOMES: dict[str, type[Outcome]] = {
     "parallelism": ParallelismChoice,
     "evaluate_also": AlsoEvaluate,
     "fallback": Fallback,
+    "ladder": LadderStep,
     "calibration": Calibration,
     "advice": Advice,
 }
