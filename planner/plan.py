@@ -13,10 +13,21 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from planner.errors import BadInput
-from planner.request import Frozen, Request
+from planner.request import Frozen, Request, Workload
 from rules.vocabulary import EngineId, FormatId, KvFormat, Trouble
 
 SCHEMA_VERSION = 1
+
+CHANGE_IN_WORDS = {
+    "concurrency": "{} requests at once",
+    "context_tokens": "requests of up to {:,} tokens",
+    "kv_cache": "{} KV cache",
+    "group_size": "groups of {}",
+    "engine_arguments": "{}",
+    "format": "{}",
+    "engine": "on {}",
+    "tensor_parallel": "split over {} accelerators",
+}
 
 StageKind = Literal[
     "fetch", "keep-original", "convert", "quantize", "check-artifact",
@@ -129,6 +140,7 @@ class Candidate(Frozen):
     cost: Cost | None
     quality: str
     engine_arguments: tuple[str, ...]
+    engine_environment: dict[str, str] = {}
     verdict: Literal["chosen", "feasible", "does-not-fit", "misses-service-level", "avoided", "no-kernel"]
     reasons: tuple[str, ...] = ()
 
@@ -145,12 +157,25 @@ class Stage(Frozen):
 
 
 class Rung(Frozen):
-    """Where to go when the choice fails: on which trouble, to which format, by which rule."""
+    """Where to go when the choice fails: on which trouble, what changes, by which rule, and the whole way on from there.
+
+    `change` holds the settings that differ from the plan's; `candidate`, `workload` and `stages` are what is served then.
+    """
 
     on: Trouble
     format: FormatId
     rule: str
     because: str
+    source: str = ""
+    change: dict[str, Any] = {}
+    candidate: Candidate | None = None
+    workload: Workload | None = None
+    stages: tuple[Stage, ...] = ()
+
+    @property
+    def says(self) -> str:
+        """What is different, in words: `4 requests at once, fp8 KV cache`."""
+        return ", ".join(CHANGE_IN_WORDS[name].format(value) for name, value in self.change.items()) or self.format
 
 
 class ModelSummary(Frozen):
@@ -228,6 +253,12 @@ class Plan(Frozen):
     def sealed(self) -> Plan:
         """The same plan with its digest."""
         return self.model_copy(update={"digest": self.computed_digest()})
+
+    def on_rung(self, rung: Rung) -> Plan:
+        """What is carried out once the executor has taken this rung: same question, same digest, the rung's way."""
+        request = self.request.model_copy(update={"workload": rung.workload or self.request.workload})
+        chosen = rung.candidate or self.chosen
+        return self.model_copy(update={"request": request, "chosen": chosen, "stages": rung.stages or self.stages})
 
     def write(self, path: Path) -> None:
         """Write the plan as JSON: aside first, then renamed, so that no half-written plan is ever read."""

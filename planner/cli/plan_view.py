@@ -145,5 +145,5 @@ def _levers(plan: Plan) -> Group:
 
 def _ladder(plan: Plan) -> Group:
     return Group(
-        *(Text.from_markup(f"on {r.on}: [bold]{r.format}[/bold] [dim]({r.because})[/dim]") for r in plan.ladder)
+        *(Text.from_markup(f"on {r.on}: [bold]{r.says}[/bold] [dim]({r.because})[/dim]") for r in plan.ladder)
     )

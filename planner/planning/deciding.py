@@ -29,6 +29,7 @@ class Choice:
     tool: str | None = None
     rule: str = ""
     because: str = ""
+    source: str = ""
 
 
 @dataclass
@@ -61,6 +62,11 @@ class Deliberation:
         """Every vetoed format. What the user insists on is not avoided; the plan warns of it instead."""
         return self._vetoed("avoid") - {self.request.format}
 
+    @cached_property
+    def avoided_kv(self) -> frozenset[str]:
+        """Every vetoed KV-cache format."""
+        return self._vetoed("avoid_kv")
+
     def _vetoed(self, kind: str) -> frozenset[str]:
         return frozenset(value for spoken in self.vetoes.spoke for value in getattr(spoken.outcome, kind))
 
@@ -90,7 +96,8 @@ class Deliberation:
             formats = (self.choice_of(format) for format in answer.outcome.try_formats if format not in self.avoided)
             widths = (choice for width in answer.outcome.try_widths if (choice := self.choice_in(width)))
             for choice in (*formats, *widths):
-                yield replace(choice, rule=answer.spoke[0].rule, because=answer.spoke[0].because)
+                spoken = answer.spoke[0]
+                yield replace(choice, rule=spoken.rule, because=spoken.because, source=spoken.source)
 
     def choice_in(self, width: Width, *, record: bool = False) -> Choice | None:
         """The book's format, engine and KV cache inside one width; None when every format there is vetoed."""

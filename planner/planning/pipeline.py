@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from planner import __version__
@@ -10,19 +9,17 @@ from planner.hardware.hardware import Hardware
 from planner.hardware.resolving import resolve_hardware
 from planner.models.model import Model
 from planner.models.resolving import resolve_model
-from planner.plan import Candidate, HardwareSummary, ModelSummary, Plan, Rung
+from planner.plan import Candidate, HardwareSummary, ModelSummary, Plan
 from planner.planning.candidates import Assessor
 from planner.planning.choosing import Chooser, ranked
-from planner.planning.deciding import Choice, Deliberation
+from planner.planning.deciding import Deliberation
 from planner.planning.facts import gather_facts, weights_16bit_gib
+from planner.planning.ladder import ladder
 from planner.planning.refusing import refusal
 from planner.planning.stages import stages_for
 from planner.planning.telling import disagreement, notes_for, warnings_for
 from planner.request import Request
 from rules.book import Book, load_book
-from rules.vocabulary import Trouble
-
-TROUBLES: tuple[Trouble, ...] = ("memory", "service-level", "quality", "kernel")
 
 
 def make_plan(request: Request, *, book: Book | None = None) -> Plan:
@@ -59,7 +56,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         decisions=tuple(deliberation.trace.values()),
         chosen=chosen.model_copy(update={"verdict": "chosen"}),
         stages=stages_for(model, chosen, request.workload),
-        ladder=tuple(ladder(chooser, choice)),
+        ladder=tuple(ladder(chooser, choice, chosen)),
         levers=assessor.levers(chosen),
         warnings=warnings_for(deliberation, model, hardware),
         notes=(*notes_for(deliberation, hardware), *disagreement(chosen, tree_choice, alternatives, request.objective)),
@@ -72,14 +69,6 @@ def by_objective(tree_choice: Candidate, neighbours: list[Candidate], request: R
     if request.objective == "tree":
         return tree_choice
     return ranked([tree_choice, *neighbours], request.objective, model.shape.params_b)[0]
-
-
-def ladder(chooser: Chooser, choice: Choice) -> Iterator[Rung]:
-    """Where the executor goes when the choice fails, by kind of trouble: only to what would hold here."""
-    for trouble in TROUBLES:
-        for rung in chooser.deliberation.after(choice, trouble):
-            if rung.format != choice.format and chooser.best_layout(rung).verdict == "feasible":
-                yield Rung(on=trouble, format=rung.format, rule=rung.rule, because=rung.because)
 
 
 def summary_of_model(model: Model) -> ModelSummary:

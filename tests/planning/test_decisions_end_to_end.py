@@ -119,4 +119,4 @@ def test_with_an_objective_the_ladder_leaves_from_what_is_chosen() -> None:
     plan = plan_of("llama-3.1-70b", "4xH100-SXM", objective="cost")
     assert plan.chosen.format == "awq-int4"
     assert plan.ladder
-    assert all(rung.format != "awq-int4" for rung in plan.ladder)
+    assert all(rung.change.get("format") != "awq-int4" for rung in plan.ladder)
