@@ -103,12 +103,28 @@ def plan_schema() -> str:
     return json.dumps(Plan.model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
+def rules_schema() -> str:
+    """The JSON Schema of a decision file, for the editors of rule authors."""
+    from rules.json_schema import decision_schema
+
+    return json.dumps(decision_schema(), indent=1) + "\n"
+
+
+def articles() -> str:
+    """Every statement of the articles with what acts on it."""
+    import article_coverage
+
+    return NOTICE + article_coverage.table()
+
+
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "README.md": readme,
     "docs/commands.md": commands,
     "docs/rule-book.md": rule_book,
     "docs/accelerators.md": accelerators,
+    "docs/coverage.md": articles,
     "planner/catalog/plan.schema.json": plan_schema,
+    "rules/decision.schema.json": rules_schema,
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,12 +12,49 @@ from pydantic import ValidationError
 from planner.errors import BadInput
 from planner.request import Request
 
+A_REQUEST = 'write {"model": "llama-3.1-8b", "hardware": "1xL4"}, one a line; `quantplan plan --json` shows all keys'
 PLACES = {
     "workload": ("input_tokens", "output_tokens", "context_tokens", "concurrency", "task", "precision_critical",
                  "multi_turn", "quality_validated"),
     "service_level": ("ttft_ms", "tpot_ms"),
     "price": ("usd_per_hour", "provider", "utilisation"),
 }  # fmt: skip
+
+
+def read_requests(path: Path) -> list[Request]:
+    """The requests of a file: one a line (JSON Lines), or one JSON object; a plan stands for the request it answers.
+
+    BadInput names the line that is no request.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot read the requests: {error.strerror}", where=str(path), fix=A_REQUEST) from None
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        lines = enumerate(text.splitlines(), 1)
+        return [_request_of_line(line, f"{path}:{number}") for number, line in lines if line.strip()]
+    listed = whole if isinstance(whole, list) else [whole]
+    return [_request(content, str(path)) for content in listed]
+
+
+def _request_of_line(line: str, where: str) -> Request:
+    try:
+        content = json.loads(line)
+    except ValueError as error:
+        raise BadInput(f"not JSON: {error}", where=where, fix=A_REQUEST) from None
+    return _request(content, where)
+
+
+def _request(content: Any, where: str) -> Request:
+    asked = content["request"] if isinstance(content, dict) and "schema_version" in content else content
+    try:
+        return Request.model_validate(asked)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"]) or "the request"
+        raise BadInput(f"{place}: {first['msg'].lower()}", where=where, fix=A_REQUEST) from None
 
 
 def request_from(options: Mapping[str, Any]) -> Request:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from planner.plan import Decision
 
 
 class QuantplanError(Exception):
@@ -29,9 +33,13 @@ class BadInput(QuantplanError):
 
 
 class NoFeasiblePlan(QuantplanError):
-    """The question is sound, and no plan answers it on this hardware."""
+    """The question is sound, and no plan answers it on this hardware. `decisions`: what the rules had said until then."""
 
     exit_code = 3
+
+    def __init__(self, what: str, *, fix: str = "", decisions: tuple[Decision, ...] = ()) -> None:
+        super().__init__(what, fix=fix)
+        self.decisions = decisions
 
 
 class ExecutionFailed(QuantplanError):

@@ -9,6 +9,11 @@ from typing import Any
 DIRECTORY = Path(__file__).parent
 
 
+def data_file(name: str) -> Path:
+    """Where one data file of this folder lies."""
+    return DIRECTORY / name
+
+
 @lru_cache
 def load_yaml(name: str) -> Any:
     """The parsed content of one data file of this folder; read once, to be treated as read-only."""

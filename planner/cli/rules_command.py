@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.cli.rules_situations import diff, explain
+
 if TYPE_CHECKING:
     from rules.book import Book
     from rules.checking import Check
@@ -22,7 +24,7 @@ def command() -> None:
 
 
 @command.command("check")
-@click.option("--rules", "directory", type=DIRECTORY, help="Check this book instead of the built-in one.")
+@click.option("--rules", "directory", type=DIRECTORY, help="Check these house rules instead of the built-in book.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_context
 def check(context: click.Context, directory: Path | None, as_json: bool) -> None:
@@ -43,7 +45,7 @@ def check(context: click.Context, directory: Path | None, as_json: bool) -> None
 
 @command.command("show")
 @click.argument("decision", required=False)
-@click.option("--rules", "directory", type=DIRECTORY, help="Show this book instead of the built-in one.")
+@click.option("--rules", "directory", type=DIRECTORY, help="Show the book with these house rules.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def show(decision: str | None, directory: Path | None, as_json: bool) -> None:
     """Print the book, or one DECISION of it: each rule with its reason and its source."""
@@ -60,6 +62,39 @@ def show(decision: str | None, directory: Path | None, as_json: bool) -> None:
     for chapter in chapters:
         print_chapter(console(), chapter, book.sources)
     print_works(console(), (book.sources[source] for source in _cited(chapters)))
+
+
+@command.command("test")
+@click.argument("names", nargs=-1, metavar="[RULE|DECISION]...")
+@click.option("--rules", "directory", type=DIRECTORY, help="House rules over the built-in book.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_context
+def test(context: click.Context, names: tuple[str, ...], directory: Path | None, as_json: bool) -> None:
+    """Ask the examples of every rule, or of those named, and show what the book answers. Exit code 2 on a failure."""
+    from rules.book import load_book
+    from rules.testing import asked_examples
+
+    asked = list(asked_examples(load_book(directory), names))
+    if as_json:
+        click.echo(json.dumps([example.as_plain() for example in asked], indent=2))
+    else:
+        from planner.cli.rules_view import print_examples
+        from planner.cli.terminal import console
+
+        print_examples(console(), asked)
+    context.exit(0 if all(example.passed for example in asked) else 2)
+
+
+command.add_command(explain)
+command.add_command(diff)
+
+
+@command.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a decision file, for editors that complete and check YAML."""
+    from rules.json_schema import decision_schema
+
+    click.echo(json.dumps(decision_schema(), indent=2))
 
 
 def _check_as_json(outcome: Check) -> dict[str, Any]:

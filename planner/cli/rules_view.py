@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 from rules.checking import Check
 from rules.rule import Chapter, Rule
 from rules.sources import Source
+from rules.testing import AskedExample
 
 HOW_PICKED = {
     "first": "Asked in order; the first rule that holds speaks.",
@@ -78,6 +80,25 @@ def print_check(console: Console, check: Check) -> None:
         return
     errors = sum(finding.is_error for finding in check.findings)
     console.print(f"{counted}: {_plural(errors, 'error')}, {_plural(len(check.findings) - errors, 'warning')}.")
+
+
+def print_examples(console: Console, asked: Sequence[AskedExample]) -> None:
+    """Each example with a tick, or with what spoke instead; then the count."""
+    for rule, examples in groupby(asked, key=lambda example: (example.decision, example.rule)):
+        console.print(Text(f"{rule[0]}  ", style="cyan").append(rule[1], style="bold default"))
+        for example in examples:
+            console.print(Padding(_example(example), (0, 0, 0, 2)))
+    failed = sum(not example.passed for example in asked)
+    outcome = f"{failed} do not come out as they say" if failed else "all come out as they say"
+    console.print(f"{_plural(len(asked), 'example')}: {outcome}.")
+
+
+def _example(example: AskedExample) -> Text:
+    expects = "speaks" if example.should_speak else "stays silent"
+    if example.passed:
+        return Text("✓ ", style="green").append(f"{example.it}: {expects}", style="default")
+    instead = ", ".join(example.spoke) or "no rule"
+    return Text("✗ ", style="bold red").append(f"{example.it}: expected: {expects}; {instead} spoke", style="default")
 
 
 def _plural(count: int, noun: str) -> str:

