@@ -19,7 +19,7 @@ from memory_refit import constants_without
 from planner.memory.batch import StartPrediction, predict_start
 from planner.memory.cases import case_from_row
 from planner.memory.sizing import ACCOUNTANTS
-from planner.memory.starts import situation_of, with_positions
+from planner.memory.starts import situation_of, described_shape
 from planner.models.compact import shapes_from_jsonl
 from planner.models.shape import Shape
 from planner.units import GIB
@@ -56,7 +56,7 @@ def tokens_of_pool(starts: Sequence[Start], shapes: dict[str, Shape]) -> tuple[i
         pool, tokens = start.measured("kv_GiB"), start.measured("kv_tokens")
         if not pool or not tokens or not start.has_architecture or start.predicted.weights_gib is None:
             continue
-        situation = situation_of(start.case, with_positions(shapes[start.case.config_id], start.case))
+        situation = situation_of(start.case, described_shape(shapes[start.case.config_id], start.case))
         assert situation is not None
         layout = ACCOUNTANTS[str(start.case.engine)](situation).layout
         step = 0.6 * 10 ** -len(start.row["kv_GiB"].partition(".")[2]) * GIB

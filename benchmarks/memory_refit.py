@@ -10,7 +10,7 @@ from typing import Any
 from planner.memory.cases import Case, case_from_row
 from planner.memory.constants import engine_constants, version_number
 from planner.memory.situation import Situation
-from planner.memory.starts import profiling_version, situation_of, with_positions
+from planner.memory.starts import profiling_version, situation_of, described_shape
 from planner.memory.vllm import server_limits
 from planner.models.shape import Shape
 
@@ -54,7 +54,7 @@ def situations(
         case = case_from_row(row)
         shape = shapes.get(case.config_id)
         if case.engine == "vllm" and shape is not None and case.pipeline_parallel == 1:
-            situation = situation_of(case, with_positions(shape, case))
+            situation = situation_of(case, described_shape(shape, case))
             if situation is not None and belongs(entry, case, situation):
                 yield row, situation
 

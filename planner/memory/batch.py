@@ -20,7 +20,7 @@ from planner.memory.constants import engine_constants, version_constants
 from planner.memory.kv_cache import kv_cache
 from planner.memory.situation import Situation
 from planner.memory.sizing import ACCOUNTANTS, both_directions
-from planner.memory.starts import kv_format_named, must_be_quantized, situation_of, with_positions
+from planner.memory.starts import described_shape, kv_format_named, must_be_quantized, situation_of
 from planner.models.compact import shapes_from_jsonl
 from planner.models.shape import Shape
 from planner.plan import Memory
@@ -96,7 +96,7 @@ def predict_start(case: Case, shapes: Mapping[str, Shape]) -> StartPrediction:
     known = shapes.get(case.config_id)
     if known is None:
         return StartPrediction(case.id, abstained="unknown-architecture")
-    shape = with_positions(known, case)
+    shape = described_shape(known, case)
     situation = situation_of(case, shape)
     if situation is None or must_be_quantized(case, situation):
         kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from planner.catalog import load_yaml
 from planner.errors import BadInput
+from planner.memory.remarks import Remarks, remarks_of
 
 ENGINE_WORDS = {
     "vllm": "vllm", "sglang": "sglang", "tensorrt": "tensorrt-llm", "llama.cpp": "llama.cpp",
@@ -45,6 +46,7 @@ class Case:
     llama_micro_batch: int | None
     llama_flash_attention: bool
     llama_gpu_layers: str
+    remarks: Remarks = Remarks()
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -89,6 +91,7 @@ def case_from_row(row: Mapping[str, str]) -> Case:
         llama_micro_batch=_integer(text, "llamacpp_n_ubatch"),
         llama_flash_attention=text.get("llamacpp_flash_attn", "") != "0",
         llama_gpu_layers=text.get("llamacpp_ngl", ""),
+        remarks=remarks_of(text, _integer(text, "tensor_parallel_size") or 1),
     )
 
 

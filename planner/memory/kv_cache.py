@@ -70,27 +70,42 @@ def padded(tokens: int, block_tokens: int) -> int:
     return -(-tokens // block_tokens) * block_tokens
 
 
-def kv_cache(shape: Shape, kv_format: str, tensor_parallel: int = 1, engine: str = "vllm") -> KvCache:
-    """The cache one of `tensor_parallel` ranks holds, its elements in `kv_format` (16-bit, fp8, int8)."""
+def kv_cache(
+    shape: Shape,
+    kv_format: str,
+    tensor_parallel: int = 1,
+    engine: str = "vllm",
+    *,
+    latent_multiple: int = 1,
+    draft_tokens: int = 0,
+) -> KvCache:
+    """The cache one of `tensor_parallel` ranks holds, its elements in `kv_format` (16-bit, fp8, int8).
+
+    MLA's latents are rounded up to `latent_multiple` elements; convolutions remember `draft_tokens` more inputs.
+    """
     constants = load_yaml("memory_constants.yaml")
     element_bytes = constants["kv_element_bytes"][kv_format]["bytes"]
     state_bytes = constants["state_element_bytes"]
     caching = [layers for layers in shape.attention if layers.owns_kv]
     return KvCache(
         layers=tuple(
-            CachedLayers(layers.count, token_bytes(layers, element_bytes, tensor_parallel), layers.window_tokens)
+            CachedLayers(
+                layers.count, token_bytes(layers, element_bytes, tensor_parallel, latent_multiple), layers.window_tokens
+            )
             for layers in caching
         ),
         states=tuple(
-            _states(layers, state_bytes[_state_kind(layers, engine)], tensor_parallel) for layers in shape.recurrent
+            _states(layers, state_bytes[_state_kind(layers, engine)], tensor_parallel, draft_tokens)
+            for layers in shape.recurrent
         ),
     )
 
 
-def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: int) -> float:
+def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: int, latent_multiple: int = 1) -> float:
     """Bytes one token leaves in one layer of one rank. MLA's latent is replicated on every rank."""
     if layers.latent_dim:
-        return (layers.latent_dim + layers.rope_dim) * element_bytes + layers.indexer_bytes_per_token
+        latent = padded(layers.latent_dim + layers.rope_dim, latent_multiple)
+        return latent * element_bytes + layers.indexer_bytes_per_token
     heads = kv_heads_per_rank(layers, tensor_parallel)
     dims = layers.head_dim if layers.key_is_value else layers.head_dim + layers.value_head_dim
     return heads * dims * element_bytes + layers.indexer_bytes_per_token
@@ -102,6 +117,9 @@ def _state_kind(layers: RecurrentLayers, engine: str) -> str:
     return "others_mamba" if layers.kind.startswith("mamba") else "others"
 
 
-def _states(layers: RecurrentLayers, element_bytes: Mapping[str, float], tensor_parallel: int) -> StateLayers:
-    one = layers.state_elements * element_bytes["state"] + layers.conv_elements * element_bytes["conv"]
+def _states(
+    layers: RecurrentLayers, element_bytes: Mapping[str, float], tensor_parallel: int, draft_tokens: int
+) -> StateLayers:
+    convolved = layers.conv_elements + layers.conv_channels * draft_tokens
+    one = layers.state_elements * element_bytes["state"] + convolved * element_bytes["conv"]
     return StateLayers(layers.count, one / tensor_parallel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import lru_cache
 
-from planner.memory.constants import engine_constants
+from planner.memory.constants import engine_constants, version_constants
 from planner.memory.sharding import rank_fraction
 from planner.memory.weights import NOTHING, WeightBytes, matrix_bytes
 from planner.models.shape import Matrix, Shape
@@ -26,17 +26,26 @@ FUSED = {
 
 @lru_cache(maxsize=4096)
 def loading_extra(
-    shape: Shape, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1, engine: str = "vllm"
+    shape: Shape,
+    scheme: Scheme,
+    group_size: int | None = None,
+    tensor_parallel: int = 1,
+    engine: str = "vllm",
+    *,
+    expert_parallel: int | None = None,
+    engine_version: str | None = None,
 ) -> WeightBytes:
     """Bytes a rank holds beyond the checkpoint: allocator rounding, padded vocabulary, rope tables."""
     rounding = sum(
         rounding_bytes(tensor_bytes) * count
-        for tensor_bytes, count in fused_tensors(shape, scheme, group_size, tensor_parallel)
+        for tensor_bytes, count in fused_tensors(shape, scheme, group_size, tensor_parallel, expert_parallel)
     )
     rounding += expert_padding_bytes(shape, scheme, tensor_parallel)
     padding = vocab_padding_bytes(shape, tensor_parallel)
     libraries = engine_constants("loading")["library_gib"].get(engine, 0) * GIB
     dense = padding + rope_bytes(shape) + absorbed_bytes(shape, tensor_parallel) + libraries
+    if engine == "vllm" and version_constants("vllm", engine_version)["absorbs_latent"]:
+        dense += multiplied_out_bytes(shape, scheme, tensor_parallel)
     return WeightBytes(rounding, 0, dense) if scheme.is_quantized else WeightBytes(rounding + dense, 0, 0)
 
 
@@ -53,13 +62,14 @@ def rounding_bytes(tensor_bytes: float) -> float:
 
 
 def fused_tensors(
-    shape: Shape, scheme: Scheme, group_size: int | None, tensor_parallel: int
+    shape: Shape, scheme: Scheme, group_size: int | None, tensor_parallel: int, expert_parallel: int | None = None
 ) -> list[tuple[float, int]]:
     """(bytes, number) of the tensors as the engine stores them: query, key and value in one, gate and up in one."""
     sizes: dict[tuple[str, int], WeightBytes] = defaultdict(lambda: NOTHING)
     for matrix in shape.matrices:
         layers = layers_with(matrix, shape)
-        one = matrix_bytes(matrix, scheme, group_size).times(rank_fraction(matrix, shape, tensor_parallel) / layers)
+        fraction = rank_fraction(matrix, shape, tensor_parallel, expert_parallel)
+        one = matrix_bytes(matrix, scheme, group_size).times(fraction / layers)
         sizes[FUSED.get(matrix.role, matrix.role), layers] += one
     return [(size.quantized + size.sixteen_bit, layers) for (_, layers), size in sizes.items()]
 
@@ -112,3 +122,18 @@ def absorbed_bytes(shape: Shape, tensor_parallel: int) -> float:
         for layers in shape.attention
         if layers.latent_dim
     )
+
+
+def multiplied_out_bytes(shape: Shape, scheme: Scheme, tensor_parallel: int) -> float:
+    """What vLLM 0.7 kept besides: the latent's projections multiplied into those of queries and outputs.
+
+    `W_Q_UK` and `W_UV_O` in the weights' own width, `W_QR` in 16 bits
+    (vllm/attention/backends/mla/utils.py, VLLM_MLA_PERFORM_MATRIX_ABSORPTION).
+    """
+    total = 0.0
+    for layers in (layers for layers in shape.attention if layers.latent_dim):
+        read = next((m.columns for m in shape.matrices if m.role == "q_b_proj"), shape.hidden_size)
+        multiplied = layers.query_heads * layers.latent_dim * (read + shape.hidden_size) * scheme.weight_bits / 8
+        rotary = layers.query_heads * layers.rope_dim * read * 2
+        total += layers.count * (multiplied + rotary) / tensor_parallel
+    return total

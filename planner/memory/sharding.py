@@ -8,6 +8,7 @@ from planner.models.shape import AttentionLayers, Matrix, Shape
 
 KV_ROLES = frozenset({"k_proj", "v_proj", "k_proj_bias", "v_proj_bias"})
 WHOLE_ROLES = frozenset({"q_a_proj", "kv_a_proj", "kv_a_proj_with_mqa", "indexer_k_proj", "indexer_weights_proj"})
+EXPERT_ROLES = "expert_"
 WHOLE_COMPONENTS = frozenset({"norms", "router"})
 
 
@@ -31,8 +32,10 @@ def kv_heads_per_rank(layers: AttentionLayers, tensor_parallel: int) -> int:
     return max(1, ceil(layers.kv_heads / tensor_parallel))
 
 
-def rank_fraction(matrix: Matrix, shape: Shape, tensor_parallel: int) -> float:
-    """The part of a weight tensor that one rank holds."""
+def rank_fraction(matrix: Matrix, shape: Shape, tensor_parallel: int, expert_parallel: int | None = None) -> float:
+    """The part of a weight tensor that one rank holds; with expert parallelism whole experts are dealt out."""
+    if expert_parallel and matrix.role.startswith(EXPERT_ROLES):
+        return 1.0 / expert_parallel
     if tensor_parallel == 1 or matrix.component in WHOLE_COMPONENTS or matrix.role in WHOLE_ROLES:
         return 1.0
     if matrix.role in KV_ROLES and shape.attention:

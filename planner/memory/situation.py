@@ -22,7 +22,7 @@ class Situation:
 
     `weights` and `kv` are what one rank holds. `max_sequences` and `batched_tokens` are the limits the server is
     started with; None takes the engine's own default. `utilisation` likewise. `is_offloaded`: the layers run on a GPU
-    that is not described further.
+    that is not described further. `draft_tokens`: tokens a draft model speculates ahead of each step.
     """
 
     shape: Shape
@@ -44,6 +44,8 @@ class Situation:
     kv_format: str = "16-bit"
     instruction_sets: tuple[str, ...] = ()
     is_offloaded: bool = False
+    draft_tokens: int = 0
+    prefix_caching: bool | None = None
 
     @property
     def on_gpu(self) -> bool:

@@ -8,16 +8,20 @@ from dataclasses import replace
 from planner.catalog import load_yaml
 from planner.hardware.catalogue import find_accelerator
 from planner.hardware.hardware import Accelerator
+from planner.memory.adapters import adapter_bytes
 from planner.memory.cases import Case
 from planner.memory.constants import engine_constants, version_constants, version_number
-from planner.memory.kv_cache import kv_cache
+from planner.memory.drafts import with_draft
+from planner.memory.kv_cache import KvCache, kv_cache
 from planner.memory.loading import loading_extra
+from planner.memory.offloading import left_on_gpu
 from planner.memory.quantization_names import named_scheme
 from planner.memory.situation import Situation
 from planner.memory.sizing import PYTORCH_ENGINES
 from planner.memory.stages import stage_kv, stage_weights
-from planner.memory.weights import weight_bytes
+from planner.memory.weights import WeightBytes, weight_bytes
 from planner.models.shape import Shape
+from planner.schemes import Scheme
 from planner.units import GIB
 
 UNSTATED_CONTEXT_TOKENS = 2048
@@ -28,23 +32,20 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
     scheme = named_scheme(case.quantization, f"{case.model_name} {case.config_id}", is_moe=shape.is_moe)
     if scheme is None or case.engine is None:
         return None
-    weights = weight_bytes(shape, scheme, None, case.tensor_parallel)
-    if case.engine in PYTORCH_ENGINES:
-        weights += loading_extra(shape, scheme, None, case.tensor_parallel, case.engine)
-    kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel, case.engine)
     accelerator = find_accelerator(case.gpu_class) or find_accelerator(case.gpu_model)
+    version = profiling_version(case, accelerator)
     return Situation(
         shape=shape,
         scheme=scheme,
-        weights=stage_weights(weights, shape, case.tensor_parallel, case.pipeline_parallel),
-        kv=stage_kv(kv, case.pipeline_parallel),
+        weights=weights_on_gpu(case, shape, scheme),
+        kv=cache_of(case, shape, version),
         physical_gib=physical_gib(case, accelerator),
         context_tokens=case.context_tokens or case.llama_context or shape.max_context_tokens,
         concurrency=1,
         tensor_parallel=case.tensor_parallel,
         pipeline_parallel=case.pipeline_parallel,
         accelerator=accelerator,
-        engine_version=profiling_version(case, accelerator),
+        engine_version=version,
         max_sequences=case.max_sequences,
         batched_tokens=case.batched_tokens or case.llama_micro_batch,
         utilisation=case.utilisation or default_utilisation(case),
@@ -52,7 +53,47 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
         flash_attention=case.llama_flash_attention,
         is_offloaded=bool(case.llama_gpu_layers),
         kv_format=kv_format_named(case.kv_dtype),
+        draft_tokens=case.remarks.draft_tokens,
+        prefix_caching=case.remarks.prefix_caching,
     )
+
+
+def described_shape(shape: Shape, case: Case) -> Shape:
+    """The shape as this start loads it: with its draft, without the tower it leaves out."""
+    shape = with_positions(shape, case)
+    if case.remarks.language_model_only:
+        shape = replace(shape, matrices=tuple(m for m in shape.matrices if m.component != "vision"))
+    return with_draft(shape, case.remarks.draft) if case.remarks.draft else shape
+
+
+def weights_on_gpu(case: Case, shape: Shape, scheme: Scheme) -> WeightBytes:
+    """What the fullest rank holds once loaded: its share of the model, adapters, less what stays on the host."""
+    ranks, experts = case.tensor_parallel, case.remarks.expert_parallel
+    weights = weight_bytes(shape, scheme, None, ranks, experts)
+    if case.engine in PYTORCH_ENGINES:
+        weights += loading_extra(
+            shape, scheme, None, ranks, str(case.engine), expert_parallel=experts, engine_version=case.version
+        )
+    if case.remarks.lora_rank:
+        weights += adapter_bytes(shape, case.remarks.lora_rank, case.remarks.lora_adapters, ranks)
+    weights = stage_weights(weights, shape, ranks, case.pipeline_parallel)
+    return left_on_gpu(weights, shape, case.remarks.cpu_offload_gib, ranks)
+
+
+def cache_of(case: Case, shape: Shape, version: str | None) -> KvCache:
+    """The cache of the fullest stage in the row's format."""
+    since = version_number(engine_constants("vllm")["pads_latent_from"])
+    is_padding = case.engine == "vllm" and version_number(case.version) >= since
+    multiple = version_constants("vllm", version)["latent_multiple"] if is_padding else 1
+    kv = kv_cache(
+        shape,
+        kv_format_named(case.kv_dtype),
+        case.tensor_parallel,
+        str(case.engine),
+        latent_multiple=multiple,
+        draft_tokens=case.remarks.draft_tokens,
+    )
+    return stage_kv(kv, case.pipeline_parallel)
 
 
 def with_positions(shape: Shape, case: Case) -> Shape:

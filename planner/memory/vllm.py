@@ -42,7 +42,20 @@ def account(situation: Situation) -> Account:
     return Account(
         available_gib=situation.physical_gib * utilisation,
         terms=tuple(terms),
-        layout=Pages(situation.kv, engine_constants("vllm")["block_tokens"], limits.batched_tokens),
+        layout=pages(situation, limits, constants),
+    )
+
+
+def pages(situation: Situation, limits: Limits, constants: Mapping[str, Any]) -> Pages:
+    """The pool's layout; prefix caching of recurrent layers (off by default) keeps a second state, each drafted token
+    one more."""
+    kept = 2 if situation.prefix_caching else constants["states_per_request"]
+    return Pages(
+        situation.kv,
+        engine_constants("vllm")["block_tokens"],
+        limits.batched_tokens,
+        states_per_request=kept + situation.draft_tokens,
+        counts_groups=constants["tokens_by"] == "groups",
     )
 
 

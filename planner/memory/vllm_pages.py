@@ -16,11 +16,17 @@ SIMILAR_COUNTS = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The layout of one GPU's pool. `step_tokens` is the most tokens one step writes."""
+    """The layout of one GPU's pool. `step_tokens` is the most tokens one step writes.
+
+    `states_per_request`: states a request keeps in each recurrent layer, more than one for prefix caching and drafts.
+    `counts_groups`: older versions report tokens as blocks divided by groups, newer ones as requests of full length.
+    """
 
     kv: KvCache
     block_tokens: int
     step_tokens: int
+    states_per_request: int = 1
+    counts_groups: bool = False
 
     @property
     def page_bytes(self) -> float:
@@ -30,6 +36,12 @@ class Pages:
         if not widest:
             return state
         return widest * max(self.block_tokens, padded(int(-(-state // widest)), self.block_tokens))
+
+    @property
+    def attention_block_tokens(self) -> int:
+        """Tokens a page of the widest attention layer holds: vLLM's block size once pages are equal."""
+        widest = max((part.layer_bytes_per_token for part in self.kv.layers), default=0.0)
+        return int(self.page_bytes // widest) if widest else self.block_tokens
 
     @property
     def group_size(self) -> int:
@@ -45,7 +57,7 @@ class Pages:
     def request_blocks(self, context_tokens: int) -> int:
         """Blocks one request of that length may take at most."""
         attention = sum(self._groups(part.count) * self.layer_blocks(part, context_tokens) for part in self.kv.layers)
-        return attention + sum(self._groups(part.count) for part in self.kv.states)
+        return attention + self.states_per_request * sum(self._groups(part.count) for part in self.kv.states)
 
     def sequence_bytes(self, context_tokens: int) -> float:
         """Bytes of one request of that length."""
@@ -58,6 +70,9 @@ class Pages:
         blocks = int(pool_bytes // self.block_bytes)
         if self.kv.is_proportional:
             return blocks * self.block_tokens
+        if self.counts_groups:
+            groups = sum(self._groups(count) for count in self._counts())
+            return blocks // groups * self.attention_block_tokens
         return int(blocks / self.request_blocks(context_tokens) * context_tokens)
 
     def layer_blocks(self, part: CachedLayers, context_tokens: int) -> int:

@@ -42,13 +42,24 @@ NOTHING = WeightBytes(0, 0, 0)
 
 
 @lru_cache(maxsize=4096)
-def weight_bytes(shape: Shape, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1) -> WeightBytes:
-    """Bytes one of `tensor_parallel` ranks holds in this scheme; `group_size` overrides the scheme's own."""
+def weight_bytes(
+    shape: Shape,
+    scheme: Scheme,
+    group_size: int | None = None,
+    tensor_parallel: int = 1,
+    expert_parallel: int | None = None,
+) -> WeightBytes:
+    """Bytes one of `tensor_parallel` ranks holds in this scheme; `group_size` overrides the scheme's own.
+
+    `expert_parallel`: the ranks the experts are dealt out to, where that is not tensor parallelism.
+    """
     if scheme.ggml:
         return _gguf_bytes(shape, scheme).times(1 / tensor_parallel)
     total = NOTHING
     for matrix in shape.matrices:
-        total += matrix_bytes(matrix, scheme, group_size).times(rank_fraction(matrix, shape, tensor_parallel))
+        total += matrix_bytes(matrix, scheme, group_size).times(
+            rank_fraction(matrix, shape, tensor_parallel, expert_parallel)
+        )
     return total
 
 

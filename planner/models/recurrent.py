@@ -44,7 +44,8 @@ class Mamba2:
         return self.inner + 2 * self.groups * self.state
 
     def layers(self, count: int) -> RecurrentLayers:
-        return RecurrentLayers(count, "mamba2", self.inner * self.state, self.channels * (self.kernel - 1))
+        past = self.kernel - 1
+        return RecurrentLayers(count, "mamba2", self.inner * self.state, self.channels * past, self.channels)
 
     def matrices(self, hidden: int, copies: int) -> Matrices:
         return [
@@ -69,7 +70,8 @@ class Mamba1:
     norms: bool = False
 
     def layers(self, count: int) -> RecurrentLayers:
-        return RecurrentLayers(count, "mamba1", self.inner * self.state, self.inner * (self.kernel - 1))
+        past = self.kernel - 1
+        return RecurrentLayers(count, "mamba1", self.inner * self.state, self.inner * past, self.inner)
 
     def matrices(self, hidden: int, copies: int) -> Matrices:
         projected = self.rank + 2 * self.state
@@ -105,7 +107,8 @@ class DeltaNet:
 
     def layers(self, count: int, kind: RecurrentKind = "gated_delta_net") -> RecurrentLayers:
         state = self.value_heads * self.key_dim * self.value_dim
-        return RecurrentLayers(count, kind, state, (2 * self.keys + self.values) * (self.kernel - 1))
+        channels = 2 * self.keys + self.values
+        return RecurrentLayers(count, kind, state, channels * (self.kernel - 1), channels)
 
     def matrices(self, hidden: int, copies: int) -> Matrices:
         return [

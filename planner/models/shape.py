@@ -41,12 +41,16 @@ class AttentionLayers:
 
 @dataclass(frozen=True, slots=True)
 class RecurrentLayers:
-    """`count` identical layers whose memory is a fixed state per sequence (Mamba, linear attention), in elements."""
+    """`count` identical layers whose memory is a fixed state per sequence (Mamba, linear attention), in elements.
+
+    The convolution remembers its last inputs: `conv_channels` elements for each of them, `conv_elements` in all.
+    """
 
     count: int
     kind: RecurrentKind
     state_elements: int
     conv_elements: int
+    conv_channels: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def lfm2(config: Config) -> Shape:
         *gated_mlp(core.hidden, width, core.layers),
         *norm(core.hidden, 2 * core.layers + 1),
     ]
-    state = RecurrentLayers(convolved, "short_conv", 0, core.hidden * (kernel - 1))
+    state = RecurrentLayers(convolved, "short_conv", 0, core.hidden * (kernel - 1), core.hidden)
     return decoder(config, core, layers, attention=(core.full_attention(full),), recurrent=(state,))
 
 
