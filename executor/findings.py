@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executor.step import Result
-from planner.cost import usd_per_1m_tokens
+from planner.costs import usd_per_1m_tokens
 from planner.plan import Plan, Prediction, StageKind
 from planner.ports import FindingRecord
 
@@ -53,6 +53,8 @@ def measurements(plan: Plan, results: Mapping[str, Result]) -> dict[str, float |
         "artifact_bytes": _result(plan, results, "check-artifact").get("tensor_bytes"),
         "weights_gib": memory.get("weights_gib"),
         "kv_cache_gib": memory.get("kv_cache_gib"),
+        "kv_tokens": memory.get("kv_tokens"),
+        "host_memory_gib": load.get("resident_gib"),
         "compute_buffer_gib": memory.get("compute_buffer_gib"),
         "ttft_ms": (load.get("ttft_ms") or {}).get("mean"),
         "tpot_ms": (load.get("tpot_ms") or {}).get("mean"),

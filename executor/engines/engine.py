@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from executor.toolchains import Toolchains
 
 HOST = "127.0.0.1"
+Metrics = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,39 @@ class Buffer:
     bytes: int
 
 
-class Engine(Protocol):
-    """One engine's command line, addresses and log, as plain values."""
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a server is started with: the model's file or directory, the name clients give it, the plan's arguments."""
 
-    def command(self, toolchains: Toolchains, model: Path, port: int, arguments: Sequence[str]) -> list[str]:
-        """The arguments to start the server with on 127.0.0.1."""
+    model: Path
+    name: str
+    arguments: tuple[str, ...]
+    port: int
+    host: str = HOST
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The container image that holds the engine, and where in it the model is mounted."""
+
+    reference: str
+    source: str
+
+
+class Engine(Protocol):
+    """One engine's command line, addresses and log, as plain values. A command is a list, never a shell string."""
+
+    environment: Mapping[str, str]
+    """What to add to the server's environment."""
+
+    metrics_path: str | None
+    """Where it publishes Prometheus metrics."""
+
+    def program(self, toolchains: Toolchains) -> list[str]:
+        """The program on this machine, found or built, with its subcommand."""
+
+    def arguments(self, serving: Serving) -> list[str]:
+        """Everything that follows the program."""
 
     def port_was_taken(self, log: str) -> bool:
         """Its log says that it ended because the port was in use."""
@@ -33,8 +62,11 @@ class Engine(Protocol):
     def buffers(self, log: str) -> list[Buffer]:
         """The memory its log reports."""
 
-    def tokenize_request(self, text: str) -> tuple[str, dict[str, Any]]:
-        """Path and body of the request that returns {"tokens": [id, ...]}."""
+    def kv_tokens(self, log: str) -> int | None:
+        """The tokens its log says the KV cache holds; None where it does not say."""
+
+    def tokenize_request(self, model: str, text: str) -> tuple[str, dict[str, Any]] | None:
+        """Path and body of the request that returns {"tokens": [id, ...]}; None: it takes prompts as text alone."""
 
     def completion_options(self) -> dict[str, Any]:
         """What to add to an OpenAI completion so that it generates to its full length and reuses no cached prompt."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from executor.engines.engine import HOST, Buffer
+from executor.engines.engine import Buffer, Serving
 from executor.toolchains import Toolchains
 from planner.units import MIB
 
@@ -20,10 +18,15 @@ PORT_TAKEN = "couldn't bind HTTP server socket"
 class LlamaCppServer:
     """The server that comes with llama.cpp."""
 
-    def command(self, toolchains: Toolchains, model: Path, port: int, arguments: Sequence[str]) -> list[str]:
-        server = toolchains.llama_cpp().server
-        ours = ["--model", str(model), "--host", HOST, "--port", str(port), "--log-verbosity", REPORTS_BUFFERS]
-        return [str(server), *arguments, *ours]
+    environment: dict[str, str] = {}
+    metrics_path = None
+
+    def program(self, toolchains: Toolchains) -> list[str]:
+        return [str(toolchains.llama_cpp().server)]
+
+    def arguments(self, serving: Serving) -> list[str]:
+        ours = ["--model", str(serving.model), "--host", serving.host, "--port", str(serving.port)]
+        return [*serving.arguments, *ours, "--log-verbosity", REPORTS_BUFFERS]
 
     def port_was_taken(self, log: str) -> bool:
         return PORT_TAKEN in log
@@ -41,7 +44,11 @@ class LlamaCppServer:
             sizes[purpose, place] = before + round(float(found["mib"]) * MIB)
         return [Buffer(purpose, place, size) for (purpose, place), size in sizes.items()]
 
-    def tokenize_request(self, text: str) -> tuple[str, dict[str, Any]]:
+    def kv_tokens(self, log: str) -> int | None:
+        """The cache is asked for in tokens, so its bytes are what there is to check."""
+        return None
+
+    def tokenize_request(self, model: str, text: str) -> tuple[str, dict[str, Any]]:
         return "/tokenize", {"content": text}
 
     def completion_options(self) -> dict[str, Any]:

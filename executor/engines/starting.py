@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from executor.engines.engine import HOST, Engine
+from executor.engines.engine import HOST, Engine, Serving
 from executor.engines.ports import free_port, port_taken, require_free
 from executor.processes import Process, Processes, tool_failed
 from executor.toolchains import Toolchains
@@ -32,14 +32,22 @@ class RunningServer:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start one server. `port` None takes any free one; `ready_within_s` bounds its start and the loading."""
+    """How to start one server. `port` None takes any free one; `ready_within_s` bounds its start and the loading.
+
+    `environment` is the plan's; the engine's own (offline, no usage reports) comes on top.
+    """
 
     engine: Engine
     model: Path
     arguments: Sequence[str]
     log_path: Path
+    name: str = "model"
+    environment: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
     ready_within_s: float = READY_WITHIN_S
+
+    def serving(self, port: int) -> Serving:
+        return Serving(self.model, self.name, tuple(self.arguments), port)
 
 
 def start_server(
@@ -48,10 +56,12 @@ def start_server(
     """ExecutionFailed when the given port is taken, the server ends while it starts, or does not get ready in time."""
     if launch.port is not None:
         require_free(launch.port)
+    program = launch.engine.program(toolchains)
+    environment = {**launch.environment, **launch.engine.environment}
     for _ in range(TRIES):
         port = launch.port or free_port()
-        command = launch.engine.command(toolchains, launch.model, port, launch.arguments)
-        process = processes.start(command, log_path=launch.log_path)
+        command = [*program, *launch.engine.arguments(launch.serving(port))]
+        process = processes.start(command, log_path=launch.log_path, env=environment)
         started = time.monotonic()
         if _ready(process, port, launch.ready_within_s, on_wait):
             return RunningServer(process, port, time.monotonic() - started)

@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from executor.load.exchange import Exchange
 
-Prompt = Sequence[int]
-Send = Callable[[Prompt], Awaitable[Exchange]]
+Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,19 @@ class LoopResult:
 
 
 async def closed_loop(
-    send: Send, prompts: Sequence[Prompt], concurrency: int, on_done: Callable[[int], None] = lambda done: None
+    send: Callable[[Asked], Awaitable[Exchange]],
+    requests: Sequence[Asked],
+    concurrency: int,
+    on_done: Callable[[int], None] = lambda done: None,
 ) -> LoopResult:
-    """Send every prompt once, `concurrency` at a time. `on_done` hears how many have ended."""
-    waiting, ended = iter(prompts), []
+    """Send every request once, `concurrency` at a time. `on_done` hears how many have ended."""
+    waiting, ended = iter(requests), []
 
-    async def client(queue: Iterator[Prompt]) -> None:
-        for prompt in queue:
-            ended.append(await send(prompt))
+    async def client(queue: Iterator[Asked]) -> None:
+        for request in queue:
+            ended.append(await send(request))
             on_done(len(ended))
 
     started_s = time.perf_counter()
-    await asyncio.gather(*(client(waiting) for _ in range(min(concurrency, len(prompts)))))
+    await asyncio.gather(*(client(waiting) for _ in range(min(concurrency, len(requests)))))
     return LoopResult(tuple(ended), time.perf_counter() - started_s)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import httpx
 
+Prompt = Sequence[int] | str
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request: when it was sent, when its first and last tokens arrived (seconds on one clock), and how many.
 
-    `error` says why it failed; a failed exchange counts as an error and nowhere else.
+    `error` says why it failed and `error_kind` in one word; a failed exchange counts as an error and nowhere else.
     """
 
     sent_s: float
@@ -27,6 +29,8 @@ class Exchange:
     output_tokens: int
     cached_tokens: int = 0
     error: str | None = None
+    error_kind: str | None = None
+    planned_output_tokens: int | None = None
 
     @property
     def ttft_ms(self) -> float | None:
@@ -67,53 +71,74 @@ class _Stream:
 
 
 class StreamFailed(Exception):
-    """The server sent an error, or a stream that ended without a token."""
+    """The server answered with an error status, sent an error, or ended a stream without a token."""
+
+    def __init__(self, message: str, kind: str = "stream") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 async def complete(
-    client: httpx.AsyncClient, model: str, prompt: Sequence[int], output_tokens: int, options: Mapping[str, Any]
+    client: httpx.AsyncClient, model: str, prompt: Prompt, output_tokens: int, options: Mapping[str, Any]
 ) -> Exchange:
-    """Send one prompt, given as token ids, to /v1/completions and read its stream to the end. Never raises on failure.
+    """Send one prompt, token ids or text, to /v1/completions and read its stream to the end. Never raises on failure.
 
-    Token counts are the server's own `usage`; without it, streamed chunks are counted.
+    Token counts are the server's own `usage`; without it, streamed chunks are counted. An option that is None is left
+    out of the request.
     """
     import httpx
 
-    stream, sent_s, error = _Stream(), time.perf_counter(), None
+    stream, sent_s, error, error_kind = _Stream(), time.perf_counter(), None, None
     try:
         await _read_stream(client, _body(model, prompt, output_tokens, options), stream)
     except (httpx.HTTPError, StreamFailed, ValueError, LookupError, TypeError, AttributeError) as problem:
         error = f"{type(problem).__name__}: {problem}".removeprefix("StreamFailed: ").strip()
+        error_kind = kind_of(problem)
     usage = stream.usage or {}
     return Exchange(
         sent_s=sent_s,
         first_token_s=stream.first_s,
         last_token_s=stream.last_s,
         ended_s=time.perf_counter(),
-        input_tokens=usage.get("prompt_tokens", len(prompt)),
+        input_tokens=usage.get("prompt_tokens", 0 if isinstance(prompt, str) else len(prompt)),
         output_tokens=usage.get("completion_tokens", stream.chunks),
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
         error=error,
+        error_kind=error_kind,
+        planned_output_tokens=output_tokens,
     )
 
 
-def _body(model: str, prompt: Sequence[int], output_tokens: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+def kind_of(problem: Exception) -> str:
+    """An error in one word: `http-503`, `timeout`, `connection`, `stream` or `answer` (not what the API promises)."""
+    import httpx
+
+    if isinstance(problem, StreamFailed):
+        return problem.kind
+    if isinstance(problem, httpx.TimeoutException):
+        return "timeout"
+    return "connection" if isinstance(problem, httpx.HTTPError) else "answer"
+
+
+def _body(model: str, prompt: Prompt, output_tokens: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    body = {
         "model": model,
-        "prompt": list(prompt),
+        "prompt": prompt if isinstance(prompt, str) else list(prompt),
         "max_tokens": output_tokens,
         "temperature": 0,
         "stream": True,
         "stream_options": {"include_usage": True},
         **options,
     }
+    return {name: value for name, value in body.items() if value is not None}
 
 
 async def _read_stream(client: httpx.AsyncClient, body: Mapping[str, Any], stream: _Stream) -> None:
     """Server-sent events: one `data: {...}` line an event, `data: [DONE]` at the end."""
     async with client.stream("POST", "/v1/completions", json=body) as response:
         if response.status_code != 200:
-            raise StreamFailed(f"HTTP {response.status_code}: {_message(await response.aread())}")
+            said = f"HTTP {response.status_code}: {_message(await response.aread())}"
+            raise StreamFailed(said, f"http-{response.status_code}")
         async for line in response.aiter_lines():
             now_s = time.perf_counter()
             field, _, data = line.partition(":")

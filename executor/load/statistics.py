@@ -50,13 +50,14 @@ def summarise(loop: LoopResult, output_tokens: int) -> dict[str, Any]:
     """The figures of a load test, of successful exchanges alone; failed ones are counted, with their commonest reasons.
 
     output_tokens_per_s is the whole server's: all output tokens / wall time from the first send to the last end.
-    `short_requests` ended before the planned number of output tokens.
+    `short_requests` ended before the planned number of output tokens; `errors_by_kind` counts failures by their kind.
     """
     good = [exchange for exchange in loop.exchanges if exchange.error is None]
     reasons = Counter(exchange.error for exchange in loop.exchanges if exchange.error is not None)
     return {
         "requests": len(loop.exchanges),
         "errors": len(loop.exchanges) - len(good),
+        "errors_by_kind": dict(Counter(e.error_kind for e in loop.exchanges if e.error_kind is not None)),
         "error_reasons": dict(reasons.most_common(3)),
         "wall_s": loop.wall_s,
         "output_tokens_per_s": _rate(sum(e.output_tokens for e in good), loop.wall_s),
@@ -68,7 +69,7 @@ def summarise(loop: LoopResult, output_tokens: int) -> dict[str, Any]:
         "mean_input_tokens": _mean([e.input_tokens for e in good]),
         "mean_output_tokens": _mean([e.output_tokens for e in good]),
         "cached_tokens": sum(e.cached_tokens for e in good),
-        "short_requests": sum(e.output_tokens < output_tokens for e in good),
+        "short_requests": sum(e.output_tokens < (e.planned_output_tokens or output_tokens) for e in good),
     }
 
 

@@ -44,11 +44,14 @@ def made_by(context: StepContext, stage_name: str) -> Path:
 
 
 def model_to_serve(context: StepContext) -> Path:
-    """The last model file of the run: quantized, else converted, else the GGUF file that was fetched."""
-    made = [(context.results.get(s.name, {}), s) for s in reversed(context.plan.stages) if s.kind in MAKES_A_MODEL]
-    for result, _stage in made:
+    """What the run made last: a quantized or converted model, else the GGUF file or the directory that was fetched."""
+    making = [stage.name for stage in reversed(context.plan.stages) if stage.kind in MAKES_A_MODEL]
+    made = [context.results.get(name, {}) for name in making]
+    for result in made:
         if "path" in result:
             return Path(result["path"])
+    if made and "directory" in made[-1]:
+        return Path(made[-1]["directory"])
     raise ExecutionFailed("no stage of the plan made a model file to serve", where=context.stage.name, fix=FIX)
 
 

@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from executor.engines import ENGINES
+from executor.engines import engine_of
 from executor.engines.engine import Buffer
 from executor.engines.footprint import resident_bytes
+from executor.engines.metrics import scrape, summary
 from executor.engines.starting import READY_WITHIN_S, Launch, RunningServer, start_server
 from executor.step import Result, StepContext
 from executor.steps.earlier import model_to_serve
@@ -20,21 +21,24 @@ REPACKED = "CPU_REPACK"
 
 
 def launch(context: StepContext) -> Result:
-    """{url, port, pid, command, log_path, ready_s, memory, resident_gib, first_completion}; the server runs on."""
+    """{url, port, pid, command, log_path, ready_s, memory, metrics, resident_gib, first_completion}; it runs on."""
     require_supported(context.plan)
     parameters = context.stage.parameters
-    engine = ENGINES[context.plan.chosen.engine]
+    engine = engine_of(context.plan)
     asked = Launch(
         engine=engine,
         model=model_to_serve(context),
         arguments=[str(argument) for argument in parameters.get("arguments", ())],
         log_path=context.log_path,
+        name=context.plan.model.name,
+        environment=parameters.get("environment", {}),
         port=parameters.get("port"),
         ready_within_s=parameters.get("ready_within_s", READY_WITHIN_S),
     )
     server = start_server(asked, context.toolchains, context.processes, lambda said: context.report(said, None))
     answer = first_completion(server, context.plan.model.name)
     resident = resident_bytes(server.process.pid)
+    said, published = server.process.output(), summary(scrape(server.url, engine.metrics_path))
     return {
         "url": server.url,
         "port": server.port,
@@ -42,7 +46,8 @@ def launch(context: StepContext) -> Result:
         "command": list(server.process.arguments),
         "log_path": str(context.log_path),
         "ready_s": server.ready_s,
-        "memory": memory_summary(engine.buffers(server.process.output())),
+        "memory": memory_summary(engine.buffers(said), published["kv_tokens"] or engine.kv_tokens(said)),
+        "metrics": published if engine.metrics_path else None,
         "resident_gib": resident / GIB if resident else None,
         "first_completion": answer,
     }
@@ -66,7 +71,7 @@ def first_completion(server: RunningServer, model_name: str) -> str:
         ) from error
 
 
-def memory_summary(buffers: Sequence[Buffer]) -> dict[str, Any]:
+def memory_summary(buffers: Sequence[Buffer], kv_tokens: int | None = None) -> dict[str, Any]:
     """Buffers by purpose, in GiB. `weights_gib` leaves out the repacked copy, which is `repacked_weights_gib`."""
 
     def gib(purpose: str, *, repacked: bool = False) -> float | None:
@@ -77,7 +82,9 @@ def memory_summary(buffers: Sequence[Buffer]) -> dict[str, Any]:
         "weights_gib": gib("model"),
         "repacked_weights_gib": gib("model", repacked=True),
         "kv_cache_gib": gib("KV"),
+        "kv_tokens": kv_tokens,
         "compute_buffer_gib": gib("compute"),
+        "cuda_graphs_gib": gib("graphs"),
         "output_buffer_gib": gib("output"),
         "buffers": [{"purpose": b.purpose, "place": b.place, "bytes": b.bytes} for b in buffers],
     }

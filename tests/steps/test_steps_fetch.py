@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from example_plan import example_candidate, example_plan
 
+from executor.steps import supported
 from executor.steps.fetch import fetch, list_model_files
 from executor.steps.keep_original import changed_originals, keep_original
 from planner.errors import BadInput, ExecutionFailed
+from planner.hardware.nvml import DriverReading, GpuReading
 
 
 @pytest.fixture
@@ -130,18 +133,35 @@ def test_only_safetensors_and_text_are_asked_of_the_hub(model: Path, make_contex
 
 
 def test_an_engine_that_is_not_driven_here_is_refused_first(make_context) -> None:
-    plan = example_plan(chosen=example_candidate(engine="vllm"))
+    plan = example_plan(chosen=example_candidate(engine="sglang"))
     with pytest.raises(ExecutionFailed) as refused:
         fetch(make_context("fetch", plan=plan))
     assert str(refused.value) == (
-        "plan for stdlib-2.9m on here: this executor runs llama.cpp; the plan is for vllm\n"
-        "To fix: plan for a CPU (quantplan plan MODEL --on here), or start vllm with the plan's arguments"
+        "plan for stdlib-2.9m on here: on a CPU this executor runs llama.cpp, vllm, transformers; "
+        "the plan is for sglang\n"
+        "To fix: plan with --engine vllm or a GGUF format: quantplan plan MODEL --on here"
     )
 
 
-def test_a_plan_for_gpus_is_refused_first(make_context) -> None:
-    with pytest.raises(ExecutionFailed, match="this executor serves on a CPU; the plan is for here"):
+def test_a_plan_for_gpus_that_are_not_here_is_refused_first(make_context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supported, "read_driver", lambda: DriverReading())
+    with pytest.raises(ExecutionFailed) as refused:
         fetch(make_context("fetch", plan=example_plan(hardware_kind="gpu")))
+    assert str(refused.value).endswith(
+        "this machine has no NVIDIA GPU\n"
+        "To fix: apply it on that machine, or take its start file there: quantplan render PLAN --as shell"
+    )
+
+
+def test_a_plan_for_gpus_that_are_here_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = example_plan(hardware_kind="gpu")
+    gpu = GpuReading(index=0, name="a card", memory_gib=plan.hardware.memory_gib, free_memory_gib=None)
+    monkeypatch.setattr(supported, "read_driver", lambda: DriverReading((gpu,)))
+    supported.require_supported(plan)
+    small = replace(gpu, memory_gib=plan.hardware.memory_gib * 0.9)
+    monkeypatch.setattr(supported, "read_driver", lambda: DriverReading((small,)))
+    with pytest.raises(ExecutionFailed, match="this machine has a card"):
+        supported.require_supported(plan)
 
 
 def test_a_quantizer_that_is_not_driven_here_is_refused_first(make_context) -> None:

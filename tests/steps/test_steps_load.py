@@ -119,19 +119,19 @@ def test_percentiles_are_numpys() -> None:
 
 def test_prompts_have_the_planned_length_and_begin_differently() -> None:
     ids = list(range(100))
-    prompts = cut_prompts(ids, count=5, input_tokens=32)
+    prompts = cut_prompts(ids, [32] * 5)
     assert [len(prompt) for prompt in prompts] == [32] * 5
     assert len({prompt[0] for prompt in prompts}) == 5
 
 
 def test_a_short_text_starts_again() -> None:
-    assert cut_prompts([7, 8, 9], count=2, input_tokens=7) == [[7, 8, 9, 7, 8, 9, 7], [8, 9, 7, 8, 9, 7, 8]]
+    assert cut_prompts([7, 8, 9], [7, 7]) == [[7, 8, 9, 7, 8, 9, 7], [8, 9, 7, 8, 9, 7, 8]]
 
 
 def test_text_without_tokens_is_refused() -> None:
     async def run() -> list[int]:
         async with FakeServer().serving() as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
-            return await tokenize(client, LlamaCppServer(), "")
+            return await tokenize(client, LlamaCppServer().tokenize_request("tiny", ""))
 
     with pytest.raises(ExecutionFailed) as failed:
         asyncio.run(run())

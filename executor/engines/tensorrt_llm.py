@@ -1,0 +1,53 @@
+"""TensorRT-LLM's `trtllm-serve` (PyTorch backend): carried out where it is installed beside a GPU, else rendered."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from executor.engines.engine import Buffer, Serving
+from executor.toolchains import Toolchains
+from planner.errors import ExecutionFailed
+from planner.units import GIB
+
+KV_MEMORY = re.compile(r"Allocated (?P<gib>[0-9.]+) GiB for max tokens in paged KV cache \((?P<tokens>\d+)\)")
+
+
+class TensorRtLlmServer:
+    """No engine is built beforehand: since 1.0 it loads Hugging Face and ModelOpt checkpoints as they are."""
+
+    metrics_path = "/metrics"
+    environment: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+    def program(self, toolchains: Toolchains) -> list[str]:
+        """The `trtllm-serve` on PATH. ExecutionFailed when there is none."""
+        if (own := shutil.which("trtllm-serve")) is None:
+            raise ExecutionFailed(
+                "TensorRT-LLM is not installed (no program `trtllm-serve` on PATH)",
+                fix="work in NVIDIA's container nvcr.io/nvidia/tensorrt-llm/release, or plan with --engine vllm",
+            )
+        return [own, "serve"]
+
+    def arguments(self, serving: Serving) -> list[str]:
+        """It serves a model under its directory's name; there is no option for another."""
+        address = ["--host", serving.host, "--port", str(serving.port)]
+        return [str(serving.model), *serving.arguments, *address]
+
+    def port_was_taken(self, log: str) -> bool:
+        return "address already in use" in log.lower()
+
+    def buffers(self, log: str) -> list[Buffer]:
+        found = KV_MEMORY.search(log)
+        return [Buffer("KV", "GPU", round(float(found["gib"]) * GIB))] if found else []
+
+    def kv_tokens(self, log: str) -> int | None:
+        found = KV_MEMORY.search(log)
+        return int(found["tokens"]) if found else None
+
+    def tokenize_request(self, model: str, text: str) -> None:
+        """It has no address that tokenizes; prompts go as text."""
+
+    def completion_options(self) -> dict[str, Any]:
+        return {"ignore_eos": True}

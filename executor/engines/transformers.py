@@ -1,0 +1,45 @@
+"""`transformers serve`: how bitsandbytes checkpoints are served, in the environment that made them.
+
+It is fit to answer and to be put under load, with limits: it takes prompts as text only (so their length in tokens is
+met on average, not exactly), streams text rather than tokens, knows no log-probabilities and no /metrics, and runs one
+request at a time. Its continuous batching is left off: it pages a cache that no plan of ours accounts for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from executor.engines.engine import Buffer, Serving
+from executor.toolchains import Toolchains
+
+
+class TransformersServer:
+    """transformers' own OpenAI-compatible server, with the model loaded before it answers its health check."""
+
+    metrics_path = None
+    environment: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+    def program(self, toolchains: Toolchains) -> list[str]:
+        return [str(toolchains.transformers_serve().python), "-m", "transformers.cli.transformers", "serve"]
+
+    def arguments(self, serving: Serving) -> list[str]:
+        return [str(serving.model), *serving.arguments, "--host", serving.host, "--port", str(serving.port)]
+
+    def port_was_taken(self, log: str) -> bool:
+        return "address already in use" in log.lower()
+
+    def buffers(self, log: str) -> list[Buffer]:
+        """It reports none; memory is that of its process tree."""
+        return []
+
+    def kv_tokens(self, log: str) -> int | None:
+        """Its cache grows with the requests."""
+        return None
+
+    def tokenize_request(self, model: str, text: str) -> None:
+        """It has no address that tokenizes; prompts go as text."""
+
+    def completion_options(self) -> dict[str, Any]:
+        """Its end-of-text tokens are taken away, so that it generates to the full length."""
+        return {"generation_config": '{"eos_token_id": null}'}
