@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -11,10 +12,13 @@ from planner.catalog import load_yaml
 from planner.errors import BadInput, nearest
 from planner.hardware.hardware import Accelerator
 from planner.speed.estimate import Estimate
+from planner.speed.serving import ServingConstants
 from planner.speed.steps import Rates
 
 FILE = "speed_constants.yaml"
-FACTORS = ("engine", "kernel", "gpu_class")
+NAMES = "speed_names.yaml"
+FACTORS = ("family", "engine", "kernel", "gpu_class", "vintage", "release")
+CURRENT_VINTAGE = "2026"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,56 +48,54 @@ class Support:
         return Estimate(value, value * found.low, value * found.high, source)
 
 
-@dataclass(frozen=True, slots=True)
-class ServingConstants:
-    """How an engine mixes prefill with decode, and what it adds to a request: see planner/speed/serving.py."""
-
-    interference: float
-    request_ms: float
-    queue: float
-    entry_steps: float
-    crowding: float = 0.0
-
-
 def gpu_class(accelerator: Accelerator) -> str:
     """The class of GPUs that share constants, or the architecture's own name where there is none."""
-    classes: Mapping[str, Any] = load_yaml(FILE)["gpu_classes"]
-    for name, architectures in classes.items():
-        if accelerator.architecture in architectures:
-            return str(name)
+    described = f"{accelerator.architecture} {accelerator.compute_capability or ''}".strip()
+    for line in load_yaml(NAMES)["gpu_classes"]:
+        if re.match(line["match"], described):
+            return str(line["class"])
     return accelerator.architecture.lower()
 
 
-def constant(name: str, engine: str, kernel: str, gpu_class: str) -> float:
-    """One constant: its base times the factors of engine, kernel and GPU class (1 where none was fitted)."""
+def family_of(engine: str) -> str:
+    """The family an engine borrows constants from; its own name where it has none."""
+    families: Mapping[str, list[str]] = load_yaml(NAMES)["families"]
+    return next((family for family, members in families.items() if engine in members), engine)
+
+
+def constant(name: str, levels: Mapping[str, str]) -> float:
+    """One constant: its base times the factors of engine, kernel, GPU class ... (1 where none was fitted)."""
     entry = _constants()[name]
     value = float(entry["base"])
-    for factor, level in zip(FACTORS, (engine, kernel, gpu_class), strict=True):
-        value *= float(entry.get(factor, {}).get(level, 1.0))
+    for factor in FACTORS:
+        if factor in entry:
+            value *= float(entry[factor].get(levels[factor], 1.0))
     return value
 
 
-@lru_cache(maxsize=256)
-def rates(engine: str, kernel: str, gpu_class: str) -> Rates:
+@lru_cache(maxsize=1024)
+def rates(engine: str, kernel: str, gpu_class: str, vintage: str = CURRENT_VINTAGE) -> Rates:
     """All constants of a step for one engine, kernel and GPU class."""
-    names = [f.name for f in fields(Rates) if f.name != "knee"]
-    values = {name: constant(name, engine, kernel, gpu_class) for name in names}
+    levels = _levels(engine, kernel, gpu_class, vintage, "")
+    values = {f.name: constant(f.name, levels) for f in fields(Rates) if f.name != "knee"}
     return Rates(**values, knee=float(load_yaml(FILE)["knee"]))
 
 
-@lru_cache(maxsize=256)
-def decode_rates(engine: str, kernel: str, gpu_class: str) -> Rates:
+@lru_cache(maxsize=1024)
+def decode_rates(engine: str, kernel: str, gpu_class: str, vintage: str = CURRENT_VINTAGE) -> Rates:
     """The same for a step of few tokens, where some weight-only kernels multiply far slower than a 16-bit one."""
-    whole = rates(engine, kernel, gpu_class)
+    whole = rates(engine, kernel, gpu_class, vintage)
     share = float(load_yaml(FILE)["few_token_arithmetic"].get(kernel, 1.0))
     return replace(whole, compute_efficiency=whole.compute_efficiency * share)
 
 
-@lru_cache(maxsize=256)
-def serving_constants(engine: str, kernel: str, gpu_class: str) -> ServingConstants:
-    """All constants of serving for one engine, kernel and GPU class."""
-    names = [f.name for f in fields(ServingConstants)]
-    return ServingConstants(**{name: constant(name, engine, kernel, gpu_class) for name in names})
+@lru_cache(maxsize=1024)
+def serving_constants(
+    engine: str, kernel: str, gpu_class: str, vintage: str = CURRENT_VINTAGE, release: str = ""
+) -> ServingConstants:
+    """All constants of serving for one engine, kernel and GPU class; `release` tells a build that speculates."""
+    levels = _levels(engine, kernel, gpu_class, vintage, release)
+    return ServingConstants(**{f.name: constant(f.name, levels) for f in fields(ServingConstants)})
 
 
 @lru_cache(maxsize=256)
@@ -112,6 +114,10 @@ def support(engine: str, kernel: str, gpu_class: str) -> Support | None:
                 note = "" if exact else f"constants of {entry['engine']} {entry['kernel']} on {entry['gpu_class']}"
                 return _support(entry, exact, note, 1.0 if exact else float(content["borrowed_widening"]))
     return _support(content["datasheet_bound"], False, "datasheet bound: nothing measured is near", 1.0)
+
+
+def _levels(engine: str, kernel: str, gpu_class: str, vintage: str, release: str) -> dict[str, str]:
+    return dict(zip(FACTORS, (family_of(engine), engine, kernel, gpu_class, vintage, release), strict=True))
 
 
 def _nearness(engine: str, kernel: str, gpu_class: str) -> list[tuple[bool, dict[str, str]]]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
 from planner.request import Workload
-from planner.schemes import Scheme, scheme
+from planner.schemes import Scheme
 from planner.speed.constants import decode_rates, gpu_class
 from planner.speed.gpu import peaks_of
 from planner.speed.steps import Peaks, Rates, step_ms
-from planner.speed.work import Layout, Running, Stored, WeightParts, decode_work
+from planner.speed.work import Layout, Running, Stored, decode_work, nominal_weight_bytes
 
 LARGEST_BATCH = 4096
-SIXTEEN_BIT, SIXTEEN_BIT_KERNEL = "bf16", "cublas-bf16"
+SIXTEEN_BIT_KERNEL = "cublas-bf16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ def crossover_batch(
     if quantized.activation != "16-bit" or not quantized.is_quantized or run.engine == "llama.cpp":
         return None
     group = gpu_class(accelerator)
-    own_peaks = peaks_of(accelerator, quantized, run.kernel)
-    plain_peaks = peaks_of(accelerator, scheme(SIXTEEN_BIT), SIXTEEN_BIT_KERNEL)
+    own_peaks = peaks_of(accelerator, quantized.activation, run.kernel)
+    plain_peaks = peaks_of(accelerator, "16-bit", SIXTEEN_BIT_KERNEL)
     if own_peaks is None or plain_peaks is None:
         return None
-    held = WeightParts.of(shape).bytes(16) / run.layout.accelerators
+    held = nominal_weight_bytes(shape, run.layout, 16, 16)
     own = Side(run.stored, own_peaks, decode_rates(run.engine, run.kernel, group))
     whole = replace(run.stored, weight_bits=16.0, weight_bytes=held)
     plain = Side(whole, plain_peaks, decode_rates(run.engine, SIXTEEN_BIT_KERNEL, group))

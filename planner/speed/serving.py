@@ -8,7 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.speed.constants import ServingConstants
+from planner.speed.work import lesser
+
+
+@dataclass(frozen=True, slots=True)
+class ServingConstants:
+    """How an engine mixes prefill with decode, and what it adds to a request.
+
+    `interference`: part of the others' prompts that falls between one's own tokens. `queue`, `crowding`: part of them a
+    prompt waits behind, always and as prompts fill the server's time. `request_ms`: host time of a request.
+    `entry_steps`: decode steps before a new request joins. `saturation`: part of the steady-state rate that the best
+    published runs reach. `speculation`: tokens one step yields where a draft is verified in it (1: none).
+    """
+
+    interference: float
+    request_ms: float
+    queue: float
+    entry_steps: float
+    crowding: float = 0.0
+    saturation: float = 1.0
+    speculation: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +48,39 @@ class Served:
     output_tokens_per_s: float
 
 
-def closed_loop(phases: Phases, constants: ServingConstants, concurrency: float, output_tokens: float) -> Served:
+def closed_loop(
+    phases: Phases, constants: ServingConstants, concurrency: float, output_tokens: float, waiting: float = 0.0
+) -> Served:
     """What `concurrency` clients see, each sending its next request when the last one ends.
 
     A prompt waits behind a part of the others' prompts: `queue` of them always (clients that start together), and
-    `crowding` of them more as prompts come to fill the server's time (`busy`).
+    `crowding` of them more as prompts come to fill the server's time (`busy`). `waiting` more clients find no room in
+    the KV cache and wait until one of the `concurrency` on board has gone.
     """
     others_ms = phases.prefill_share_ms * (concurrency - 1)
-    busy = others_ms / (others_ms + phases.decode_ms * output_tokens)
-    tpot_ms = phases.decode_ms + constants.interference * others_ms / output_tokens
-    ttft_ms = (
+    decode_ms = phases.decode_ms / constants.speculation
+    busy = others_ms / (others_ms + decode_ms * output_tokens)
+    tpot_ms = decode_ms + constants.interference * others_ms / output_tokens
+    first_ms = (
         constants.request_ms
         + phases.prefill_alone_ms
         + (constants.queue + constants.crowding * busy) * others_ms
         + constants.entry_steps * phases.decode_ms
     )
-    request_ms = ttft_ms + tpot_ms * (output_tokens - 1)
+    request_ms = first_ms + tpot_ms * (output_tokens - 1)
+    ttft_ms = first_ms + request_ms * waiting / concurrency
     return Served(ttft_ms, tpot_ms, 1000 * concurrency * output_tokens / request_ms)
+
+
+def saturated_tokens_per_s(
+    phases: Phases, constants: ServingConstants, concurrency: float, output_tokens: float
+) -> float:
+    """Generated tokens per second when there is always a next request: prompts and decode steps share the time."""
+    tokens_ms = phases.decode_ms / constants.speculation * output_tokens / concurrency
+    return constants.saturation * 1000 * output_tokens / (phases.prefill_share_ms + tokens_ms)
+
+
+def on_board(concurrency: float, room: float) -> float:
+    """Requests that decode together: those there are, or those the KV cache has room for; at least one."""
+    fitting = lesser(concurrency, room)
+    return fitting + (1 - fitting) * (fitting < 1)

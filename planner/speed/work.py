@@ -7,31 +7,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.models.shape import AttentionLayers, Shape
-
-SIXTEEN_BIT_BYTES = 2
+from planner.models.shape import Shape
+from planner.speed.anatomy import SIXTEEN_BIT_BYTES, Anatomy, anatomy
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How a model lies on accelerators. `attention_data_parallel` copies attention, `expert_parallel` deals experts."""
 
-    tensor_parallel: int = 1
-    attention_data_parallel: int = 1
-    expert_parallel: int = 1
+    tensor_parallel: float = 1
+    attention_data_parallel: float = 1
+    expert_parallel: float = 1
 
     @property
-    def accelerators(self) -> int:
+    def accelerators(self) -> float:
         return self.tensor_parallel * self.attention_data_parallel
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How weights and cache are stored: bits a quantized weight takes with its scales, and bytes on one accelerator."""
+    """How weights and cache are stored: bits a quantized weight takes with its scales, and bytes on one accelerator.
+
+    `dense_bits`: bits of attention and shared layers where only the experts are quantized; None: as `weight_bits`.
+    """
 
     weight_bits: float
     weight_bytes: float
     kv_bytes_per_token: float
+    dense_bits: float | None = None
+
+    @property
+    def bits_of_dense(self) -> float:
+        return self.weight_bits if self.dense_bits is None else self.dense_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,62 +76,51 @@ class Work:
     accelerators: float
 
 
-@dataclass(frozen=True, slots=True)
-class WeightParts:
-    """Parameters by use in a step: read always (dense), when chosen (expert), in 16 bits (plain), looked up."""
-
-    dense: float
-    expert: float
-    plain: float
-    looked_up: float
-
-    @classmethod
-    def of(cls, shape: Shape) -> WeightParts:
-        dense = expert = plain = looked_up = 0.0
-        for matrix in shape.matrices:
-            if matrix.component == "experts":
-                expert += matrix.parameters
-            elif (matrix.component == "embedding" and not shape.tied_embeddings) or matrix.component == "vision":
-                looked_up += matrix.parameters
-            elif matrix.quantizable:
-                dense += matrix.parameters
-            else:
-                plain += matrix.parameters
-        return cls(dense, expert, plain, looked_up)
-
-    def bytes(self, weight_bits: float) -> float:
-        return (self.dense + self.expert) * weight_bits / 8 + (self.plain + self.looked_up) * SIXTEEN_BIT_BYTES
-
-
-def decode_work(shape: Shape, stored: Stored, layout: Layout, sequences: float, context_tokens: float) -> Work:
-    """A step that adds a token to each of `sequences` requests of `context_tokens` (all accelerators together)."""
+def decode_work(model: Shape | Anatomy, stored: Stored, layout: Layout, sequences: float, context: float) -> Work:
+    """A step that adds a token to each of `sequences` requests of `context` tokens (all accelerators together)."""
+    known = _known(model)
     return _work(
-        shape,
+        known,
         stored,
         layout,
         tokens=sequences,
         sequences=sequences,
-        cache_tokens=sequences * attended_tokens(shape, context_tokens),
-        attention_operations=sequences * attention_operations(shape, context_tokens, absorbed=True),
+        cache_tokens=sequences * attended_tokens(known, context),
+        attention_operations=sequences * attention_operations(known, context, absorbed=True),
     )
 
 
-def prefill_work(shape: Shape, stored: Stored, layout: Layout, prompt_tokens: float) -> Work:
-    """A step that reads one whole prompt."""
-    seen = attended_tokens(shape, prompt_tokens / 2) / (prompt_tokens / 2)
+def prefill_work(
+    model: Shape | Anatomy, stored: Stored, layout: Layout, prompt_tokens: float, tokens: float | None = None
+) -> Work:
+    """A step that reads one whole prompt; with `tokens`, one that reads so many tokens of prompts of that length."""
+    known = _known(model)
+    seen = attended_tokens(known, prompt_tokens / 2) / (prompt_tokens / 2)
+    read = prompt_tokens if tokens is None else tokens
     return _work(
-        shape,
+        known,
         stored,
         layout,
-        tokens=prompt_tokens,
-        sequences=1,
-        cache_tokens=prompt_tokens * seen,
-        attention_operations=prompt_tokens * attention_operations(shape, prompt_tokens / 2, absorbed=False),
+        tokens=read,
+        sequences=read / prompt_tokens,
+        cache_tokens=read * seen,
+        attention_operations=read * attention_operations(known, prompt_tokens / 2, absorbed=False),
     )
+
+
+def nominal_weight_bytes(model: Shape | Anatomy, layout: Layout, weight_bits: float, dense_bits: float) -> float:
+    """Weights on one accelerator: attention once a copy, the rest shared by all."""
+    known = _known(model)
+    shared = known.dense * dense_bits + known.expert * weight_bits + (known.plain + known.looked_up) * 16
+    return (known.attention * dense_bits / layout.tensor_parallel + shared / layout.accelerators) / 8
+
+
+def _known(model: Shape | Anatomy) -> Anatomy:
+    return anatomy(model) if isinstance(model, Shape) else model
 
 
 def _work(
-    shape: Shape,
+    model: Anatomy,
     stored: Stored,
     layout: Layout,
     *,
@@ -133,69 +129,58 @@ def _work(
     cache_tokens: float,
     attention_operations: float,
 ) -> Work:
-    parts = WeightParts.of(shape)
-    ranks, copies = layout.accelerators, layout.attention_data_parallel
-    scale = stored.weight_bytes * ranks / parts.bytes(stored.weight_bits)
-    quantized = stored.weight_bits / 8 * scale / ranks
-    active = shape.active_parameters - parts.dense - parts.plain - parts.looked_up
-    states = sum(r.count * (2 * r.state_elements + r.conv_elements) for r in shape.recurrent) * SIXTEEN_BIT_BYTES
+    ranks, copies, dense_bits = layout.accelerators, layout.attention_data_parallel, stored.bits_of_dense
+    scale = stored.weight_bytes / nominal_weight_bytes(model, layout, stored.weight_bits, dense_bits)
+    dense_parameters = model.attention * copies + model.dense
+    quantized = one_if(dense_bits < 16)
+    dense_bytes = dense_parameters * dense_bits / 8 * scale / ranks
+    dense_operations = 2 * (model.attention + model.dense) * tokens / ranks
     return Work(
         tokens=tokens,
         sequences=sequences,
-        dense_bytes=parts.dense * quantized,
-        dense_operations=2 * parts.dense * tokens / ranks,
-        expert_bytes=parts.expert * quantized * touched_share(shape, tokens),
-        expert_operations=2 * active * tokens / ranks,
-        plain_bytes=parts.plain * SIXTEEN_BIT_BYTES * scale / ranks,
-        plain_operations=2 * parts.plain * sequences / ranks,
-        cache_bytes=cache_tokens * stored.kv_bytes_per_token / copies + states * sequences / ranks,
+        dense_bytes=dense_bytes * quantized,
+        dense_operations=dense_operations * quantized,
+        expert_bytes=model.expert * stored.weight_bits / 8 * scale / ranks * touched_share(model, tokens),
+        expert_operations=2 * model.active_expert * tokens / ranks,
+        plain_bytes=model.plain * SIXTEEN_BIT_BYTES * scale / ranks + dense_bytes * (1 - quantized),
+        plain_operations=2 * model.plain * sequences / ranks + dense_operations * (1 - quantized),
+        cache_bytes=cache_tokens * stored.kv_bytes_per_token / copies + model.state_bytes * sequences / ranks,
         attention_operations=attention_operations / ranks,
-        layers=shape.layer_count,
-        expert_layers=sum(e.count for e in shape.experts),
-        recurrent_layers=sum(r.count for r in shape.recurrent),
-        message_bytes=tokens / copies * shape.hidden_size * SIXTEEN_BIT_BYTES,
+        layers=model.layers,
+        expert_layers=model.expert_layers,
+        recurrent_layers=model.recurrent_layers,
+        message_bytes=tokens / copies * model.hidden_size * SIXTEEN_BIT_BYTES,
         accelerators=ranks,
     )
 
 
-def touched_share(shape: Shape, tokens: float) -> float:
+def touched_share(model: Shape | Anatomy, tokens: float) -> float:
     """The part of all routed experts that `tokens` tokens read, if the router spreads evenly: 1 - (1 - k/n)^tokens."""
-    total = sum(e.count * e.experts for e in shape.experts)
-    if not total:
-        return 0.0
-    touched: float = sum(
-        e.count * e.experts * (1 - (1 - e.experts_per_token / e.experts) ** tokens) for e in shape.experts
-    )
-    return touched / total
+    touched: float = 1 - (1 - _known(model).expert_share) ** tokens
+    return touched
 
 
-def attended_tokens(shape: Shape, context_tokens: float) -> float:
+def attended_tokens(model: Anatomy, context: float) -> float:
     """Tokens' worth of the whole cache that one new token reads: fewer than the context where layers have windows."""
-    width = sum(_cache_width(group) * group.count for group in shape.attention)
-    if not width:
-        return 0.0
-    read = sum(
-        _cache_width(group) * group.count * min(context_tokens, group.window_tokens or context_tokens)
-        for group in shape.attention
-    )
-    return read / width
+    width = sum(group.width for group in model.cache_groups)
+    read = sum(group.width * lesser(context, group.window_tokens) for group in model.cache_groups)
+    return read / (width + one_if(width == 0))
 
 
-def attention_operations(shape: Shape, context_tokens: float, *, absorbed: bool) -> float:
+def attention_operations(model: Anatomy, context: float, *, absorbed: bool) -> float:
     """Operations of scores and weighted values for one token; MLA decodes in its latent space (`absorbed`)."""
-    return sum(
-        group.count * _operations_per_key(group, absorbed) * min(context_tokens, group.window_tokens or context_tokens)
-        for group in shape.attention
-    )
+    total = 0.0
+    for group in model.cache_groups:
+        each = group.decode_operations if absorbed else group.prompt_operations
+        total = total + each * lesser(context, group.window_tokens)
+    return total
 
 
-def _cache_width(group: AttentionLayers) -> int:
-    if group.kind == "mla":
-        return group.latent_dim + group.rope_dim
-    return group.kv_heads * (group.head_dim + group.value_head_dim)
+def lesser(a: float, b: float) -> float:
+    """The smaller of two numbers; elementwise on arrays."""
+    return (a + b - abs(a - b)) / 2
 
 
-def _operations_per_key(group: AttentionLayers, absorbed: bool) -> int:
-    if group.kind == "mla" and absorbed:
-        return 2 * group.query_heads * (2 * group.latent_dim + group.rope_dim)
-    return 2 * group.query_heads * (group.head_dim + group.value_head_dim)
+def one_if(truth: bool) -> float:
+    """1 where true, else 0; elementwise on arrays."""
+    return truth * 1.0

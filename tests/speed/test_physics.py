@@ -11,13 +11,13 @@ from planner.models.resolving import resolve_model
 from planner.speed.constants import rates, serving_constants
 from planner.speed.serving import Phases, closed_loop
 from planner.speed.steps import Peaks, exchange_ms, roofline, step_ms
-from planner.speed.work import Layout, Stored, WeightParts, Work, decode_work, prefill_work, touched_share
+from planner.speed.work import Layout, Stored, Work, decode_work, nominal_weight_bytes, prefill_work, touched_share
 
 LLAMA = resolve_model("meta-llama/Llama-3.1-8B-Instruct").shape
 MIXTRAL = resolve_model("mistralai/Mixtral-8x7B-Instruct-v0.1").shape
 H100 = Peaks(3352e6, 989e9, 989e9, 450e6)
 VLLM = rates("vllm", "cublas-bf16", "hopper")
-WHOLE = Stored(16, WeightParts.of(LLAMA).bytes(16), 131072)
+WHOLE = Stored(16, nominal_weight_bytes(LLAMA, Layout(), 16, 16), 131072)
 
 
 def decode_ms(peaks: Peaks = H100, stored: Stored = WHOLE, batch: int = 1, context: float = 1000.0) -> float:
