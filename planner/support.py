@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
 
@@ -24,6 +25,13 @@ class Engine:
     usable_memory: float
     runs_on: tuple[str, ...]
     minimum_compute_capability: float
+    on_cpu: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    flags: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def version_on(self, hardware: Hardware) -> str:
+        """The version planned for: on a CPU it may be another than on GPUs."""
+        version: str = self.on_cpu.get("version", self.version) if hardware.accelerator is None else self.version
+        return version
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,14 @@ def engines() -> dict[EngineId, Engine]:
     """All engines of the catalogue, by id."""
     return {
         id: Engine(
-            id, e["name"], e["version"], e["usable_memory"], tuple(e["runs_on"]), e["minimum_compute_capability"]
+            id,
+            e["name"],
+            e["version"],
+            e["usable_memory"],
+            tuple(e["runs_on"]),
+            e["minimum_compute_capability"],
+            e.get("on_cpu", {}),
+            e.get("flags", {}),
         )
         for id, e in load_yaml("engines.yaml").items()
     }

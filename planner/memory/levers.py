@@ -8,7 +8,7 @@ from dataclasses import replace
 from planner.memory.constants import engine_constants
 from planner.memory.kv_cache import kv_cache
 from planner.memory.situation import Situation
-from planner.memory.sizing import ACCOUNTANTS, both_directions
+from planner.memory.sizing import account_of, both_directions
 from planner.memory.stages import stage_kv
 from planner.plan import Lever
 
@@ -51,4 +51,4 @@ def with_kv_format(situation: Situation, engine: str, kv_format: str) -> Situati
 
 def free_gib(situation: Situation, engine: str) -> float:
     """What the workload leaves free on one accelerator."""
-    return both_directions(situation, ACCOUNTANTS[engine](situation)).free_gib
+    return both_directions(situation, account_of(engine, situation)).free_gib

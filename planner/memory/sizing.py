@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from planner.hardware.hardware import Hardware
-from planner.memory import llama_cpp, sglang, tensorrt_llm, transformers_generate, vllm
+from planner.memory import llama_cpp, sglang, tensorrt_llm, transformers_generate, vllm, vllm_cpu
 from planner.memory.kv_cache import kv_cache
 from planner.memory.loading import loading_extra
 from planner.memory.sharding import layout_problem
@@ -28,6 +28,7 @@ ACCOUNTANTS: dict[str, Callable[[Situation], Account]] = {
     "llama.cpp": llama_cpp.account,
     "transformers": transformers_generate.account,
 }
+ON_CPU: dict[str, Callable[[Situation], Account]] = {"vllm": vllm_cpu.account}
 
 
 def size_memory(
@@ -58,7 +59,12 @@ def size_memory(
         kv_format=kv_format,
         workload=workload,
     )
-    return both_directions(situation, ACCOUNTANTS[engine](situation))
+    return both_directions(situation, account_of(engine, situation))
+
+
+def account_of(engine: str, situation: Situation) -> Account:
+    """The sum as this engine accounts for it on this kind of hardware."""
+    return ACCOUNTANTS[engine](situation) if situation.on_gpu or engine not in ON_CPU else ON_CPU[engine](situation)
 
 
 def situation_for(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from planner.catalog import load_yaml
+from planner.hardware.hardware import Hardware
+from planner.memory.vllm_cpu import pool_tokens
 from planner.plan import Cost, Memory, Prediction
 from planner.quality import Quality
+from planner.request import Workload
 from planner.speed.estimate import Estimate
 from rules.vocabulary import EngineId
 
 MEASURED_BY = {
     "weights_gib": "the engine's own report of its model buffers",
     "kv_cache_gib": "the engine's own report of its KV buffers",
+    "kv_tokens": "the engine's own count of the tokens its KV cache holds",
+    "host_memory_gib": "resident memory of the server's processes under load",
     "compute_buffer_gib": "the engine's own report of its compute buffers",
     "artifact_bytes": "the bytes of all tensors in the written file's header",
     "ttft_ms": "load test: mean time to first streamed token",
@@ -36,6 +41,21 @@ def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | N
     if artifact_bytes is not None:
         found.append(_within("artifact_bytes", "bytes", artifact_bytes, error["weights_gib"], error["source"]))
     return found
+
+
+def cache_predictions(engine: EngineId, memory: Memory, workload: Workload, hardware: Hardware) -> list[Prediction]:
+    """The tokens vLLM reports for its KV pool: exact on a CPU, where its bytes are given. There also all its memory."""
+    if engine != "vllm":
+        return []
+    errors = load_yaml("checks.yaml")["memory_error"]
+    if hardware.accelerator is not None:
+        error = errors["default"]
+        return [_within("kv_tokens", "tokens", memory.kv_tokens, error["kv_cache_gib"], error["source"])]
+    tokens, error = pool_tokens(memory, workload), errors["vllm_on_cpu"]
+    return [
+        _within("kv_tokens", "tokens", tokens, error["kv_tokens"], error["source"]),
+        _within("host_memory_gib", "GiB", memory.used_gib, error["host_memory_gib"], error["source"]),
+    ]
 
 
 def speed_prediction(name: str, unit: str, estimate: Estimate) -> Prediction:

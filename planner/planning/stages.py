@@ -76,7 +76,11 @@ def _serving(candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
         Stage(
             name="launch",
             kind="launch",
-            parameters={"engine": candidate.engine, "arguments": list(candidate.engine_arguments)},
+            parameters={
+                "engine": candidate.engine,
+                "arguments": list(candidate.engine_arguments),
+                "environment": candidate.engine_environment,
+            },
         ),
         Stage(
             name="load-test",
