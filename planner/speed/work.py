@@ -108,6 +108,21 @@ def prefill_work(
     )
 
 
+def chunk_work(model: Shape | Anatomy, stored: Stored, layout: Layout, tokens: float, cached_tokens: float) -> Work:
+    """A step that reads `tokens` tokens of one prompt behind `cached_tokens` that are in the cache already."""
+    known = _known(model)
+    seen = cached_tokens + tokens / 2
+    return _work(
+        known,
+        stored,
+        layout,
+        tokens=tokens,
+        sequences=1,
+        cache_tokens=attended_tokens(known, cached_tokens + tokens),
+        attention_operations=tokens * attention_operations(known, seen, absorbed=False),
+    )
+
+
 def nominal_weight_bytes(model: Shape | Anatomy, layout: Layout, weight_bits: float, dense_bits: float) -> float:
     """Weights on one accelerator: attention once a copy, the rest shared by all."""
     known = _known(model)
