@@ -70,6 +70,7 @@ def request_from(options: Mapping[str, Any]) -> Request:
     }
     for group, names in PLACES.items():
         content[group] = {name: options[name] for name in names if options.get(name) is not None}
+    content["price"] |= _prices_asked_for(options)
     content["workload"]["may_calibrate"] = not options.get("no_calibration", False)
     try:
         return Request.model_validate(content)
@@ -80,3 +81,12 @@ def request_from(options: Mapping[str, Any]) -> Request:
             f"--{name.replace('_', '-')} {first['input']}: {first['msg'].lower()}",
             fix="see `quantplan plan --help` for what it takes",
         ) from None
+
+
+def _prices_asked_for(options: Mapping[str, Any]) -> dict[str, str]:
+    """The kind of price, and the price file: the one named, else the environment's, unless a price is given."""
+    from planner.prices.table import own_price_file
+
+    file = own_price_file(options.get("prices")) if options.get("usd_per_hour") is None else options.get("prices")
+    found = {"kind": options.get("price_kind"), "file": str(file) if file else None}
+    return {name: value for name, value in found.items() if value}

@@ -109,8 +109,22 @@ class Decision(Frozen):
     passed_over: tuple[Evidence, ...] = ()
 
 
+class TokenCost(Frozen):
+    """USD per million tokens of each kind; `prompt_share` of the machine's time goes to prompts, `allocated` says how."""
+
+    usd_per_1m_input: float
+    usd_per_1m_cached_input: float
+    usd_per_1m_output: float
+    usd_per_1m_blended: float
+    prompt_share: float
+    allocated: str
+
+
 class Cost(Frozen):
-    """USD for one million output tokens at the predicted throughput, with the price line it rests on."""
+    """USD for one million output tokens at the predicted throughput, with the price line it rests on.
+
+    `usd_per_1m_output_tokens` puts the whole cost on output tokens; `apart` tells the kinds of token apart.
+    """
 
     usd_per_hour: float
     usd_per_1m_output_tokens: float | None
@@ -121,6 +135,26 @@ class Cost(Frozen):
     provider: str
     price_as_of: str
     price_source: str
+    price_kind: str = "on-demand"
+    apart: TokenCost | None = None
+
+
+class Span(Frozen):
+    """A predicted figure with its 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class OperatingPoint(Frozen):
+    """One copy of the model with so many requests in flight; `prompt_share` of its time goes to reading prompts."""
+
+    concurrency: int
+    ttft_ms: Span
+    tpot_ms: Span
+    output_tokens_per_s: Span
+    prompt_share: float | None = None
 
 
 class Candidate(Frozen):
@@ -248,6 +282,7 @@ class Plan(Frozen):
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     alternatives: tuple[Candidate, ...] = ()
+    operating_points: tuple[OperatingPoint, ...] = ()
     digest: str = Field(default="", pattern=r"^(|sha256:[0-9a-f]{64})$")
 
     def sealed(self) -> Plan:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from planner.prices.line import PriceKind
 from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task
 
 
@@ -44,11 +45,16 @@ class ServiceLevel(Frozen):
 
 
 class Price(Frozen):
-    """What an hour of one accelerator (or CPU host) costs; None asks the price table."""
+    """What an hour of one accelerator (or CPU host) costs; None asks the price table.
+
+    `file` is a price file of the user's own, whose lines come before the catalogue's.
+    """
 
     usd_per_hour: Annotated[float, Field(ge=0)] | None = None
     provider: str | None = None
     utilisation: Annotated[float, Field(gt=0, le=1)] = 1.0
+    kind: PriceKind | None = None
+    file: str | None = None
 
 
 class Request(Frozen):

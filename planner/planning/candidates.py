@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
 
-from planner.cost import cost_of
+from planner.costs.plan_cost import cost_of
+from planner.costs.time_share import predicted_prompt_share
 from planner.hardware.hardware import Hardware
 from planner.memory.gguf_mix import gguf_tensors
 from planner.memory.levers import levers
 from planner.memory.sizing import layout_problem, loaded_weights, situation_for, size_memory
 from planner.models.model import Model
 from planner.models.shape import Shape
-from planner.plan import Candidate, Lever, Memory
-from planner.planning.arguments import engine_arguments
+from planner.plan import Candidate, Cost, Lever, Memory
+from planner.planning.arguments import engine_arguments, engine_environment
 from planner.planning.deciding import Choice
-from planner.planning.predictions import cost_prediction, memory_predictions, quality_prediction, speed_prediction
+from planner.planning.predictions import (
+    cache_predictions,
+    cost_prediction,
+    memory_predictions,
+    quality_prediction,
+    speed_prediction,
+)
 from planner.quality import AS_PUBLISHED, expected_quality
 from planner.request import Request, Workload
 from planner.schemes import scheme
@@ -69,7 +76,7 @@ class Assessor:
             self.hardware,
             scheme(choice.format),
             engine=choice.engine,
-            engine_version=engines()[choice.engine].version,
+            engine_version=engines()[choice.engine].version_on(self.hardware),
             tensor_parallel=layout.tensor_parallel,
             kv_format=choice.kv_cache,
             workload=self.share(layout),
@@ -108,17 +115,36 @@ class Assessor:
         )
         return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
 
+    def cost(self, choice: Choice, layout: Layout, memory: Memory, speed: Speed) -> Cost | None:
+        """What all replicas cost, with input and output tokens apart."""
+        share = self.prompt_share(choice, layout, memory) if speed.output_tokens_per_s.value else None
+        rate, workload = speed.output_tokens_per_s, self.request.workload
+        return cost_of(self.request.price, self.hardware, layout.accelerators, rate, workload, share)
+
+    def prompt_share(self, choice: Choice, layout: Layout, memory: Memory) -> float | None:
+        """The share of one replica's time that reading prompts takes."""
+        return predicted_prompt_share(
+            self.model.shape,
+            self.hardware,
+            scheme(choice.format),
+            engine=choice.engine,
+            tensor_parallel=layout.tensor_parallel,
+            weight_bytes_per_gpu=sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB,
+            kv_bytes_per_token=memory.kv_bytes_per_token,
+            workload=self.share(layout),
+        )
+
     def assess(self, choice: Choice, layout: Layout) -> Candidate:
         """The whole candidate. Its verdict speaks of kernel, memory and service level; vetoes come on top."""
         memory = self.memory(choice, layout)
         speed = self.speed(choice, layout, memory)
-        cost = cost_of(self.request.price, self.hardware, layout.accelerators, speed.output_tokens_per_s)
+        cost = self.cost(choice, layout, memory, speed)
         quality = expected_quality(choice.format, self.model.shape.params_b)
         kernel = kernel_for(choice.engine, choice.format, self.hardware)
         candidate = Candidate(
             format=choice.format,
             engine=choice.engine,
-            engine_version=engines()[choice.engine].version,
+            engine_version=engines()[choice.engine].version_on(self.hardware),
             tensor_parallel=layout.tensor_parallel,
             replicas=layout.replicas,
             kv_cache=choice.kv_cache,
@@ -128,6 +154,7 @@ class Assessor:
             memory=memory,
             predictions=(
                 *memory_predictions(choice.engine, memory, artifact_bytes(self.model.shape, choice.format)),
+                *cache_predictions(choice.engine, memory, self.share(layout), self.hardware),
                 speed_prediction("ttft_ms", "ms", speed.ttft_ms),
                 speed_prediction("tpot_ms", "ms", speed.tpot_ms),
                 speed_prediction("output_tokens_per_s", "tokens/s", speed.output_tokens_per_s),
@@ -136,7 +163,10 @@ class Assessor:
             ),
             cost=cost,
             quality=AS_PUBLISHED if self.is_stored_in(choice.format) else quality.phrase,
-            engine_arguments=engine_arguments(choice, layout.tensor_parallel, self.share(layout), self.hardware),
+            engine_arguments=engine_arguments(
+                choice, layout.tensor_parallel, self.share(layout), self.hardware, memory
+            ),
+            engine_environment=engine_environment(choice.engine, self.hardware),
             verdict="feasible",
         )
         return self.judged(candidate)

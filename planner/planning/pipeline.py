@@ -15,6 +15,7 @@ from planner.planning.choosing import Chooser, ranked
 from planner.planning.deciding import Deliberation
 from planner.planning.facts import gather_facts, weights_16bit_gib
 from planner.planning.ladder import ladder
+from planner.planning.operating import operating_points
 from planner.planning.refusing import refusal
 from planner.planning.stages import stages_for
 from planner.planning.telling import disagreement, notes_for, warnings_for
@@ -61,6 +62,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         warnings=warnings_for(deliberation, model, hardware),
         notes=(*notes_for(deliberation, hardware), *disagreement(chosen, tree_choice, alternatives, request.objective)),
         alternatives=tuple(alternatives),
+        operating_points=operating_points(assessor, choice, chosen),
     ).sealed()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.cost import usd_per_1m_tokens, usd_per_month
+from planner.costs import usd_per_1m_tokens, usd_per_month
 
 ARTICLE_B_ROWS = [
     ("70B AWQ INT4 on A100 80G SXM4", 1.64, 1800, "0.253"),

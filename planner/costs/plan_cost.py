@@ -1,0 +1,63 @@
+"""The cost of one candidate as a plan states it."""
+
+from __future__ import annotations
+
+from planner.costs.formula import usd_per_1m_tokens, usd_per_month
+from planner.costs.hourly import hourly_price
+from planner.costs.tokens import METHOD, token_prices
+from planner.hardware.hardware import Hardware
+from planner.plan import Cost, TokenCost
+from planner.request import Price, Workload
+from planner.speed.estimate import Estimate
+
+
+def cost_of(
+    price: Price,
+    hardware: Hardware,
+    accelerators: int,
+    output_tokens_per_s: Estimate,
+    workload: Workload | None = None,
+    prompt_share: float | None = None,
+) -> Cost | None:
+    """What `accelerators` in use cost: an hour, a month, a million output tokens with the range of the speed.
+
+    With a workload and the share of time its prompts take, also input and output tokens apart.
+    """
+    hourly = hourly_price(price, hardware)
+    if hourly is None:
+        return None
+    usd_per_hour = hourly.usd_per_hour * accelerators
+
+    def per_million(tokens_per_s: float | None) -> float | None:
+        return usd_per_1m_tokens(usd_per_hour, tokens_per_s, price.utilisation) if tokens_per_s else None
+
+    return Cost(
+        usd_per_hour=usd_per_hour,
+        usd_per_1m_output_tokens=per_million(output_tokens_per_s.value),
+        low=per_million(output_tokens_per_s.high),
+        high=per_million(output_tokens_per_s.low),
+        usd_per_month=usd_per_month(usd_per_hour),
+        utilisation=price.utilisation,
+        provider=hourly.provider,
+        price_as_of=hourly.as_of,
+        price_source=hourly.provenance,
+        price_kind=hourly.kind,
+        apart=_apart(usd_per_hour, output_tokens_per_s, price.utilisation, workload, prompt_share),
+    )
+
+
+def _apart(
+    usd_per_hour: float, speed: Estimate, utilisation: float, workload: Workload | None, share: float | None
+) -> TokenCost | None:
+    if workload is None or share is None or not speed.value:
+        return None
+    requests_per_s = speed.value * utilisation / workload.output_tokens
+    prices = token_prices(usd_per_hour, requests_per_s, workload.input_tokens, workload.output_tokens, share)
+    return TokenCost(
+        usd_per_1m_input=prices.input or 0.0,
+        usd_per_1m_cached_input=prices.cached_input or 0.0,
+        usd_per_1m_output=prices.output or 0.0,
+        usd_per_1m_blended=prices.blended,
+        prompt_share=share,
+        allocated=METHOD,
+    )
