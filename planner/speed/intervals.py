@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -41,12 +41,10 @@ def interval_of(named: Levels, figure: str, mode: str, guessed: bool) -> tuple[f
     """
     content = load_yaml(FILE)
     names = slice_names(figure, mode, named.engine, named.kernel, named.gpu_class)
-    slices: Mapping[str, Sequence[Any]] = content["slices"]
+    slices: Mapping[str, Any] = content["slices"]
     at = next((i for i, name in enumerate(names) if name in slices), None)
-    if at is None:
-        low, high, source = *content["unmeasured"][figure], "datasheet bound"
-    else:
-        low, high, source = *_bounds(names[at]), names[at]
+    low, high = _bounds(names[at]) if at is not None else (float(b) for b in content["unmeasured"][figure])
+    source = "datasheet bound" if at is None else names[at]
     widening = (1.0 if at == 0 else content["borrowed_widening"]) * (content["guessed_widening"] if guessed else 1.0)
     return low**widening, high**widening, source
 

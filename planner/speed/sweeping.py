@@ -1,11 +1,11 @@
 """Speed of many candidates in one pass: the formulas of `predict_speed` on arrays, for sweeps and frontiers.
 
-    runs = [Candidate("vllm", "marlin-int4", gpu, bits, weight_bytes_per_gpu, kv_bytes_per_token, layout, activation), ...]
-    found = speed_many(shape, runs, input_tokens=..., output_tokens=..., concurrency=...)
+    runs = [Candidate("vllm", "marlin-int4", gpu, "16-bit", Stored(...), Layout(2)), ...]
+    found = speed_many(shape, runs, input_tokens=1000, output_tokens=300, concurrency=[1, 2, 4, ...], which=[...])
 
-`runs` are the different ways to run a model (format x layout x GPU: at most thousands); the load may be one number or an
-array with an entry a candidate, and `which` says which run each entry belongs to, so that a hundred thousand batches of a
-few hundred runs cost one look-up each.
+`runs` are the different ways to run a model (format x layout x GPU: at most thousands). The load is one number or an
+array with an entry a candidate, and `which` says which run each entry belongs to, so that a hundred thousand batches of
+a few hundred runs look their constants up a few hundred times.
 """
 
 from __future__ import annotations
@@ -74,39 +74,37 @@ def speed_many(
 ) -> Speeds:
     """The figures of `predict_speed` for every candidate at once.
 
-    `which`: index into `runs` of each candidate; without it candidate i is run i. `room`: requests the KV cache holds at
-    once. The three token and request counts and `room` are one number or an array of the candidates' length.
+    `which`: index into `runs` of each candidate; without it candidate i is run i. `room`: requests the KV cache holds
+    at once. The counts of tokens and requests and `room` are one number or an array of the candidates' length.
     """
     import numpy as np
 
     chosen = np.arange(len(runs)) if which is None else np.asarray(which)
-    load = [np.broadcast_to(np.asarray(x, float), chosen.shape) for x in (input_tokens, output_tokens, concurrency)]
     parts = [_parts(run) for run in runs]
+
+    def spread(number: ArrayLike) -> Any:
+        return np.broadcast_to(np.asarray(number, float), chosen.shape)
 
     def column(kind: Any, at: int) -> Any:
         table = {f.name: np.array([_value(part[at], f.name) for part in parts], float)[chosen] for f in fields(kind)}
         return kind(**table)
 
-    seen = served(
-        Load(
-            model=anatomy(shape),
-            peaks=column(Peaks, 0),
-            stored=column(Stored, 1),
-            layout=column(Layout, 2),
-            input_tokens=load[0],
-            output_tokens=load[1],
-            concurrency=load[2],
-            room=np.broadcast_to(np.asarray(room, float), chosen.shape),
-        ),
-        column(Rates, 3),
-        column(Rates, 4),
-        column(ServingConstants, 5),
+    load = Load(
+        model=anatomy(shape),
+        peaks=column(Peaks, 0),
+        stored=column(Stored, 1),
+        layout=column(Layout, 2),
+        input_tokens=spread(input_tokens),
+        output_tokens=spread(output_tokens),
+        concurrency=spread(concurrency),
+        room=spread(room),
     )
+    seen: Any = served(load, column(Rates, 3), column(Rates, 4), column(ServingConstants, 5))
     bounds = np.array([part[6] for part in parts], float)[chosen]
-    figures = (seen.ttft_ms, seen.tpot_ms, seen.output_tokens_per_s)
-    return Speeds(
-        *(x for i, value in enumerate(figures) for x in (value, value * bounds[:, i, 0], value * bounds[:, i, 1]))
-    )
+    columns: list[Any] = []
+    for at, value in enumerate((seen.ttft_ms, seen.tpot_ms, seen.output_tokens_per_s)):
+        columns += [value, value * bounds[:, at, 0], value * bounds[:, at, 1]]
+    return Speeds(*columns)
 
 
 FIGURES = ("ttft_ms", "tpot_ms", "output_tokens_per_s")
@@ -133,4 +131,4 @@ def _parts(run: Candidate) -> tuple[Any, ...]:
 
 def _value(part: Any, name: str) -> float:
     value = getattr(part, name)
-    return part.bits_of_dense if value is None else value
+    return float(part.bits_of_dense if value is None else value)

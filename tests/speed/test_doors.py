@@ -35,7 +35,8 @@ def candidates(engine: str = "vllm") -> list[Candidate]:
 def test_a_sweep_says_what_one_prediction_says(predict) -> None:
     found = speed_many(SHAPE, candidates()[:2], input_tokens=1000, output_tokens=300, concurrency=[4, 32])
     for at, (format_id, concurrency) in enumerate((("bf16", 4), ("awq-int4", 32))):
-        alone = predict(NAME, "1xH100-80GB-SXM", format_id, concurrency=concurrency)
+        load = {"concurrency": concurrency, "input_tokens": 1000, "output_tokens": 300}
+        alone = predict(NAME, "1xH100-80GB-SXM", format_id, **load)
         assert found.tpot_ms[at] == pytest.approx(alone.tpot_ms.value, rel=1e-6)
         assert found.tokens_per_s_low[at] == pytest.approx(alone.output_tokens_per_s.low, rel=1e-6)
 

@@ -67,7 +67,6 @@ def stream_question(row: Row, architectures: Architectures) -> Question | str:
 def _figure(metric: str, load: Load, batch: int, gpus: int) -> Figure | None:
     """A metric as step times; None for one that is no rate or time (a ratio of two runs)."""
     outputs, inputs = load.output_tokens, load.input_tokens
-    rate = {"scale": 1000.0, "power": -1.0}
     if metric.startswith("ttft"):
         return Figure("ttft_ms", prefills=1, requests=1)
     if metric.startswith(("tpot", "itl")):
@@ -79,14 +78,19 @@ def _figure(metric: str, load: Load, batch: int, gpus: int) -> Figure | None:
     if "speedup" in metric:
         return None
     if metric.startswith("decode") or metric == "output tokens/s per user":
-        return Figure("tpot_ms", decodes=1, **rate)
-    share = {"decodes": 1.0, "prefills": batch / outputs}
+        return Figure("tpot_ms", decodes=1, scale=1000.0, power=-1.0)
+    scale = _tokens_a_step(metric, inputs, outputs, batch, gpus)
+    if scale is None:
+        return None
+    return Figure("tpot_ms", decodes=1, prefills=batch / outputs, scale=1000.0 * scale, power=-1.0)
+
+
+def _tokens_a_step(metric: str, inputs: float, outputs: float, batch: int, gpus: int) -> float | None:
+    """How many tokens a metric counts for each decode step, its prompts' time spread over the steps."""
     if metric.startswith("output tokens/s per user"):
-        return Figure("tpot_ms", **share, **rate)
+        return 1.0
     if metric.startswith("(prompt+gen)"):
-        return Figure("tpot_ms", **share, scale=1000.0 * (inputs + outputs) / outputs, power=-1.0)
+        return (inputs + outputs) / outputs
     if "per-gpu" in metric:
-        return Figure("tpot_ms", **share, scale=1000.0 * batch / gpus, power=-1.0)
-    if "tokens/s" in metric:
-        return Figure("tpot_ms", **share, scale=1000.0 * batch, power=-1.0)
-    return None
+        return batch / gpus
+    return float(batch) if "tokens/s" in metric else None
