@@ -8,6 +8,7 @@ EXPLANATIONS: dict[StageKind, str] = {
     "fetch": "Finding the model's files; weights are read as safetensors or GGUF only, never unpickled",
     "keep-original": "Recording checksums of the full-precision original, which is never written to",
     "convert": "Converting the model to GGUF in full precision, the form llama.cpp reads",
+    "calibrate": "Choosing calibration text: language, domain and form checked, none of it from the evaluation",
     "quantize": "Quantizing the weights to the planned format",
     "check-artifact": "Reading the written file back: every tensor's type and the bytes, against the plan",
     "evaluate": "Measuring perplexity on held-out text the model was not trained on",

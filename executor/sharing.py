@@ -16,6 +16,7 @@ from typing import Any
 
 from executor.artifacts import PARTIAL, altered, remove_partials
 from executor.locking import lock
+from executor.quantizers.recipe import recipe_for, recipes
 from executor.step import Result, StepContext
 from executor.toolchains.catalog import catalog
 
@@ -67,14 +68,20 @@ def key_of(context: StepContext) -> str:
 
 
 def tools_in_use(context: StepContext) -> list[Any]:
-    """The versions that decide what the tools write."""
+    """The versions and settings that decide what the tools write."""
+    tool = context.stage.parameters.get("tool")
+    if tool in recipes().tools:
+        recipe = recipe_for(str(context.stage.parameters["format"]), str(tool))
+        chain = getattr(context.toolchains, recipes().tools[recipe.tool].toolchain)()
+        return [recipe.model_dump(mode="json"), sorted(chain.versions.items())]
     llama_cpp, pins = context.toolchains.llama_cpp(), catalog()
     return [llama_cpp.version, llama_cpp.origin, pins.source.sha256, pins.gguf_convert.packages]
 
 
 def _made_files(result: Result) -> list[Mapping[str, Any]]:
     """Model files that the step made; a file of notes (checksums, timings) names places and does not count."""
-    return [record for record in _records(result) if record["path"] == result.get("path")]
+    made = result.get("path")
+    return [record for record in _records(result) if made and Path(record["path"]).is_relative_to(made)]
 
 
 def _read(entry: Path, at: Path) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from executor.steps.calibrate import calibrate
 from executor.steps.check_artifact import check_artifact
 from executor.steps.convert import convert
 from executor.steps.evaluate import evaluate
@@ -22,6 +23,7 @@ STEPS: dict[StageKind, StepSpec] = {
     "fetch": StepSpec(fetch),
     "keep-original": StepSpec(keep_original),
     "convert": StepSpec(convert, shared=True),
+    "calibrate": StepSpec(calibrate),
     "quantize": StepSpec(quantize, shared=True),
     "check-artifact": StepSpec(check_artifact),
     "evaluate": StepSpec(evaluate),

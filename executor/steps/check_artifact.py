@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from executor.applied.expected import Expected
+from executor.applied.on_disk import applied_on_disk
 from executor.step import Result, StepContext
 from executor.steps.earlier import made_by, parameter, result_of_kind
 from planner.errors import BadInput, ExecutionFailed
@@ -16,16 +18,26 @@ MOST_SHOWN = 12
 
 
 def check_artifact(context: StepContext) -> Result:
-    """{bytes, tensor_bytes, expected_bytes, bytes_error, types, expected_types, differences, remarks}.
+    """{bytes, tensor_bytes, expected_bytes, bytes_error, remarks}, of a GGUF file {types, expected_types}, and of a
+    directory {bytes_by_class, schemes, layers, method}.
 
     ExecutionFailed when a tensor is stored in another type than planned, so that a scheme that was silently not applied
     is never served; BadInput when the file is truncated. Other differences (an extra F32 vector, bytes) are remarks.
     """
+    path = made_by(context, str(context.stage.parameters.get("artifact", "quantize")))
+    context.report("reading the headers of what was written", None)
+    return _check_directory(context, path) if path.is_dir() else _check_gguf(context, path)
+
+
+def _check_directory(context: StepContext, path: Path) -> Result:
+    """A checkpoint of safetensors, layer by layer against the original's."""
+    original = Path((result_of_kind(context, "fetch") or {})["directory"])
+    return applied_on_disk(original, path, Expected.of(context.stage.parameters))
+
+
+def _check_gguf(context: StepContext, path: Path) -> Result:
     from planner.models.gguf_header import read_header
 
-    stage = context.stage.parameters
-    path = made_by(context, str(stage.get("artifact", "quantize")))
-    context.report("reading the header of the written file", None)
     header = read_header(path)
     types = dict(Counter(tensor.dtype for tensor in header.tensors))
     expected_types: dict[str, int] = dict(parameter(context, "expected_types"))

@@ -5,35 +5,53 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from executor.applied.scoring import score
 from executor.artifacts import sha256_of
 from executor.evaluate.perplexity import CHUNKS, LinesLost, Perplexity, chunks_done, increase, parse_perplexity
 from executor.evaluate.text import held_out_text
 from executor.step import Result, StepContext
-from executor.steps.earlier import made_by, parameter
+from executor.steps.earlier import made_by, parameter, result_of
 from planner.errors import ExecutionFailed
 
 TRIES = 3
+WINDOW_TOKENS = 512  # llama-perplexity's default
 
 
 def evaluate(context: StepContext) -> Result:
     """{perplexity, standard_error, chunks, context_tokens, text, text_sha256}; after another evaluation also
-    {perplexity_before, increase, increase_percent, tolerable, max_increase, max_increase_percent}.
+    {perplexity_before, increase, increase_percent, tolerable, max_increase, max_increase_percent}; of a checkpoint
+    directory, which transformers scores, also {held, token_ids, logprobs}.
 
     Only text and windows equal to the earlier evaluation's are compared; ExecutionFailed otherwise.
     """
     text = held_out_text(context.stage.parameters.get("text"))
-    model = made_by(context, str(parameter(context, "artifact")))
-    measured = _measure(context, model, text)
-    result: Result = {
+    model = _artifact(context)
+    scored = _score(context, model, text) if model.is_dir() else _as_result(_measure(context, model, text))
+    result: Result = {**scored, "text": text.name, "text_sha256": sha256_of(text)}
+    before = _earlier_evaluation(context)
+    return {**result, **_compared(context, before, result)} if before else result
+
+
+def _artifact(context: StepContext) -> Path:
+    """The model file or directory that the named stage made or found."""
+    name = str(parameter(context, "artifact"))
+    found = result_of(context, name)
+    return Path(found["directory"]) if "directory" in found and "path" not in found else made_by(context, name)
+
+
+def _score(context: StepContext, model: Path, text: Path) -> Result:
+    longest = context.plan.model.max_context_tokens
+    window = int(context.stage.parameters.get("context_tokens") or min(WINDOW_TOKENS, longest))
+    return score(context, model, text, window)
+
+
+def _as_result(measured: Perplexity) -> Result:
+    return {
         "perplexity": measured.value,
         "standard_error": measured.standard_error,
         "chunks": measured.chunks,
         "context_tokens": measured.context_tokens,
-        "text": text.name,
-        "text_sha256": sha256_of(text),
     }
-    before = _earlier_evaluation(context)
-    return {**result, **_compared(context, before, result)} if before else result
 
 
 def _measure(context: StepContext, model: Path, text: Path) -> Perplexity:
@@ -64,7 +82,7 @@ def _window(context: StepContext) -> list[str]:
     """The window asked for; else llama-perplexity's own, unless the model was made for less."""
     window = context.stage.parameters.get("context_tokens")
     longest = context.plan.model.max_context_tokens
-    if window is None and longest >= 512:  # llama-perplexity's default window
+    if window is None and longest >= WINDOW_TOKENS:
         return []
     return ["-c", str(window or longest)]
 

@@ -31,8 +31,13 @@ def report(context: StepContext) -> Result:
 
 def _versions(context: StepContext) -> dict[str, str]:
     """The tools that made and served the model. What the plan never used is not built just to be named."""
-    llama_cpp = context.toolchains.llama_cpp()
-    versions = {"quantplan": context.plan.quantplan_version, "llama.cpp": f"{llama_cpp.version} ({llama_cpp.origin})"}
+    versions = {"quantplan": context.plan.quantplan_version}
+    if context.plan.chosen.engine == "llama.cpp":
+        llama_cpp = context.toolchains.llama_cpp()
+        versions["llama.cpp"] = f"{llama_cpp.version} ({llama_cpp.origin})"
+    made = result_of_kind(context, "quantize") or {}
+    if "tool_version" in made:
+        versions[made["tool"]] = made["tool_version"]
     if any(stage.kind == "convert" for stage in context.plan.stages):
         packages = context.toolchains.gguf_convert().versions
         versions |= {name: packages[name] for name in ("torch", "transformers", "gguf") if name in packages}

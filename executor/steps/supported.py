@@ -48,7 +48,7 @@ def _require_quantizers(plan: Plan) -> None:
     for stage in plan.stages:
         if stage.kind == "quantize" and (tool := stage.parameters.get("tool") or "llama.cpp") not in QUANTIZERS:
             raise ExecutionFailed(
-                f"this executor quantizes with {' and '.join(QUANTIZERS)}; the plan asks for {tool}",
+                f"this executor quantizes with {', '.join(QUANTIZERS)}; the plan asks for {tool}",
                 where=f"stage {stage.name!r}",
-                fix="plan with a GGUF format: quantplan plan MODEL --on here --format gguf-q4_k_m",
+                fix="plan again, and name one of these with --tool if you like",
             )

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
+from typing import Any
 
 from planner.catalog import load_yaml
+from planner.layouts import layout_of, tools_for
 from planner.memory.gguf_mix import gguf_tensors
 from planner.models.model import Model
 from planner.plan import Candidate, Stage
 from planner.request import Workload
+from planner.schemes import scheme
 
 FULL_PRECISION = ("bf16", "fp16", "gguf-bf16")
 
 
-def stages_for(model: Model, candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
-    """Fetch, keep the original, make the artifact, check and evaluate it, serve it, load it, compare, report."""
+def stages_for(
+    model: Model, candidate: Candidate, workload: Workload, calibrating: Mapping[str, Any] | None = None
+) -> tuple[Stage, ...]:
+    """Fetch, keep the original, make the artifact, check and evaluate it, serve it, load it, compare, report.
+
+    `calibrating` is what the rules and the user say of the calibration text: samples, text (chat or plain), source.
+    """
     return (
         Stage(name="fetch", kind="fetch", parameters={"source": _source(model)}),
         Stage(name="keep-original", kind="keep-original"),
-        *_making(model, candidate),
+        *_making(model, candidate, calibrating or {}),
         *_serving(candidate, workload),
         Stage(name="findings", kind="findings"),
         Stage(name="report", kind="report"),
@@ -29,18 +38,42 @@ def _source(model: Model) -> str:
     return model.checkpoint.path if model.checkpoint else model.name
 
 
-def _making(model: Model, candidate: Candidate) -> tuple[Stage, ...]:
+def _making(model: Model, candidate: Candidate, calibrating: Mapping[str, Any]) -> tuple[Stage, ...]:
     if model.stored_format == candidate.format:
         return ()
     if candidate.format.startswith("gguf-"):
         return _making_gguf(model, candidate)
     if candidate.format in FULL_PRECISION:
         return ()
-    parameters = {"format": candidate.format, "tool": candidate.tool, "group_size": candidate.group_size}
+    return _making_torch(model, candidate, calibrating)
+
+
+def _making_torch(model: Model, candidate: Candidate, calibrating: Mapping[str, Any]) -> tuple[Stage, ...]:
+    """Perplexity is measured under transformers on the original and on the checkpoint, with the articles' tolerance."""
+    tool = candidate.tool if candidate.tool in tools_for(candidate.format) else None
+    layout = layout_of(candidate.format, tool)
+    group_size = candidate.group_size or layout.scheme.group_size
+    chosen = {"format": candidate.format, "tool": layout.tool, "group_size": group_size}
+    tolerance = load_yaml("checks.yaml")["perplexity"]
+    calibrate = Stage(name="calibrate", kind="calibrate", parameters=_calibration(model, candidate, calibrating))
     return (
-        Stage(name="quantize", kind="quantize", parameters=parameters),
-        Stage(name="check-artifact", kind="check-artifact", parameters={"format": candidate.format}),
+        Stage(name="evaluate-before", kind="evaluate", parameters={"artifact": "fetch", "text": None}),
+        *([calibrate] if scheme(candidate.format).needs_calibration else []),
+        Stage(name="quantize", kind="quantize", parameters=chosen),
+        Stage(name="check-artifact", kind="check-artifact", parameters=layout.expected(model.shape, group_size)),
+        Stage(name="evaluate-after", kind="evaluate", parameters={"artifact": "quantize", "text": None, **tolerance}),
     )
+
+
+def _calibration(model: Model, candidate: Candidate, calibrating: Mapping[str, Any]) -> dict[str, Any]:
+    """How many samples of which text, each how long: never longer than the model reads."""
+    usual = load_yaml("checks.yaml")["calibration"]
+    return {
+        "source": calibrating.get("source"),
+        "samples": calibrating.get("samples") or usual["samples"],
+        "text": calibrating.get("text") or ("chat" if model.is_chat else "plain"),
+        "max_tokens": min(usual["max_tokens"], model.shape.max_context_tokens),
+    }
 
 
 def _making_gguf(model: Model, candidate: Candidate) -> tuple[Stage, ...]:

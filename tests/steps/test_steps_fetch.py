@@ -166,7 +166,7 @@ def test_a_plan_for_gpus_that_are_here_is_taken(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_quantizer_that_is_not_driven_here_is_refused_first(make_context) -> None:
     plan = example_plan(parameters={"quantize": {"tool": "llmcompressor"}})
-    with pytest.raises(ExecutionFailed, match=r"quantizes with llama\.cpp; the plan asks for llmcompressor"):
+    with pytest.raises(ExecutionFailed, match="autoawq, modelopt; the plan asks for llmcompressor"):
         fetch(make_context("fetch", plan=plan))
 
 
