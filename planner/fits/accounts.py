@@ -11,7 +11,7 @@ from planner.fits.arrays import Floats, Ints
 from planner.hardware.hardware import Hardware
 from planner.memory.kv_cache import kv_cache
 from planner.memory.situation import Account, Layout, PlainLayout
-from planner.memory.sizing import ACCOUNTANTS, situation_for
+from planner.memory.sizing import account_of, situation_for
 from planner.memory.vllm_pages import Pages
 from planner.memory.weights import NOTHING
 from planner.models.shape import Shape
@@ -102,7 +102,7 @@ def _account(
         kv_format=kv_format,
         workload=workload,
     )
-    return ACCOUNTANTS[engine](situation)
+    return account_of(engine, situation)
 
 
 def _spending(engine: EngineId, account: Account) -> tuple[float, float]:

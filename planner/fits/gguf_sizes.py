@@ -20,19 +20,18 @@ from planner.memory.gguf_mix import (
     mix_of,
     wanted_type,
 )
-from planner.memory.gguf_tensors import NO_LAYER, GgmlSource, tensors_of
+from planner.memory.gguf_tensors import NO_LAYER, GgmlSource, is_converted, tensors_of
 from planner.memory.llama_cpp import is_looked_up, repacked_end, repacked_types
 from planner.models.shape import Matrix, Shape
 from planner.schemes import Scheme
 
 DOWN_CATEGORY = "ffn_down"
-EMBEDDING = "token_embd"
 FIRST = (0,)
 
 
 @dataclass(frozen=True, slots=True)
 class GgufSizes:
-    """Bytes of the file; of the token embedding; and on a CPU of what is copied and of what is unmapped again."""
+    """Bytes of the file; of the embeddings; and on a CPU of what is copied and of what is unmapped again."""
 
     total: int
     looked_up: int
@@ -69,7 +68,7 @@ class GgufFile:
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
-        matrices = (matrix for matrix in self.shape.matrices if matrix.component != "vision")
+        matrices = (matrix for matrix in self.shape.matrices if is_converted(matrix))
         return tuple(group for matrix in matrices for group in _groups(matrix, self.shape))
 
     @cached_property
@@ -116,7 +115,7 @@ class GgufFile:
             for name in set(types):
                 held = types.count(name) * each * tensor_bytes(group.first, name)
                 total += held
-                if group.first.category == EMBEDDING:
+                if is_looked_up(group.first):
                     looked_up += held
                 elif name in repacked:
                     copied += held

@@ -17,6 +17,7 @@ from planner.fits.candidates import Columns, Fleet, Offer, layout_sizes
 from planner.fits.staircases import Staircases, longest_contexts, staircases
 from planner.fits.weights import gguf_sizes, loading_bytes, stored_bytes
 from planner.hardware.hardware import Hardware
+from planner.memory.llama_cpp import copies_head
 from planner.memory.sizing import PYTORCH_ENGINES, layout_problem
 from planner.memory.weights import model_weight_bytes, weight_bytes
 from planner.models.shape import Shape
@@ -156,11 +157,11 @@ class _Sweeper:
         return (held + self._on_disk(entry))[self.models], copied[self.models]
 
     def _gguf_weights(self, entry: Scheme) -> tuple[Floats, Floats]:
-        """llama.cpp leaves the token embedding on the host; on a CPU it copies some tensors and unmaps a few."""
+        """llama.cpp leaves the embeddings on the host; on a CPU it copies some tensors and unmaps a few."""
         cpu = self.hardware.cpu if self.hardware.accelerator is None else None
         sizes = gguf_sizes(self.fleet.table, entry, cpu.instruction_sets if cpu else None)
         held = [
-            size.total - (size.unmapped if cpu else 0 if shape.tied_embeddings else size.looked_up)
+            size.total - (size.unmapped if cpu else 0 if copies_head(shape) else size.looked_up)
             for size, shape in zip(sizes, self.fleet.shapes, strict=True)
         ]
         copied = [size.copied for size in sizes]

@@ -117,6 +117,8 @@ def answer(case: Case, situation: Situation, memory: Memory) -> StartPrediction:
         compute_buffer_gib=memory.gib("compute buffer") or None,
     )
     if case.engine == "llama.cpp":
+        if not (case.llama_context or case.context_tokens):
+            return known
         states_gib = situation.kv.state_bytes / GIB
         return replace(known, kv_gib=memory.gib("KV cache") - states_gib, kv_tokens=situation.context_tokens)
     if case.engine is None or not is_pool_determined(case, situation):

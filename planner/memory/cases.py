@@ -44,7 +44,7 @@ class Case:
     kv_dtype: str
     llama_context: int | None
     llama_micro_batch: int | None
-    llama_flash_attention: bool
+    llama_flash_attention: bool | None
     llama_gpu_layers: str
     remarks: Remarks = Remarks()
 
@@ -70,7 +70,7 @@ def case_from_row(row: Mapping[str, str]) -> Case:
     return Case(
         id=text["id"],
         engine=engine_named(text["engine"]),
-        version=version_named(version, engine_named(text["engine"])),
+        version=version_named(version, engine_named(text["engine"]), text["engine"]),
         is_v0=True if re.search(r"\bV0\b", version) else False if re.search(r"\bV1\b", version) else None,
         config_id=text["config_id"],
         model_name=text.get("model_id", "") or text["config_id"],
@@ -89,7 +89,7 @@ def case_from_row(row: Mapping[str, str]) -> Case:
         kv_dtype=text.get("kv_cache_dtype", "") or text.get("llamacpp_kv_type", ""),
         llama_context=_integer(text, "llamacpp_n_ctx") or unstated_context(text["engine"]),
         llama_micro_batch=_integer(text, "llamacpp_n_ubatch"),
-        llama_flash_attention=text.get("llamacpp_flash_attn", "") != "0",
+        llama_flash_attention=_switch(text, "llamacpp_flash_attn"),
         llama_gpu_layers=text.get("llamacpp_ngl", ""),
         remarks=remarks_of(text, _integer(text, "tensor_parallel_size") or 1),
     )
@@ -112,7 +112,7 @@ def sticker_gb(gpu_model: str) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def version_named(text: str, engine: str | None) -> str | None:
+def version_named(text: str, engine: str | None, launcher: str = "") -> str | None:
     """The version in a free text, or the one current at its date (`2026-08` -> 0.27), else the usual one or None."""
     stated = re.search(r"(?<![\d-])0\.\d+(\.\d+)?", text)
     if stated:
@@ -120,11 +120,17 @@ def version_named(text: str, engine: str | None) -> str | None:
     constants = load_yaml("memory_constants.yaml").get(engine, {})
     date = re.search(r"20\d\d(-\d\d)?", text)
     if not date:
+        by_launcher: Mapping[str, str] = constants.get("unstated_version_of", {})
         unstated: str | None = constants.get("unstated_version")
-        return unstated
+        return next((known for name, known in by_launcher.items() if name in launcher.lower()), unstated)
     when = date.group() if "-" in date.group() else f"{date.group()}-06"
     versions: Mapping[str, str] = constants.get("current_at", {})
     return next((version for since, version in reversed(list(versions.items())) if since <= when), None)
+
+
+def _switch(row: Mapping[str, str], key: str) -> bool | None:
+    """A flag that is 0 or 1, or not stated."""
+    return {"0": False, "1": True}.get(row.get(key, ""))
 
 
 def _integer(row: Mapping[str, str], key: str) -> int | None:

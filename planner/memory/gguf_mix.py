@@ -18,7 +18,11 @@ from planner.models.ggml_types import bytes_per_block, elements_per_block, type_
 from planner.models.shape import Shape
 from planner.schemes import scheme
 
-BASE_TYPES = {"Q5_K_M": "Q5_K", "Q4_K_M": "Q4_K", "Q3_K_M": "Q3_K"}
+BASE_TYPES = {
+    "Q5_K_M": "Q5_K", "Q5_K_S": "Q5_K", "Q4_K_M": "Q4_K", "Q4_K_S": "Q4_K",
+    "Q3_K_L": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_S": "Q3_K",
+}  # fmt: skip
+FOUR_BIT_CODEBOOKS = ("IQ4_NL", "IQ4_XS")
 SEVENTY_B_LAYERS = 80
 SEVENTY_B_FAMILIES = frozenset({"llama", "mistral", "qwen2", "olmo", "deci"})
 VALUE_CATEGORIES = frozenset({"attn_v", "attn_qkv", "attn_kv_b"})
@@ -75,12 +79,17 @@ def ggml_types() -> dict[str, GgmlType]:
     return {name: GgmlType(*block, **more.get(name, {})) for name, block in blocks.items()}
 
 
-@lru_cache(maxsize=256)
 def gguf_tensors(shape: Shape, format_id: str) -> tuple[GgufTensor, ...]:
     """Every tensor of the model's GGUF file in this format. BadInput when the format is not a GGUF one."""
     file_type = scheme(format_id).ggml
     if file_type is None:
         raise BadInput(f"{format_id} is not a GGUF format", fix="use gguf-q4_k_m, gguf-q8_0 or another gguf-* format")
+    return gguf_file(shape, file_type)
+
+
+@lru_cache(maxsize=256)
+def gguf_file(shape: Shape, file_type: str) -> tuple[GgufTensor, ...]:
+    """Like `gguf_tensors`, by llama.cpp's own name of the file type (`Q4_K_S`), also where no format of ours has it."""
     sources = source_tensors(shape)
     mix = mix_of(shape, file_type, sources)
     seen: Counter[str] = Counter()
@@ -144,11 +153,19 @@ def _value_type(mix: Mix, position: int) -> str:
         chosen = "Q4_K" if mix.heads_per_kv_head >= 4 else "Q3_K"
     elif mix.file_type == "Q3_K_M":
         chosen = "Q5_K" if position < 2 else "Q4_K"
+    elif _values_in_five_bits(mix, position):
+        chosen = "Q5_K"
     elif mix.file_type in ("Q4_K_M", "Q5_K_M") and _gets_more_bits(position, mix.value_tensors):
         chosen = "Q6_K"
     if mix.is_70b and chosen in ("Q3_K", "Q4_K"):
         chosen = "Q5_K"
     return "Q8_0" if mix.has_8_experts else chosen
+
+
+def _values_in_five_bits(mix: Mix, position: int) -> bool:
+    if mix.file_type in FOUR_BIT_CODEBOOKS:
+        return mix.heads_per_kv_head >= 4
+    return mix.file_type == "Q3_K_L" or (mix.file_type == "Q4_K_S" and position < 4)
 
 
 def _key_type(mix: Mix, position: int) -> str:
@@ -168,6 +185,10 @@ def _down_type(mix: Mix, position: int) -> str:
         return "Q5_K" if _gets_more_bits(position, mix.layers) else "Q4_K"
     if mix.file_type in ("Q4_K_M", "Q5_K_M") and _gets_more_bits(position, mix.layers):
         return "Q6_K"
+    if mix.file_type == "Q3_K_L":
+        return "Q4_K" if mix.is_falcon else "Q5_K"
+    if mix.file_type in ("Q4_K_S", *FOUR_BIT_CODEBOOKS) and not mix.is_falcon and position < mix.layers // 8:
+        return "Q5_K"
     return mix.base
 
 
@@ -176,7 +197,7 @@ def _attention_output_type(mix: Mix, position: int) -> str:
         return mix.base
     if mix.has_8_experts:
         return "Q5_K" if mix.file_type in ("Q2_K", "Q3_K_M", "Q4_K_M") else mix.base
-    return {"Q2_K": "Q3_K", "Q3_K_M": "Q4_K"}.get(mix.file_type, mix.base)
+    return {"Q2_K": "Q3_K", "Q3_K_M": "Q4_K", "Q3_K_L": "Q5_K"}.get(mix.file_type, mix.base)
 
 
 CHOOSERS: dict[str, Callable[[Mix, int], str]] = {

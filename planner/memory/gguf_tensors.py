@@ -38,12 +38,14 @@ class GgmlSource:
 def source_tensors(shape: Shape) -> tuple[GgmlSource, ...]:
     """All tensors in the order of the file: those of no layer first, then by layer and name.
 
-    Vision towers are left out: they live in a file of their own (mmproj).
+    Vision towers are left out: they live in a file of their own (mmproj); an encoder's pooler is not converted.
     """
-    found = [
-        tensor for matrix in shape.matrices if matrix.component != "vision" for tensor in tensors_of(matrix, shape)
-    ]
+    found = [tensor for matrix in shape.matrices if is_converted(matrix) for tensor in tensors_of(matrix, shape)]
     return tuple(sorted(found, key=lambda tensor: (tensor.layer, tensor.name)))
+
+
+def is_converted(matrix: Matrix) -> bool:
+    return matrix.component != "vision" and not matrix.role.startswith("pooler")
 
 
 def tensors_of(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:

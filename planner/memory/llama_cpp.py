@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from planner.memory.constants import engine_constants, version_constants
-from planner.memory.gguf_mix import GgufTensor, gguf_tensors
+from planner.memory.gguf_mix import GgufTensor, gguf_file
+from planner.memory.gguf_tensors import GgmlSource
 from planner.memory.kv_cache import padded
 from planner.memory.situation import Account, PlainLayout, Situation, gib_term, weight_terms
 from planner.memory.weights import WeightBytes
@@ -48,13 +49,13 @@ def account(situation: Situation) -> Account:
 def device_weights(situation: Situation, copied: frozenset[GgufTensor]) -> WeightBytes:
     """What of the file lies where the layers run.
 
-    On a GPU the token embedding stays in the host's memory. On a CPU the file is mapped from its first to its last
-    tensor that is not repacked: what is repacked at its ends is unmapped again.
+    On a GPU the embeddings stay in the host's memory (a tied one is there twice: the head is its copy). On a CPU the
+    file is mapped from its first to its last tensor that is not repacked: what is repacked at its ends is unmapped.
     """
-    whole = situation.weights
-    if situation.scheme.ggml is None or (situation.on_gpu and situation.shape.tied_embeddings):
+    whole, shape = situation.weights, situation.shape
+    if situation.scheme.ggml is None or (situation.on_gpu and copies_head(shape)):
         return whole
-    tensors = gguf_tensors(situation.shape, situation.scheme.id)
+    tensors = gguf_file(shape, situation.scheme.ggml)
     if not situation.on_gpu:
         left_out = sum(
             tensor.bytes for tensor in (*repacked_end(tensors, copied), *repacked_end(tensors[::-1], copied))
@@ -62,6 +63,11 @@ def device_weights(situation: Situation, copied: frozenset[GgufTensor]) -> Weigh
     else:
         left_out = sum(tensor.bytes for tensor in tensors if is_looked_up(tensor))
     return whole.times(1 - left_out / situation.tensor_parallel / whole.total)
+
+
+def copies_head(shape: Shape) -> bool:
+    """True where a GPU holds the embedding of the host once more, as the head tied to it."""
+    return shape.tied_embeddings and not shape.is_encoder
 
 
 def repacked_end(tensors: Sequence[GgufTensor], copied: frozenset[GgufTensor]) -> Iterator[GgufTensor]:
@@ -74,13 +80,13 @@ def repacked_tensors(situation: Situation) -> frozenset[GgufTensor]:
     if situation.on_gpu or situation.scheme.ggml is None:
         return frozenset()
     types = repacked_types(situation.instruction_sets)
-    tensors = gguf_tensors(situation.shape, situation.scheme.id)
+    tensors = gguf_file(situation.shape, situation.scheme.ggml)
     return frozenset(t for t in tensors if t.type in types and not is_looked_up(t))
 
 
-def is_looked_up(tensor: GgufTensor) -> bool:
-    """The token embedding is read row by row, on the host, and never multiplied."""
-    return tensor.name.startswith("token_embd")
+def is_looked_up(tensor: GgufTensor | GgmlSource) -> bool:
+    """Embeddings of tokens and positions are read row by row, on the host, and never multiplied."""
+    return tensor.name.startswith("token_embd") or ".embed_" in tensor.name
 
 
 def repacked_types(instruction_sets: tuple[str, ...]) -> frozenset[str]:
@@ -98,7 +104,8 @@ def compute_term(situation: Situation, micro_batch: int) -> Term:
     cells = padded(situation.context_tokens, engine_constants("llama.cpp")["context_padding_tokens"])
     layer = layer_bytes(situation, tokens, cells)
     head = tokens * (situation.shape.vocab_size + situation.shape.hidden_size) * FLOAT_BYTES
-    largest = max(layer, head) if constants["reserves_logits"] else layer
+    is_reserved = constants["reserves_logits"] and not situation.shape.is_encoder
+    largest = max(layer, head) if is_reserved else layer
     return gib_term("compute buffer", largest, f"micro-batch of {tokens} tokens")
 
 
@@ -109,12 +116,19 @@ def layer_bytes(situation: Situation, tokens: int, cells: int) -> float:
         copies = hidden_copies(situation)
         return tokens * ((3 * widest(shape) + copies * shape.hidden_size) * FLOAT_BYTES + cells * MASK_BYTES)
     heads = max((layers.query_heads for layers in shape.attention), default=0)
+    if situation.on_gpu:
+        return tokens * (heads * cells + cells + 4 * shape.hidden_size) * FLOAT_BYTES
     kv = max((layers.kv_heads * layers.head_dim for layers in shape.attention), default=0)
     return tokens * (heads * cells + cells + 5 * shape.hidden_size + 2 * kv) * FLOAT_BYTES
 
 
 def hidden_copies(situation: Situation) -> int:
-    """Hidden states alive beside the MLP; one finds room in a gap where the MLP is narrow or the cache quantized."""
+    """Hidden states alive beside the MLP; one finds room in a gap where the MLP is narrow or the cache quantized.
+
+    On a GPU the embedded tokens come from the host, which saves one.
+    """
+    if situation.on_gpu:
+        return 3
     is_narrow = widest(situation.shape) <= 2 * situation.shape.hidden_size
     return 3 if is_narrow or situation.kv_format != "16-bit" else 4
 

@@ -106,7 +106,9 @@ def vocab_padding_bytes(shape: Shape, tensor_parallel: int) -> float:
 
 def rope_bytes(shape: Shape) -> float:
     """The table of rotary cosines and sines, shared by the layers: one 16-bit row a position."""
-    rotary = max((layers.rope_dim or layers.head_dim for layers in shape.attention), default=0)
+    rotary = max(
+        (layers.rope_dim or layers.head_dim for layers in shape.attention if layers.kind != "encoder"), default=0
+    )
     return shape.max_context_tokens * rotary * 2
 
 

@@ -25,7 +25,7 @@ def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False) ->
     content = load_yaml("quantization_names.yaml")
     if any(word in stated for word in content["unmodelled"]):
         return None
-    entries = (*content["native"], *content["names"]) if not stated or stated in name else content["names"]
+    entries = (*content["names"], *content["native"]) if not stated or stated in name else content["names"]
     text = f"{stated} {name}"
     entry = next((e for e in entries if _names(e, text) and _applies(e, name, is_moe)), None)
     if entry is None:

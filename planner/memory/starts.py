@@ -50,12 +50,20 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
         batched_tokens=case.batched_tokens or case.llama_micro_batch,
         utilisation=case.utilisation or default_utilisation(case),
         eager=case.eager,
-        flash_attention=case.llama_flash_attention,
+        flash_attention=flash_attention(case, version),
         is_offloaded=bool(case.llama_gpu_layers),
         kv_format=kv_format_named(case.kv_dtype),
         draft_tokens=case.remarks.draft_tokens,
         prefix_caching=case.remarks.prefix_caching,
     )
+
+
+def flash_attention(case: Case, version: str | None) -> bool:
+    """As stated, else llama.cpp's default for the version; other engines always have it."""
+    if case.engine != "llama.cpp":
+        return True
+    default: bool = version_constants("llama.cpp", version)["flash_attention"]
+    return default if case.llama_flash_attention is None else case.llama_flash_attention
 
 
 def described_shape(shape: Shape, case: Case) -> Shape:
@@ -82,6 +90,11 @@ def weights_on_gpu(case: Case, shape: Shape, scheme: Scheme) -> WeightBytes:
 
 def cache_of(case: Case, shape: Shape, version: str | None) -> KvCache:
     """The cache of the fullest stage in the row's format."""
+    if case.engine == "llama.cpp" and version_constants("llama.cpp", version)["caches_encoders"]:
+        owning = tuple(
+            replace(layers, owns_kv=True) if layers.kind == "encoder" else layers for layers in shape.attention
+        )
+        shape = replace(shape, attention=owning)
     since = version_number(engine_constants("vllm")["pads_latent_from"])
     is_padding = case.engine == "vllm" and version_number(case.version) >= since
     multiple = version_constants("vllm", version)["latent_multiple"] if is_padding else 1

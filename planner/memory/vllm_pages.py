@@ -47,6 +47,8 @@ class Pages:
     def group_size(self) -> int:
         """Layers a group has: those of the rarest kind, or of the commonest where the kinds are nearly as many."""
         counts = self._counts()
+        if not counts:
+            return 0
         return max(counts) if max(counts) < SIMILAR_COUNTS * min(counts) else min(counts)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from planner.memory.gguf_mix import gguf_tensors
+from planner.memory.gguf_mix import gguf_file
 from planner.memory.sharding import rank_fraction
 from planner.models.model import Checkpoint, Model, StoredTensor
 from planner.models.shape import Matrix, Shape
@@ -54,7 +54,7 @@ def weight_bytes(
     `expert_parallel`: the ranks the experts are dealt out to, where that is not tensor parallelism.
     """
     if scheme.ggml:
-        return _gguf_bytes(shape, scheme).times(1 / tensor_parallel)
+        return _gguf_bytes(shape, scheme, scheme.ggml).times(1 / tensor_parallel)
     total = NOTHING
     for matrix in shape.matrices:
         total += matrix_bytes(matrix, scheme, group_size).times(
@@ -113,9 +113,9 @@ def matrix_bytes(matrix: Matrix, scheme: Scheme, group_size: int | None) -> Weig
     return WeightBytes(matrix.parameters * scheme.weight_bits / 8, overhead, 0)
 
 
-def _gguf_bytes(shape: Shape, scheme: Scheme) -> WeightBytes:
+def _gguf_bytes(shape: Shape, scheme: Scheme, file_type: str) -> WeightBytes:
     total = NOTHING
-    for tensor in gguf_tensors(shape, scheme.id):
+    for tensor in gguf_file(shape, file_type):
         if tensor.is_quantized:
             total += WeightBytes(tensor.bytes - tensor.scale_bytes, tensor.scale_bytes, 0)
         else:

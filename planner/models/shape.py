@@ -13,7 +13,7 @@ from typing import Literal
 Component = Literal[
     "embedding", "head", "attention", "mlp", "experts", "router", "norms", "recurrent", "vision", "other"
 ]
-AttentionKind = Literal["full", "sliding", "chunked", "cross", "mla"]
+AttentionKind = Literal["full", "sliding", "chunked", "cross", "mla", "encoder"]
 RecurrentKind = Literal["mamba1", "mamba2", "gated_delta_net", "kda", "rg_lru", "short_conv"]
 
 
@@ -115,6 +115,11 @@ class Shape:
     @property
     def params_b(self) -> float:
         return self.parameters / 1e9
+
+    @property
+    def is_encoder(self) -> bool:
+        """True for models that read a text whole and write none: no head, no sampling, no cache."""
+        return any(layers.kind == "encoder" for layers in self.attention)
 
     @property
     def is_moe(self) -> bool:

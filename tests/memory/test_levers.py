@@ -26,6 +26,7 @@ def start(shape_of) -> Situation:
         context_tokens=8192,
         concurrency=64,
         engine_version="0.10",
+        is_offloaded=True,
     )
 
 

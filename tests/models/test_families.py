@@ -141,7 +141,8 @@ def test_layers_that_read_another_layers_cache_own_none() -> None:
 def test_an_encoder_keeps_no_cache_and_has_no_head() -> None:
     shape = shape_of("bge-large-en-v1.5")
 
-    assert shape.attention == ()
+    assert shape.is_encoder
+    assert not any(layers.owns_kv for layers in shape.attention)
     assert "head" not in shape.parameters_by_component()
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from planner.models.config import Config
 from planner.models.layers import (
+    Core,
     decoder,
     dense,
     gated_mlp,
@@ -15,9 +16,14 @@ from planner.models.layers import (
     plain_mlp,
     read_core,
 )
-from planner.models.shape import Shape
+from planner.models.shape import AttentionLayers, Shape
 
 NO_CACHE = "an encoder: it keeps no KV cache"
+
+
+def reading(core: Core) -> AttentionLayers:
+    """Attention in both directions: nothing is kept for a next token."""
+    return replace(core.full_attention(), kind="encoder", owns_kv=False)
 
 
 def bert(config: Config) -> Shape:
@@ -33,7 +39,7 @@ def bert(config: Config) -> Shape:
         *norm(core.hidden, 2 * core.layers + 1, bias=True),
         *(replace(m, quantizable=False) for m in pooler),
     ]
-    return decoder(config, replace(core, tied=True), layers, notes=(NO_CACHE,))
+    return decoder(config, replace(core, tied=True), layers, attention=(reading(core),), notes=(NO_CACHE,))
 
 
 def modernbert(config: Config) -> Shape:
@@ -44,7 +50,7 @@ def modernbert(config: Config) -> Shape:
         *gated_mlp(core.hidden, core.intermediate, core.layers),
         *norm(core.hidden, 2 * core.layers + 1),
     ]
-    return decoder(config, core, layers, notes=(NO_CACHE,))
+    return decoder(config, core, layers, attention=(reading(core),), notes=(NO_CACHE,))
 
 
 def nomic_bert(config: Config) -> Shape:
@@ -57,4 +63,4 @@ def nomic_bert(config: Config) -> Shape:
         *gated_mlp(core.hidden, core.intermediate, core.layers),
         *norm(core.hidden, 2 * core.layers + 1, bias=True),
     ]
-    return decoder(config, core, layers, notes=(NO_CACHE,))
+    return decoder(config, core, layers, attention=(reading(core),), notes=(NO_CACHE,))
