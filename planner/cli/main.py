@@ -13,6 +13,8 @@ import click
 SUBCOMMANDS = {
     "plan": "Decide how to serve a model on given hardware, and say why.",
     "fits": "Show what fits on given hardware, or what hardware a model fits on.",
+    "cost": "Compare what plans cost: per token, per month, against an API.",
+    "prices": "List the dated prices the planner knows, and their age.",
     "apply": "Carry out a plan: quantize, launch, measure, compare.",
     "runs": "List the runs on this machine.",
     "show": "Show one run: its steps, findings and report.",
@@ -20,6 +22,8 @@ SUBCOMMANDS = {
     "detect": "Show the hardware of this machine.",
     "demo": "The whole path on this machine with a small real model.",
     "rules": "Read and check the rule book.",
+    "serve": "Answer over HTTP: plans, fits, costs, runs, and pages.",
+    "tokens": "Let callers into the service, and shut them out.",
 }
 
 BAD_INPUT = 2

@@ -30,7 +30,7 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Loads between two requests a second, and the label of the plan that is cheaper there; None: they cost the same."""
+    """Loads between two requests a second, and the label of the plan that is cheaper there; None: either."""
 
     from_requests_per_s: float
     to_requests_per_s: float

@@ -9,7 +9,7 @@ from typing import Literal
 from planner.hardware.hardware import Hardware
 from planner.prices.ages import age_warning
 from planner.prices.finding import lines_like, price_of
-from planner.prices.line import PriceKind, PriceLine
+from planner.prices.line import PriceLine
 from planner.prices.table import price_table
 from planner.request import Price
 

@@ -17,7 +17,7 @@ WATTS_PER_KW = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """One accelerator with its share of the host: bought for `purchase_usd`, kept `years`, then sold for `residual_usd`.
+    """One accelerator with its share of the host: bought for `purchase_usd`, sold after `years`.
 
     `watts` is its draw while serving, without what cooling adds (`pue`: site power for each watt of the machine).
     `power_source` says where the watts come from. `hosting_usd_per_month` is rack, network and staff for it.

@@ -1,0 +1,1 @@
+"""A comparison of costs as files: page, PDF, spreadsheet, table, text and JSON."""
