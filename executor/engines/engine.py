@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from executor.toolchains import Toolchains
+from planner.launching.serving import Serving
 
 HOST = "127.0.0.1"
-Metrics = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +19,6 @@ class Buffer:
     purpose: str
     place: str
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What a server is started with: the model's file or directory, the name clients give it, the plan's arguments."""
-
-    model: Path
-    name: str
-    arguments: tuple[str, ...]
-    port: int
-    host: str = HOST
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """The container image that holds the engine, and where in it the model is mounted."""
-
-    reference: str
-    source: str
 
 
 class Engine(Protocol):

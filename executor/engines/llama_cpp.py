@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from executor.engines.engine import Buffer, Serving
+from executor.engines.engine import Buffer
 from executor.toolchains import Toolchains
+from planner.launching.serving import Serving, server_arguments
 from planner.units import MIB
 
 BUFFER = re.compile(r"(?P<place>\S+)\s+(?P<purpose>model|KV|RS|compute|output)\s+buffer size =\s+(?P<mib>[0-9.]+) MiB")
@@ -25,8 +26,7 @@ class LlamaCppServer:
         return [str(toolchains.llama_cpp().server)]
 
     def arguments(self, serving: Serving) -> list[str]:
-        ours = ["--model", str(serving.model), "--host", serving.host, "--port", str(serving.port)]
-        return [*serving.arguments, *ours, "--log-verbosity", REPORTS_BUFFERS]
+        return [*server_arguments("llama.cpp", serving), "--log-verbosity", REPORTS_BUFFERS]
 
     def port_was_taken(self, log: str) -> bool:
         return PORT_TAKEN in log

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from executor.engines.engine import Buffer, Serving
+from executor.engines.engine import Buffer
 from executor.toolchains import Toolchains
 from planner.errors import ExecutionFailed
+from planner.launching.serving import Serving, server_arguments
 from planner.units import GIB
 
 WEIGHTS = re.compile(r"Load weight end\..*?mem usage=(?P<gib>[0-9.]+) GB")
@@ -33,8 +34,7 @@ class SglangServer:
         return [own, "serve"]
 
     def arguments(self, serving: Serving) -> list[str]:
-        ours = ["--model-path", str(serving.model), f"--served-model-name={serving.name}", "--enable-metrics"]
-        return [*ours, *serving.arguments, "--host", serving.host, "--port", str(serving.port)]
+        return server_arguments("sglang", serving)
 
     def port_was_taken(self, log: str) -> bool:
         return "address already in use" in log.lower()

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from executor.engines.engine import HOST, Engine, Serving
+from executor.engines.engine import HOST, Engine
 from executor.engines.ports import free_port, port_taken, require_free
 from executor.processes import Process, Processes, tool_failed
 from executor.toolchains import Toolchains
+from planner.launching.serving import Serving
 
 TRIES = 3  # a free port can be taken between finding and using it
 POLL_S = 0.1

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from executor.engines.engine import Buffer, Serving
+from executor.engines.engine import Buffer
 from executor.toolchains import Toolchains
 from planner.errors import ExecutionFailed
+from planner.launching.serving import Serving, server_arguments
 from planner.units import GIB
 
 KV_MEMORY = re.compile(r"Allocated (?P<gib>[0-9.]+) GiB for max tokens in paged KV cache \((?P<tokens>\d+)\)")
@@ -31,9 +32,7 @@ class TensorRtLlmServer:
         return [own, "serve"]
 
     def arguments(self, serving: Serving) -> list[str]:
-        """It serves a model under its directory's name; there is no option for another."""
-        address = ["--host", serving.host, "--port", str(serving.port)]
-        return [str(serving.model), *serving.arguments, *address]
+        return server_arguments("tensorrt-llm", serving)
 
     def port_was_taken(self, log: str) -> bool:
         return "address already in use" in log.lower()

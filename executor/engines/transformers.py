@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from executor.engines.engine import Buffer, Serving
+from executor.engines.engine import Buffer
 from executor.toolchains import Toolchains
+from planner.launching.serving import Serving, server_arguments
 
 
 class TransformersServer:
@@ -24,7 +25,7 @@ class TransformersServer:
         return [str(toolchains.transformers_serve().python), "-m", "transformers.cli.transformers", "serve"]
 
     def arguments(self, serving: Serving) -> list[str]:
-        return [str(serving.model), *serving.arguments, "--host", serving.host, "--port", str(serving.port)]
+        return server_arguments("transformers", serving)
 
     def port_was_taken(self, log: str) -> bool:
         return "address already in use" in log.lower()

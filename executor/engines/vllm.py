@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from executor.engines.engine import Buffer, Serving
+from executor.engines.engine import Buffer
 from executor.toolchains import Toolchains
 from planner.errors import ExecutionFailed
+from planner.launching.serving import Serving, server_arguments
 from planner.units import GIB
 
 WEIGHTS = re.compile(r"Model loading took (?P<gib>[0-9.]+) (?:GiB|GB)")
@@ -37,8 +38,7 @@ class VllmServer:
         return [own, "serve"]
 
     def arguments(self, serving: Serving) -> list[str]:
-        address = ["--host", serving.host, "--port", str(serving.port)]
-        return [str(serving.model), *serving.arguments, f"--served-model-name={serving.name}", *address]
+        return server_arguments("vllm", serving)
 
     def port_was_taken(self, log: str) -> bool:
         return PORT_TAKEN in log.lower()

@@ -17,7 +17,7 @@ KV_FLAGS = {
     "vllm": {"fp8": "fp8"},
     "sglang": {"fp8": "fp8_e4m3"},
     "tensorrt-llm": {"fp8": "fp8"},
-    "llama.cpp": {"16-bit": "f16", "int8": "q8_0"},
+    "llama.cpp": {"16-bit": "f16", "int8": "q8_0", "fp8": "q8_0"},  # Q8_0 is the only 8-bit cache it has
 }
 SIXTEEN_BIT = {"bf16": "bfloat16", "fp16": "float16"}
 
