@@ -1,0 +1,65 @@
+"""Plans: ask for one, and find those that were made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Request, Response
+
+from planner.plan import Plan
+from planner.request import Request as Question
+from planner.service.access import Planner, Reader
+from planner.service.api.paging import Limit, Offset, Page, following
+from planner.service.parts import Service
+from planner.service.problems import Problem, not_found
+from planner.service.store.plans import PlanLine
+
+router = APIRouter(tags=["plans"])
+PREFIX = "sha256:"
+Digest = Annotated[str, Path(pattern=r"^(sha256:)?[0-9a-f]{64}$", description="the plan's digest")]
+EXAMPLES = {
+    "70B on one A100": {"value": {"model": "llama-3.1-70b", "hardware": "1xA100-80GB"}},
+    "8B for code on an L4": {
+        "value": {
+            "model": "llama-3.1-8b",
+            "hardware": "1xL4",
+            "workload": {"task": "code", "input_tokens": 4000, "output_tokens": 500, "concurrency": 4},
+            "service_level": {"ttft_ms": 2000, "tpot_ms": 80},
+        }
+    },
+}
+Asked = Annotated[Question, Body(openapi_examples=EXAMPLES)]
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "No plan answers the question; `fix` says what would."},
+    422: {"model": Problem, "description": "The question is malformed."},
+}
+
+
+@router.post(
+    "/plans",
+    response_model=Plan,
+    responses={201: {"model": Plan, "description": "The plan was made now."}, **PROBLEMS},
+)
+def make(request: Request, service: Service, asks: Planner, question: Asked) -> Response:
+    """Decide how to serve a model, and say why. The same question gets the same plan until the rules or data change."""
+    answer = service.answering.plan(question)
+    service.figures.plans.labels("made" if answer.fresh else "known").inc()
+    headers = {"Location": f"{request.url.path}/{answer.digest.removeprefix(PREFIX)}"}
+    return Response(answer.body, 201 if answer.fresh else 200, headers, "application/json")
+
+
+@router.get("/plans", response_model=Page[PlanLine])
+def newest(request: Request, service: Service, asks: Reader, limit: Limit = 50, offset: Offset = 0) -> dict[str, Any]:
+    """Plans, newest first."""
+    found = service.plans.newest(limit + 1, offset)
+    more = following(request, limit, offset) if len(found) > limit else None
+    return {"items": found[:limit], "next": more}
+
+
+@router.get("/plans/{digest}", response_model=Plan, responses={404: {"model": Problem}})
+def one(service: Service, asks: Reader, digest: Digest) -> Response:
+    """One plan by its digest."""
+    body = service.plans.body(PREFIX + digest.removeprefix(PREFIX))
+    if body is None:
+        raise not_found(f"no plan {digest}", fix="GET /v1/plans lists those that were made here")
+    return Response(body, media_type="application/json", headers={"ETag": f'"{digest}"'})

@@ -1,0 +1,107 @@
+"""Errors as RFC 9457 problems, in the words of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from planner.errors import BadInput, ExecutionFailed, ExecutorMissing, NoFeasiblePlan, QuantplanError
+from rules.errors import RuleError, UnknownDecision
+
+MEDIA_TYPE = "application/problem+json"
+LONGEST_ECHO = 200
+
+
+class Problem(BaseModel):
+    """One problem: `detail` says what is wrong, `nearest` the nearest valid values, `fix` what to do about it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    where: str = ""
+    nearest: list[str] = []
+    fix: str = ""
+
+
+KINDS: Mapping[type[Exception], tuple[str, str, int]] = {
+    BadInput: ("bad-input", "The question is malformed", 422),
+    NoFeasiblePlan: ("no-feasible-plan", "No plan answers the question", 409),
+    ExecutorMissing: ("executor-missing", "No executor is installed here", 501),
+    ExecutionFailed: ("execution-failed", "A step of the run failed", 500),
+}
+
+
+class Refused(QuantplanError):
+    """The service will not answer: `status` and `kind` say why."""
+
+    def __init__(self, status: int, kind: str, title: str, detail: str, *, fix: str = "") -> None:
+        super().__init__(detail, fix=fix)
+        self.status, self.kind, self.title = status, kind, title
+
+
+def not_found(what: str, *, fix: str = "") -> Refused:
+    """A 404 in the service's words."""
+    return Refused(404, "not-found", "There is no such thing", what, fix=fix)
+
+
+def install(app: FastAPI) -> None:
+    """Every error the service can give becomes a problem."""
+    app.add_exception_handler(QuantplanError, _known)
+    app.add_exception_handler(RuleError, _rule)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def problem(request: Request, kind: str, title: str, status: int, detail: str, **more: Any) -> JSONResponse:
+    """A problem as a response."""
+    content = Problem(
+        type=f"/problems/{kind}", title=title, status=status, detail=detail, instance=request.url.path, **more
+    )
+    return JSONResponse(content.model_dump(), status, media_type=MEDIA_TYPE)
+
+
+async def _known(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, QuantplanError)
+    if isinstance(error, Refused):
+        kind, title, status = error.kind, error.title, error.status
+    else:
+        kind, title, status = KINDS.get(type(error), ("bad-input", "The question is malformed", 422))
+    more = {"where": error.where, "nearest": list(error.nearest), "fix": error.fix}
+    return problem(request, kind, title, status, error.what, **more)
+
+
+async def _rule(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RuleError)
+    more = {"where": error.where, "nearest": list(error.nearest), "fix": error.fix}
+    if isinstance(error, UnknownDecision):
+        return problem(request, "not-found", "There is no such thing", 404, error.message, **more)
+    return problem(request, "bad-rule", "The rule book cannot answer", 422, error.message, **more)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    detail = f"{first['msg'].lower()}"
+    return problem(request, "bad-input", "The question is malformed", 422, detail, where=_place(first["loc"]), fix=FIX)
+
+
+FIX = "see /v1/openapi.json for what this address takes"
+
+
+def _place(steps: Sequence[Any]) -> str:
+    return ".".join(str(step) for step in steps)[:LONGEST_ECHO]
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    answer = problem(request, "http", str(error.detail), error.status_code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer

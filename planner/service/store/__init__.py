@@ -1,0 +1,1 @@
+"""What the service remembers: plans, runs with their events, and tokens, in SQLite or PostgreSQL."""

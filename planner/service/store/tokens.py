@@ -1,0 +1,94 @@
+"""Tokens: what lets a caller in. Only a hash of the secret is kept; it is compared in constant time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Engine, insert, select, update
+
+from planner.errors import BadInput, nearest
+from planner.service.store.tables import tokens
+
+Scope = Literal["read", "plan", "execute"]
+SCOPES: tuple[str, ...] = get_args(Scope)
+PREFIX = "qp"
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLine:
+    """One token as it is listed: everything but its secret."""
+
+    token_id: str
+    name: str
+    scopes: frozenset[str]
+    created_at: float
+    revoked_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStore:
+    """Tokens in the database. A token reads `qp_ID_SECRET`; its secret has 256 random bits, so a plain hash will do."""
+
+    engine: Engine
+
+    def create(self, name: str, scopes: Collection[str]) -> str:
+        """A new token, shown this once. BadInput for a scope there is not."""
+        for scope in scopes:
+            if scope not in SCOPES:
+                fix = f"give {', '.join(SCOPES)}"
+                raise BadInput(f"there is no scope {scope!r}", nearest=nearest(scope, SCOPES), fix=fix)
+        token_id, secret = secrets.token_hex(6), secrets.token_hex(SECRET_BYTES)
+        row = {
+            "token_id": token_id,
+            "name": name,
+            "secret_sha256": _hashed(secret),
+            "scopes": " ".join(sorted(scopes)),
+            "created_at": time.time(),
+        }
+        with self.engine.begin() as connection:
+            connection.execute(insert(tokens).values(row))
+        return f"{PREFIX}_{token_id}_{secret}"
+
+    def verify(self, token: str) -> TokenLine | None:
+        """The token's line when it is genuine and not revoked; None otherwise."""
+        parts = token.split("_")
+        token_id, secret = (parts[1], parts[2]) if len(parts) == 3 and parts[0] == PREFIX else ("", "")
+        with self.engine.connect() as connection:
+            row = connection.execute(select(tokens).where(tokens.c.token_id == token_id)).first()
+        genuine = hmac.compare_digest(row.secret_sha256 if row else "", _hashed(secret))
+        return _line(row) if row and genuine and row.revoked_at is None else None
+
+    def revoke(self, token_id: str) -> bool:
+        """Make a token worthless; False when there is none, or it was revoked before."""
+        query = update(tokens).where(tokens.c.token_id == token_id, tokens.c.revoked_at.is_(None))
+        with self.engine.begin() as connection:
+            return connection.execute(query.values(revoked_at=time.time())).rowcount == 1
+
+    def rotate(self, token_id: str) -> str | None:
+        """A new token of the same name and scopes, and the old one revoked; None when there is no such token."""
+        line = next((line for line in self.all() if line.token_id == token_id and line.revoked_at is None), None)
+        if line is None:
+            return None
+        fresh = self.create(line.name, line.scopes)
+        self.revoke(token_id)
+        return fresh
+
+    def all(self) -> list[TokenLine]:
+        """Every token ever made, newest first."""
+        with self.engine.connect() as connection:
+            return [_line(row) for row in connection.execute(select(tokens).order_by(tokens.c.created_at.desc()))]
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _line(row: Any) -> TokenLine:
+    return TokenLine(row.token_id, row.name, frozenset(row.scopes.split()), row.created_at, row.revoked_at)
