@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from planner.hardware.hardware import Hardware
 from planner.prices.ages import age_warning
@@ -12,6 +12,9 @@ from planner.prices.finding import lines_like, price_of
 from planner.prices.line import PriceLine
 from planner.prices.table import price_table
 from planner.request import Price
+
+if TYPE_CHECKING:
+    from planner.costs.owning import Ownership
 
 GIVEN = "given with the request"
 HourlyKind = Literal["on-demand", "spot", "reserved", "serverless", "marketplace", "owned", "given"]
@@ -56,6 +59,7 @@ class HourlyPrice:
     file: str | None = None
     others: tuple[PriceLine, ...] = ()
     parts: tuple[Part, ...] = ()
+    ownership: Ownership | None = None
 
     @property
     def label(self) -> str:

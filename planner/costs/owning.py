@@ -63,6 +63,7 @@ class Ownership:
             as_of="given",
             source=f"{name} bought for ${self.purchase_usd:,.0f}, written off over {self.years:g} years",
             parts=parts,
+            ownership=self,
         )
 
 
