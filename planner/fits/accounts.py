@@ -10,6 +10,7 @@ import numpy as np
 from planner.fits.arrays import Floats, Ints
 from planner.hardware.hardware import Hardware
 from planner.memory.kv_cache import kv_cache
+from planner.memory.sglang import RECURRENT_STATES, pools
 from planner.memory.situation import Account, Layout, PlainLayout
 from planner.memory.sizing import account_of, situation_for
 from planner.memory.vllm_pages import Pages
@@ -24,9 +25,10 @@ from rules.vocabulary import EngineId, KvFormat
 WEIGHT_LABELS = frozenset({"weights", "scales and zeros", "16-bit remainder"})
 # An accountant's answer without weights holds for every format but these: vLLM keeps no expert workspace for MXFP4.
 FORMATS_APART = frozenset({"mxfp4"})
-# llama.cpp's compute buffer depends on the kind of cache; TensorRT-LLM's reserve is a share of what weights leave.
+# llama.cpp's compute buffer depends on the kind of cache (as does vLLM's null block on a CPU).
+# TensorRT-LLM's reserve and SGLang's states are a share of what weights leave.
 KV_MATTERS = frozenset({"llama.cpp"})
-SHARES_WHAT_IS_LEFT = frozenset({"tensorrt-llm"})
+SHARES_WHAT_IS_LEFT = {"tensorrt-llm": "reserve", "sglang": RECURRENT_STATES}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -110,11 +112,13 @@ def _spending(engine: EngineId, account: Account) -> tuple[float, float]:
     spent = sum(term.predicted_gib for term in account.terms if term.label not in WEIGHT_LABELS)
     if engine not in SHARES_WHAT_IS_LEFT:
         return spent, 0.0
-    reserve = sum(term.predicted_gib for term in account.terms if term.label == "reserve")
+    shared = SHARES_WHAT_IS_LEFT[engine]
+    reserve = sum(term.predicted_gib for term in account.terms if term.label == shared)
     left = account.available_gib - spent + reserve
     return spent - reserve, reserve / left if left > 0 else 0.0
 
 
 def _relaid(layout: Layout, shape: Shape, engine: str, kv_format: str, tensor_parallel: int) -> Layout:
     assert isinstance(layout, Pages | PlainLayout)
-    return replace(layout, kv=kv_cache(shape, kv_format, tensor_parallel, engine))
+    kv = kv_cache(shape, kv_format, tensor_parallel, engine)
+    return replace(layout, kv=pools(kv, shape) if engine == "sglang" else kv)

@@ -90,7 +90,7 @@ class _Sweeper:
         for engine in dict.fromkeys(offer.engine for offer in self.offered):
             known: Accounts | None = None
             for kv_format in dict.fromkeys(offer.kv_format for offer in self.offered if offer.engine == engine):
-                if known is None or engine in KV_MATTERS:
+                if known is None or engine in KV_MATTERS or self.hardware.accelerator is None:
                     known = self._accounts(engine, kv_format)
                 else:
                     known = with_kv_format(known, self.shapes, engine, kv_format, self.tensor_parallel)

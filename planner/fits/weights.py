@@ -64,7 +64,7 @@ class WeightTable:
     def quantized(self, scheme: Scheme) -> Flags:
         """Which tensors this scheme quantizes."""
         kept = scheme.keeps_16_bit
-        return np.array([matrix.quantizable and matrix.component not in kept for _, matrix in self.matrices])
+        return np.array([matrix.quantizable and not matrix.is_part_of(kept) for _, matrix in self.matrices])
 
     def per_model(self, bytes: Floats) -> Floats:
         """Sums of a column of tensors by model."""

@@ -87,13 +87,14 @@ def kv_cache(
     element_bytes = constants["kv_element_bytes"][kv_format]["bytes"]
     state_bytes = constants["state_element_bytes"]
     caching = [layers for layers in shape.attention if layers.owns_kv]
+    parts = (
+        CachedLayers(
+            layers.count, token_bytes(layers, element_bytes, tensor_parallel, latent_multiple), layers.window_tokens
+        )
+        for layers in caching
+    )
     return KvCache(
-        layers=tuple(
-            CachedLayers(
-                layers.count, token_bytes(layers, element_bytes, tensor_parallel, latent_multiple), layers.window_tokens
-            )
-            for layers in caching
-        ),
+        layers=tuple(parts),
         states=tuple(
             _states(layers, state_bytes[_state_kind(layers, engine)], tensor_parallel, draft_tokens)
             for layers in shape.recurrent

@@ -14,7 +14,7 @@ UNQUANTIZED = frozenset({"none", "no", "unquantized"})
 
 
 @lru_cache(maxsize=1024)
-def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False) -> Scheme | None:
+def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False, is_hybrid: bool = False) -> Scheme | None:
     """The scheme that a stated quantization, or else the model's name, means; None for one that is not modelled.
 
     Without any hint the checkpoint is taken to be in 16 bits, unless the model is only published otherwise.
@@ -26,8 +26,8 @@ def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False) ->
     if any(word in stated for word in content["unmodelled"]):
         return None
     entries = (*content["names"], *content["native"]) if not stated or stated in name else content["names"]
-    text = f"{stated} {name}"
-    entry = next((e for e in entries if _names(e, text) and _applies(e, name, is_moe)), None)
+    text, kinds = f"{stated} {name}", {"experts": is_moe, "hybrid experts": is_moe and is_hybrid}
+    entry = next((e for e in entries if _names(e, text) and _applies(e, name, kinds)), None)
     if entry is None:
         is_unsaid = any(word in name for word in content["unsaid"])
         return None if stated or is_unsaid else scheme("bf16")
@@ -38,8 +38,8 @@ def _names(entry: Mapping[str, Any], text: str) -> bool:
     return all(word in text for word in entry["words"]) and not any(word in text for word in entry.get("but_not", ()))
 
 
-def _applies(entry: Mapping[str, Any], name: str, is_moe: bool) -> bool:
-    return name.startswith(entry.get("publisher", "")) and (is_moe or "only" not in entry)
+def _applies(entry: Mapping[str, Any], name: str, kinds: Mapping[str, bool]) -> bool:
+    return name.startswith(entry.get("publisher", "")) and ("only" not in entry or kinds[entry["only"]])
 
 
 def _changed(entry: Mapping[str, Any]) -> Scheme:

@@ -24,6 +24,7 @@ class Remarks:
     lora_adapters: int = 1
     language_model_only: bool = False
     prefix_caching: bool | None = None
+    free_gib: float | None = None
 
 
 def remarks_of(row: Mapping[str, str], tensor_parallel: int) -> Remarks:
@@ -43,6 +44,7 @@ def remarks_of(row: Mapping[str, str], tensor_parallel: int) -> Remarks:
         lora_adapters=int(said["max_loras"] or 1),
         language_model_only=said["language_model_only"] is not None,
         prefix_caching=_prefix_caching(said),
+        free_gib=float(said["free_gib"]) if said["free_gib"] else None,
     )
 
 

@@ -23,6 +23,7 @@ class Situation:
     `weights` and `kv` are what one rank holds. `max_sequences` and `batched_tokens` are the limits the server is
     started with; None takes the engine's own default. `utilisation` likewise. `is_offloaded`: the layers run on a GPU
     that is not described further. `draft_tokens`: tokens a draft model speculates ahead of each step.
+    `free_gib`: memory free at start, where it is known.
     """
 
     shape: Shape
@@ -46,6 +47,7 @@ class Situation:
     is_offloaded: bool = False
     draft_tokens: int = 0
     prefix_caching: bool | None = None
+    free_gib: float | None = None
 
     @property
     def on_gpu(self) -> bool:

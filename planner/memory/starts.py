@@ -20,6 +20,7 @@ from planner.memory.situation import Situation
 from planner.memory.sizing import PYTORCH_ENGINES
 from planner.memory.stages import stage_kv, stage_weights
 from planner.memory.weights import WeightBytes, weight_bytes
+from planner.models.catalogue import find
 from planner.models.shape import Shape
 from planner.schemes import Scheme
 from planner.units import GIB
@@ -29,7 +30,9 @@ UNSTATED_CONTEXT_TOKENS = 2048
 
 def situation_of(case: Case, shape: Shape) -> Situation | None:
     """What the row describes, in the accountants' terms; None where the weights have no byte count."""
-    scheme = named_scheme(case.quantization, f"{case.model_name} {case.config_id}", is_moe=shape.is_moe)
+    scheme = named_scheme(
+        case.quantization, f"{case.model_name} {case.config_id}", is_moe=shape.is_moe, is_hybrid=bool(shape.recurrent)
+    )
     if scheme is None or case.engine is None:
         return None
     accelerator = find_accelerator(case.gpu_class) or find_accelerator(case.gpu_model)
@@ -55,6 +58,7 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
         kv_format=kv_format_named(case.kv_dtype),
         draft_tokens=case.remarks.draft_tokens,
         prefix_caching=case.remarks.prefix_caching,
+        free_gib=case.remarks.free_gib,
     )
 
 
@@ -110,9 +114,12 @@ def cache_of(case: Case, shape: Shape, version: str | None) -> KvCache:
 
 
 def with_positions(shape: Shape, case: Case) -> Shape:
-    """The shape with the positions of its family, where its description stated none."""
+    """The shape with the positions of its model or family, where its description stated none."""
     if shape.max_context_tokens != UNSTATED_CONTEXT_TOKENS:
         return shape
+    known = find(case.config_id) or find(case.model_name)
+    if known is not None and known.shape.layer_count == shape.layer_count:
+        return replace(shape, max_context_tokens=known.shape.max_context_tokens)
     content = load_yaml("positions.yaml")
     name = f"{case.model_name} {case.config_id}".lower()
     found = next((entry["tokens"] for entry in content["names"] if entry["word"] in name), content["default"])

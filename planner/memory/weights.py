@@ -104,7 +104,7 @@ def matrix_bytes(matrix: Matrix, scheme: Scheme, group_size: int | None) -> Weig
     """Bytes of all copies of one weight tensor in this scheme."""
     if not scheme.is_quantized:
         return WeightBytes(matrix.parameters * 2, 0, 0)
-    if not matrix.quantizable or matrix.component in scheme.keeps_16_bit:
+    if not matrix.quantizable or matrix.is_part_of(scheme.keeps_16_bit):
         return WeightBytes(0, 0, matrix.parameters * 2)
     group = (group_size if scheme.group_size else None) or scheme.group_size or matrix.columns
     groups = matrix.rows * -(-matrix.columns // group)

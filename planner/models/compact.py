@@ -11,14 +11,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from planner.errors import BadInput
+from planner.models.catalogue import find
 from planner.models.compact_translation import translate
 from planner.models.config import Config
 from planner.models.families import shape_from_config
 from planner.models.shape import Matrix, Shape
 
+# Vision (about 150 M) and audio (about 300 M) encoders of Gemma 4 E2B and E4B, as their model card counts them.
+GEMMA_4_E_ENCODERS_B = 0.45
+
+
+def is_gemma4_e(row: Config) -> bool:
+    return row.has("global_head_dim") and bool(row.integer("hidden_size_per_layer_input", default=0, least=0))
+
 
 def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
     """The architectures of a JSONL file by `model_id` and alias, and why the others were refused, by `model_id`.
+
+    A row that says too little is read from the catalogue, where that knows the model.
 
     Raises BadInput for a file that cannot be read, a line that is not a JSON object, or one without `model_id`.
     """
@@ -30,9 +40,11 @@ def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
         try:
             shape = shape_from_compact(row.values, row.where)
         except BadInput as error:
-            refused[name] = error.what
-        else:
-            shapes.update(dict.fromkeys([name, *row.texts("aliases")], shape))
+            if (known := find(name)) is None:
+                refused[name] = error.what
+                continue
+            shape = known.shape
+        shapes.update(dict.fromkeys([name, *row.texts("aliases")], shape))
     return shapes, refused
 
 
@@ -61,7 +73,7 @@ def shape_from_compact(row: Mapping[str, object], where: str = "compact config")
     if config.has("compress_ratios"):
         raise BadInput("compressed attention (compress_ratios) is not known to quantplan", where=where)
     shape = shape_from_config(translate(config), where)
-    vision = config.values.get("vision_params_B")
+    vision = config.values.get("vision_params_B", GEMMA_4_E_ENCODERS_B if is_gemma4_e(config) else None)
     if isinstance(vision, int | float) and 0 < vision < 1000:
         tower = Matrix("vision", "vision_tower", 1, round(vision * 1e9))
         shape = replace(shape, matrices=(*shape.matrices, tower))

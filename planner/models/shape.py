@@ -85,6 +85,10 @@ class Matrix:
     def parameters(self) -> int:
         return self.rows * self.columns * self.copies
 
+    def is_part_of(self, parts: tuple[str, ...]) -> bool:
+        """True for the components named, and for `shared experts`, which schemes may treat apart from the routed."""
+        return self.component in parts or ("shared experts" in parts and self.role.startswith("shared_expert"))
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
