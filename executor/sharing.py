@@ -71,7 +71,8 @@ def tools_in_use(context: StepContext) -> list[Any]:
     """The versions and settings that decide what the tools write."""
     tool = context.stage.parameters.get("tool")
     if tool in recipes().tools:
-        recipe = recipe_for(str(context.stage.parameters["format"]), str(tool))
+        stage = context.stage.parameters
+        recipe = recipe_for(str(stage["format"]), str(tool), str(stage.get("variant") or ""))
         chain = getattr(context.toolchains, recipes().tools[recipe.tool].toolchain)()
         return [recipe.model_dump(mode="json"), sorted(chain.versions.items())]
     llama_cpp, pins = context.toolchains.llama_cpp(), catalog()

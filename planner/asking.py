@@ -66,6 +66,10 @@ def request_from(options: Mapping[str, Any]) -> Request:
         "engine": options.get("engine"),
         "tensor_parallel": options.get("tensor_parallel"),
         "kv_cache": options.get("kv_cache"),
+        "tool": options.get("tool"),
+        "variant": options.get("variant"),
+        "calibration": options.get("calibration"),
+        "make_only": options.get("make_only", False),
         "objective": options.get("objective") or "tree",
     }
     for group, names in PLACES.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from planner.memory.weights import WeightBytes, weight_bytes
 from planner.models.shape import Shape
 from planner.schemes import Scheme, scheme
 
+KV_SCALES_BYTES = 4
 ScaleUnit = Literal["group", "row", "block", "tensor"]
 
 
@@ -26,7 +27,10 @@ class Layout:
     payload: str
     scale: ScaleUnit
     symmetric: bool
+    variant: str = ""
+    calibrates: bool | None = None
     changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    refused_by: tuple[tuple[str, str], ...] = ()
     avoid: str = ""
 
     @property
@@ -34,13 +38,21 @@ class Layout:
         """The format's scheme with the bytes this layout really has."""
         return replace(scheme(self.format), **self.changes)
 
+    @property
+    def needs_calibration(self) -> bool:
+        return self.scheme.needs_calibration if self.calibrates is None else self.calibrates
+
     def bytes_of(self, shape: Shape, group_size: int | None = None) -> WeightBytes:
         """Bytes of all tensors of the written checkpoint, in three labelled parts."""
         return weight_bytes(shape, self.scheme, group_size)
 
-    def expected(self, shape: Shape, group_size: int | None = None) -> dict[str, Any]:
-        """What an executor is to find in the written checkpoint, as plain values."""
+    def expected(self, shape: Shape, group_size: int | None = None, *, kv_scales: bool = False) -> dict[str, Any]:
+        """What an executor is to find in the written checkpoint, as plain values.
+
+        `kv_scales`: each attention layer has a 16-bit scale for its keys and one for its values besides.
+        """
         parts = self.bytes_of(shape, group_size)
+        cached = KV_SCALES_BYTES * sum(layers.count for layers in shape.attention) if kv_scales else 0
         return {
             "format": self.format,
             "checkpoint": self.checkpoint,
@@ -52,7 +64,7 @@ class Layout:
             "bytes_by_class": {
                 "quantized": parts.quantized,
                 "scales_and_zeros": parts.scales_and_zeros,
-                "sixteen_bit": parts.sixteen_bit,
+                "sixteen_bit": parts.sixteen_bit + cached,
             },
         }
 
@@ -60,7 +72,11 @@ class Layout:
 @lru_cache
 def layouts() -> tuple[Layout, ...]:
     """Every layout of the catalogue; the first of a format is its default."""
-    return tuple(Layout(**line) for line in load_yaml("layouts.yaml")["layouts"])
+    return tuple(_layout(line) for line in load_yaml("layouts.yaml")["layouts"])
+
+
+def _layout(line: Mapping[str, Any]) -> Layout:
+    return Layout(**{**line, "refused_by": tuple((engine, vendor) for engine, vendor in line.get("refused_by", ()))})
 
 
 @lru_cache
@@ -71,19 +87,35 @@ def names_kept_16_bit() -> Mapping[str, tuple[str, ...]]:
 
 def tools_for(format: str) -> tuple[str, ...]:
     """The tools that make a torch checkpoint of the format, the default first; none for GGUF and 16 bits."""
-    return tuple(_tools(format))
+    return tuple(dict.fromkeys(layout.tool for layout in layouts() if layout.format == format))
 
 
-def layout_of(format: str, tool: str | None = None) -> Layout:
-    """What the tool (or the format's default one) writes. BadInput when that tool does not make the format."""
+def layout_of(format: str, tool: str | None = None, variant: str = "") -> Layout:
+    """What the tool (or the format's default one) writes. BadInput when it does not make the format, or not so."""
     made = [layout for layout in layouts() if layout.format == format]
     for layout in made:
-        if tool in (None, layout.tool):
+        if tool in (None, layout.tool) and variant == layout.variant:
             return layout
-    if made:
-        raise BadInput(f"{tool} does not make {format}", nearest=[layout.tool for layout in made])
-    raise BadInput(f"no tool here makes a checkpoint of {format}", nearest=sorted({line.format for line in layouts()}))
+    if not made:
+        known = sorted({line.format for line in layouts()})
+        raise BadInput(f"no tool here makes a torch checkpoint of {format}", nearest=known)
+    if tool is not None and tool not in tools_for(format):
+        fix = f"use --tool {' or --tool '.join(tools_for(format))}"
+        raise BadInput(f"{tool} does not make {format}", nearest=tools_for(format), fix=fix)
+    raise _no_variant(format, variant, [layout.variant for layout in made if layout.variant])
 
 
-def _tools(format: str) -> Iterator[str]:
-    return (layout.tool for layout in layouts() if layout.format == format)
+def gguf_type(format: str, variant: str = "") -> str:
+    """llama.cpp's name of the file type: the format's own, or a variant's. BadInput when there is no such variant."""
+    variants: Mapping[str, str] = load_yaml("layouts.yaml")["gguf_variants"].get(format, {})
+    own = scheme(format).ggml
+    if not variant and own:
+        return own
+    if variant not in variants:
+        raise _no_variant(format, variant, list(variants))
+    return variants[variant]
+
+
+def _no_variant(format: str, variant: str, known: list[str]) -> BadInput:
+    fix = f"leave --variant out, or use one of: {', '.join(known)}" if known else "leave --variant out"
+    return BadInput(f"{format} has no variant {variant!r}", nearest=known, fix=fix)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.prices.line import PriceKind
-from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task
+from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 
 
 class Frozen(BaseModel):
@@ -58,7 +58,12 @@ class Price(Frozen):
 
 
 class Request(Frozen):
-    """One question to the planner. `format`, `engine`, `tensor_parallel` and `kv_cache` insist on a choice."""
+    """One question to the planner.
+
+    `format`, `engine`, `tensor_parallel`, `kv_cache`, `tool` and `variant` insist on a choice. `calibration` names
+    text to calibrate with: a file, a folder, or a data set of the hub. `make_only`: the checkpoint is made and
+    evaluated where the plan is applied, and served elsewhere.
+    """
 
     model: str
     hardware: str
@@ -70,3 +75,7 @@ class Request(Frozen):
     engine: EngineId | None = None
     tensor_parallel: Annotated[int, Field(gt=0)] | None = None
     kv_cache: KvFormat | None = None
+    tool: Tool | None = None
+    variant: str | None = None
+    calibration: str | None = None
+    make_only: bool = False

@@ -17,7 +17,7 @@ Objective = Literal["tree", "cost", "latency", "throughput", "quality"]
 Trouble = Literal["none", "memory", "service-level", "quality", "kernel", "numerics"]
 EngineId = Literal["vllm", "sglang", "tensorrt-llm", "llama.cpp", "transformers"]
 KvFormat = Literal["16-bit", "fp8", "int8"]
-Tool = Literal["llm-compressor", "gptqmodel", "llama.cpp", "bitsandbytes", "none"]
+Tool = Literal["llm-compressor", "gptqmodel", "llama.cpp", "bitsandbytes", "autoawq", "modelopt", "none"]
 FormatId = Literal[
     "bf16", "fp16", "fp8", "fp8-weight-only", "int8-w8a8", "int8-bnb",
     "nf4", "fp4-bnb", "awq-int4", "gptq-int4", "rtn-int4", "nvfp4", "mxfp4",

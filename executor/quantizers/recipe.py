@@ -32,6 +32,7 @@ class Recipe(Frozen):
     tool: str
     options: dict[str, Any]
     source: str
+    variant: str = ""
     calibrates: bool = False
     groups: bool = False
 
@@ -48,10 +49,11 @@ def recipes() -> Recipes:
     return Recipes.model_validate(yaml.safe_load(RECIPES.read_text(encoding="utf-8")))
 
 
-def recipe_for(format: str, tool: str) -> Recipe:
+def recipe_for(format: str, tool: str, variant: str = "") -> Recipe:
     """The recipe. ExecutionFailed with the tool's formats when there is none."""
     for recipe in recipes().recipes:
-        if (recipe.format, recipe.tool) == (format, tool):
+        if (recipe.format, recipe.tool, recipe.variant) == (format, tool, variant):
             return recipe
     made = [recipe.format for recipe in recipes().recipes if recipe.tool == tool]
-    raise ExecutionFailed(f"{tool} makes no {format!r}", nearest=made, fix="plan with a format it makes")
+    named = f"{format} ({variant})" if variant else format
+    raise ExecutionFailed(f"{tool} makes no {named}", nearest=made, fix="plan with a format it makes")

@@ -21,7 +21,7 @@ def quantize_torch(context: StepContext, format: str) -> Result:
     files. ExecutionFailed when the tool fails, or needs a GPU where there is none.
     """
     parameters = context.stage.parameters
-    recipe = recipe_for(format, str(parameters["tool"]))
+    recipe = recipe_for(format, str(parameters["tool"]), str(parameters.get("variant") or ""))
     tool = recipes().tools[recipe.tool]
     if tool.needs_gpu:
         require_gpu(recipe.tool)
@@ -61,6 +61,7 @@ def job_of(
         job["group_size"] = parameters.get("group_size")
     if calibration:
         job["calibration"] = calibration
+        job["kv_scales"] = bool(parameters.get("kv_scales"))
     return job
 
 
@@ -80,7 +81,7 @@ def original_of(context: StepContext) -> Path:
 
 def calibration_of(context: StepContext, recipe: Recipe) -> dict[str, Any] | None:
     """The samples that an earlier step chose. ExecutionFailed when the recipe needs some and no step chose any."""
-    if not recipe.calibrates:
+    if not recipe.calibrates and not context.stage.parameters.get("kv_scales"):
         return None
     made = result_of_kind(context, "calibrate")
     if made is None:

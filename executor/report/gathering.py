@@ -48,7 +48,7 @@ def gather(context: StepContext, changed_originals: Sequence[str], versions: Map
         exchanges=tuple(_exchanges(load)),
         measured_usd_per_1m_output_tokens=measured_cost(plan, load.get("output_tokens_per_s")),
         original_bytes=result("fetch").get("total_bytes", 0),
-        artifact_types=checked.get("types", {}),
+        artifact_types=stored_types(checked),
         server_command=tuple(launched.get("command", ())),
         first_completion=launched.get("first_completion", ""),
         steps=tuple(_step(record) for record in context.finished),
@@ -56,6 +56,12 @@ def gather(context: StepContext, changed_originals: Sequence[str], versions: Map
         versions=dict(versions),
         environment=describe_machine(),
     )
+
+
+def stored_types(checked: Mapping[str, Any]) -> dict[str, int]:
+    """How many tensors (of a GGUF file) or linear layers (of a checkpoint) are stored as what."""
+    types: dict[str, int] = checked.get("types") or checked.get("schemes") or {}
+    return types
 
 
 def describe_machine() -> dict[str, str]:

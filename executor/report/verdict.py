@@ -59,8 +59,10 @@ def _quality(quality: QualityResult | None) -> Check:
 def _artifact(artifact: Result) -> Check:
     if not artifact:
         return Check(name="scheme", held=None, says="no file was made, so none was checked")
-    types = ", ".join(f"{count} x {name}" for name, count in sorted(artifact["types"].items()))
-    return Check(name="scheme", held=True, says=f"every tensor is stored as planned: {types}")
+    stored = artifact.get("types") or artifact.get("schemes") or {}
+    types = "; ".join(f"{count} x {name}" for name, count in sorted(stored.items()))
+    off = f"; {artifact['bytes_error']:+.3%} bytes against the plan" if "bytes_error" in artifact else ""
+    return Check(name="scheme", held=True, says=f"every tensor is stored as planned: {types}{off}")
 
 
 def _load(load: Result) -> Check:

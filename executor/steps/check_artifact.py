@@ -59,7 +59,7 @@ def _check_gguf(context: StepContext, path: Path) -> Result:
 
 def planned_types(context: StepContext) -> dict[str, str]:
     """The planned type of each tensor by name; empty when the original's shape cannot be read again."""
-    from planner.memory.gguf_mix import gguf_tensors
+    from planner.memory.gguf_mix import gguf_file, gguf_tensors
     from planner.models.directory import model_from_directory
 
     fetched = result_of_kind(context, "fetch") or {}
@@ -67,7 +67,9 @@ def planned_types(context: StepContext) -> dict[str, str]:
         shape = model_from_directory(Path(fetched["directory"])).shape
     except (BadInput, KeyError):
         return {}
-    return {tensor.name: tensor.type for tensor in gguf_tensors(shape, str(parameter(context, "format")))}
+    type_name, format = context.stage.parameters.get("ggml"), str(parameter(context, "format"))
+    tensors = gguf_file(shape, str(type_name)) if type_name else gguf_tensors(shape, format)
+    return {tensor.name: tensor.type for tensor in tensors}
 
 
 def type_differences(tensors: Sequence[StoredTensor], planned: Mapping[str, str]) -> list[str]:

@@ -13,7 +13,13 @@ ENOUGH_MEMORY = 0.95  # of what was planned with: drivers reserve more or less o
 
 
 def require_supported(plan: Plan) -> None:
-    """ExecutionFailed when the plan wants hardware that is not here, or an engine or quantizer that is not driven."""
+    """ExecutionFailed when the plan wants hardware that is not here, or an engine or quantizer that is not driven.
+
+    A plan that serves nothing needs none of the hardware it is for.
+    """
+    if not any(stage.kind == "launch" for stage in plan.stages):
+        _require_quantizers(plan)
+        return
     if runs_on_cpu(plan):
         _require_cpu_engine(plan)
     else:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task
+from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 
 
 @click.command(name="plan", short_help="Decide how to serve a model on given hardware, and say why.")
@@ -25,6 +25,10 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task
 @click.option("--format", "format_", type=click.Choice(get_args(FormatId)), help="Insist on a format.")
 @click.option("--engine", type=click.Choice(get_args(EngineId)), help="Insist on an engine.")
 @click.option("--tensor-parallel", type=int, help="Insist on this many accelerators a copy.")
+@click.option("--tool", type=click.Choice(get_args(Tool)), help="Insist on the tool that makes the format.")
+@click.option("--variant", help="Another way to make the format: static, block, single, q4_k_s, iq4_xs ...")
+@click.option("--calibration", help="Text to calibrate with: .txt, .jsonl, .parquet, a folder, or a hub data set.")
+@click.option("--make-only", is_flag=True, help="Make and evaluate the checkpoint here; serve it elsewhere.")
 @click.option("--kv-cache", type=click.Choice(get_args(KvFormat)), help="Insist on a KV-cache format.")
 @click.option(
     "--objective", type=click.Choice(get_args(Objective)), help="What to optimise (tree: the articles' order)."

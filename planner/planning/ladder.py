@@ -11,6 +11,7 @@ from planner.plan import Candidate, Rung
 from planner.planning.candidates import Assessor, Layout
 from planner.planning.choosing import Chooser
 from planner.planning.deciding import Choice
+from planner.planning.making import making_of
 from planner.planning.stages import stages_for
 from planner.request import Workload
 from rules.answer import Spoken
@@ -133,6 +134,8 @@ class Descent:
 
     def described(self, trouble: Trouble, there: Position, found: Candidate, why: tuple[str, str, str]) -> Rung:
         rule, because, source = why
+        assessor = self.chooser.assessor
+        making = making_of(assessor.request, self.chooser.deliberation)
         return Rung(
             on=trouble,
             format=found.format,
@@ -142,7 +145,7 @@ class Descent:
             change=dict(self.difference(there, found)),
             candidate=found.model_copy(update={"verdict": "chosen"}),
             workload=there.workload if there.workload != self.start.workload else None,
-            stages=stages_for(self.chooser.assessor.model, found, there.workload),
+            stages=stages_for(assessor.model, found, there.workload, making),
         )
 
 

@@ -15,6 +15,7 @@ from planner.planning.choosing import Chooser, ranked
 from planner.planning.deciding import Deliberation
 from planner.planning.facts import gather_facts, weights_16bit_gib
 from planner.planning.ladder import ladder
+from planner.planning.making import making_of, making_warnings, require_makeable
 from planner.planning.operating import operating_points
 from planner.planning.refusing import refusal
 from planner.planning.stages import stages_for
@@ -47,6 +48,8 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         c for c in ranked([tree_choice, *neighbours], request.objective, model.shape.params_b) if c != chosen
     ]
     deliberation.conclude(choice, chosen)
+    require_makeable(request, chosen, hardware)
+    making = making_of(request, deliberation)
     return Plan(
         quantplan_version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -55,11 +58,11 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         hardware=summary_of_hardware(hardware),
         facts=deliberation.facts_as_plain(),
         decisions=tuple(deliberation.trace.values()),
-        chosen=chosen.model_copy(update={"verdict": "chosen"}),
-        stages=stages_for(model, chosen, request.workload),
+        chosen=chosen.model_copy(update={"verdict": "chosen", "tool": making.tool_for(chosen)}),
+        stages=stages_for(model, chosen, request.workload, making),
         ladder=tuple(ladder(chooser, choice, chosen)),
         levers=assessor.levers(chosen),
-        warnings=warnings_for(deliberation, model, hardware),
+        warnings=(*warnings_for(deliberation, model, hardware), *making_warnings(request, chosen)),
         notes=(*notes_for(deliberation, hardware), *disagreement(chosen, tree_choice, alternatives, request.objective)),
         alternatives=tuple(alternatives),
         operating_points=operating_points(assessor, choice, chosen),

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
 from planner.catalog import load_yaml
-from planner.layouts import layout_of, tools_for
-from planner.memory.gguf_mix import gguf_tensors
+from planner.layouts import Layout
+from planner.memory.gguf_mix import gguf_file
 from planner.models.model import Model
 from planner.plan import Candidate, Stage
+from planner.planning.making import Making
 from planner.request import Workload
-from planner.schemes import scheme
 
+WRITES_KV_SCALES = ("llm-compressor",)
 FULL_PRECISION = ("bf16", "fp16", "gguf-bf16")
 
 
 def stages_for(
-    model: Model, candidate: Candidate, workload: Workload, calibrating: Mapping[str, Any] | None = None
+    model: Model, candidate: Candidate, workload: Workload, making: Making | None = None
 ) -> tuple[Stage, ...]:
-    """Fetch, keep the original, make the artifact, check and evaluate it, serve it, load it, compare, report.
-
-    `calibrating` is what the rules and the user say of the calibration text: samples, text (chat or plain), source.
-    """
+    """Fetch, keep the original, make the artifact, check and evaluate it, serve it, load it, compare, report."""
+    making = making or Making()
     return (
         Stage(name="fetch", kind="fetch", parameters={"source": _source(model)}),
         Stage(name="keep-original", kind="keep-original"),
-        *_making(model, candidate, calibrating or {}),
-        *_serving(candidate, workload),
+        *_making(model, candidate, making),
+        *(_serving(candidate, workload) if making.serve else ()),
         Stage(name="findings", kind="findings"),
         Stage(name="report", kind="report"),
     )
@@ -38,58 +36,67 @@ def _source(model: Model) -> str:
     return model.checkpoint.path if model.checkpoint else model.name
 
 
-def _making(model: Model, candidate: Candidate, calibrating: Mapping[str, Any]) -> tuple[Stage, ...]:
-    if model.stored_format == candidate.format:
+def _making(model: Model, candidate: Candidate, making: Making) -> tuple[Stage, ...]:
+    if model.stored_format == candidate.format or candidate.format in FULL_PRECISION:
         return ()
     if candidate.format.startswith("gguf-"):
-        return _making_gguf(model, candidate)
-    if candidate.format in FULL_PRECISION:
-        return ()
-    return _making_torch(model, candidate, calibrating)
+        return _making_gguf(model, candidate, making)
+    return _making_torch(model, candidate, making)
 
 
-def _making_torch(model: Model, candidate: Candidate, calibrating: Mapping[str, Any]) -> tuple[Stage, ...]:
-    """Perplexity is measured under transformers on the original and on the checkpoint, with the articles' tolerance."""
-    tool = candidate.tool if candidate.tool in tools_for(candidate.format) else None
-    layout = layout_of(candidate.format, tool)
+def _making_torch(model: Model, candidate: Candidate, making: Making) -> tuple[Stage, ...]:
+    """Perplexity is measured under transformers, on the original and on the checkpoint, within the articles' bounds."""
+    layout = making.layout(candidate)
     group_size = candidate.group_size or layout.scheme.group_size
-    chosen = {"format": candidate.format, "tool": layout.tool, "group_size": group_size}
-    tolerance = load_yaml("checks.yaml")["perplexity"]
-    calibrate = Stage(name="calibrate", kind="calibrate", parameters=_calibration(model, candidate, calibrating))
+    kv_scales = candidate.kv_cache == "fp8" and layout.tool in WRITES_KV_SCALES and calibrated(layout, making)
+    chosen = {"format": candidate.format, "tool": layout.tool, "variant": layout.variant, "group_size": group_size}
+    expected = layout.expected(model.shape, group_size, kv_scales=kv_scales)
+    calibrate = Stage(name="calibrate", kind="calibrate", parameters=_calibration(model, making))
     return (
         Stage(name="evaluate-before", kind="evaluate", parameters={"artifact": "fetch", "text": None}),
-        *([calibrate] if scheme(candidate.format).needs_calibration else []),
-        Stage(name="quantize", kind="quantize", parameters=chosen),
-        Stage(name="check-artifact", kind="check-artifact", parameters=layout.expected(model.shape, group_size)),
-        Stage(name="evaluate-after", kind="evaluate", parameters={"artifact": "quantize", "text": None, **tolerance}),
+        *([calibrate] if calibrated(layout, making) else []),
+        Stage(name="quantize", kind="quantize", parameters={**chosen, "kv_scales": kv_scales}),
+        Stage(name="check-artifact", kind="check-artifact", parameters=expected),
+        _evaluation_after(),
     )
 
 
-def _calibration(model: Model, candidate: Candidate, calibrating: Mapping[str, Any]) -> dict[str, Any]:
+def calibrated(layout: Layout, making: Making) -> bool:
+    """Text is run through the model: the layout needs it, or the user gave some, which scales of the KV cache use."""
+    return layout.needs_calibration or (making.calibration is not None and layout.tool in WRITES_KV_SCALES)
+
+
+def _calibration(model: Model, making: Making) -> dict[str, Any]:
     """How many samples of which text, each how long: never longer than the model reads."""
     usual = load_yaml("checks.yaml")["calibration"]
     return {
-        "source": calibrating.get("source"),
-        "samples": calibrating.get("samples") or usual["samples"],
-        "text": calibrating.get("text") or ("chat" if model.is_chat else "plain"),
+        "source": making.calibration,
+        "samples": making.samples or usual["samples"],
+        "text": making.text or ("chat" if model.is_chat else "plain"),
         "max_tokens": min(usual["max_tokens"], model.shape.max_context_tokens),
     }
 
 
-def _making_gguf(model: Model, candidate: Candidate) -> tuple[Stage, ...]:
+def _evaluation_after() -> Stage:
+    tolerance = load_yaml("checks.yaml")["perplexity"]
+    return Stage(name="evaluate-after", kind="evaluate", parameters={"artifact": "quantize", "text": None, **tolerance})
+
+
+def _making_gguf(model: Model, candidate: Candidate, making: Making) -> tuple[Stage, ...]:
     """Perplexity is measured on the converted original and on the quantized file, with the articles' tolerance."""
-    tensors = gguf_tensors(model.shape, candidate.format)
+    type_name = making.gguf_type(candidate)
+    tensors = gguf_file(model.shape, type_name)
     types: dict[str, int] = {}
     for tensor in tensors:
         types[tensor.type] = types.get(tensor.type, 0) + 1
-    tolerance = load_yaml("checks.yaml")["perplexity"]
     expected = {"expected_types": types, "expected_bytes": sum(tensor.bytes for tensor in tensors)}
+    chosen = {"format": candidate.format, "ggml": type_name}
     return (
         Stage(name="convert", kind="convert", parameters={"to": "gguf-bf16"}),
         Stage(name="evaluate-before", kind="evaluate", parameters={"artifact": "convert", "text": None}),
-        Stage(name="quantize", kind="quantize", parameters={"format": candidate.format, "tool": "llama.cpp"}),
-        Stage(name="check-artifact", kind="check-artifact", parameters={"format": candidate.format, **expected}),
-        Stage(name="evaluate-after", kind="evaluate", parameters={"artifact": "quantize", "text": None, **tolerance}),
+        Stage(name="quantize", kind="quantize", parameters={**chosen, "tool": "llama.cpp"}),
+        Stage(name="check-artifact", kind="check-artifact", parameters={**chosen, **expected}),
+        _evaluation_after(),
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import job as jobs
 
+KV_CACHE = {"num_bits": 8, "type": "float", "strategy": "tensor", "dynamic": False, "symmetric": True}
+
 
 def quantize(job: dict[str, Any]) -> dict[str, Any]:
     """Run the job's modifiers over the model and save it compressed; with calibration, report activation outliers."""
@@ -44,10 +46,12 @@ def modifiers(job: dict[str, Any]) -> list[Any]:
     from llmcompressor.modifiers.transform.smoothquant import SmoothQuantModifier
 
     known = {kind.__name__: kind for kind in (GPTQModifier, QuantizationModifier, AWQModifier, SmoothQuantModifier)}
-    return [
-        known[name](**with_groups(parameters, job.get("group_size")))
-        for name, parameters in job["options"]["modifiers"]
+    listed = [
+        [name, with_groups(parameters, job.get("group_size"))] for name, parameters in job["options"]["modifiers"]
     ]
+    if job.get("kv_scales"):
+        listed[-1][1]["kv_cache_scheme"] = KV_CACHE
+    return [known[name](**parameters) for name, parameters in listed]
 
 
 def with_groups(parameters: dict[str, Any], group_size: int | None) -> dict[str, Any]:
