@@ -30,7 +30,7 @@ CHANGE_IN_WORDS = {
 }
 
 StageKind = Literal[
-    "fetch", "keep-original", "convert", "quantize", "check-artifact",
+    "fetch", "keep-original", "convert", "calibrate", "quantize", "check-artifact",
     "evaluate", "launch", "load-test", "findings", "report",
 ]  # fmt: skip
 
