@@ -27,6 +27,8 @@ def figure(value: float | None) -> str:
 NAMES = {
     "weights_gib": "weights in memory",
     "kv_cache_gib": "KV cache",
+    "kv_tokens": "tokens of the KV cache",
+    "host_memory_gib": "memory of the server",
     "compute_buffer_gib": "compute buffers",
     "artifact_bytes": "tensors of the file",
     "ttft_ms": "time to first token",

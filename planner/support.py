@@ -10,7 +10,7 @@ from typing import Any, cast
 from planner.catalog import load_yaml
 from planner.hardware.hardware import Hardware
 from planner.models.shape import Shape
-from rules.vocabulary import EngineId, FormatId
+from rules.vocabulary import EngineId, FormatId, KvFormat
 
 CPU = "cpu"
 
@@ -77,6 +77,18 @@ def kernel_for(engine: EngineId, format: FormatId, hardware: Hardware) -> Kernel
             low, high = line.get("capability", (None, None))
             if low is None or (capability is not None and low <= capability < high):
                 return Kernel(line["kernel"], line["support"], line["source"])
+    return None
+
+
+def kv_cache_problem(engine: EngineId, kv_cache: KvFormat, hardware: Hardware) -> str | None:
+    """Why the engine cannot keep its cache in this format here; None where it can."""
+    has: dict[str, dict[str, list[str]]] = load_yaml("kernels.yaml")["kv_caches"][engine]
+    if kv_cache not in has:
+        return f"{engines()[engine].name} has no {kv_cache} KV cache"
+    needs = has[kv_cache].get("cpu_needs_any", [])
+    known = hardware.cpu.instruction_sets if hardware.accelerator is None and hardware.cpu else ()
+    if needs and known and not set(needs) & set(known):
+        return f"{engines()[engine].name} keeps a {kv_cache} KV cache on a CPU only with {' or '.join(needs)}"
     return None
 
 

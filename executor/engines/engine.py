@@ -30,6 +30,9 @@ class Engine(Protocol):
     metrics_path: str | None
     """Where it publishes Prometheus metrics."""
 
+    tells_prompt_logprobs: bool
+    """/v1/completions tells the log-probabilities of a prompt's tokens (`prompt_logprobs`, and `echo` with them)."""
+
     def program(self, toolchains: Toolchains) -> list[str]:
         """The program on this machine, found or built, with its subcommand."""
 

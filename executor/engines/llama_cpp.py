@@ -21,6 +21,7 @@ class LlamaCppServer:
 
     environment: dict[str, str] = {}
     metrics_path = None
+    tells_prompt_logprobs = False
 
     def program(self, toolchains: Toolchains) -> list[str]:
         return [str(toolchains.llama_cpp().server)]

@@ -22,6 +22,7 @@ class SglangServer:
     """`python -m sglang.launch_server`; the quantization method is read from the checkpoint."""
 
     metrics_path = "/metrics"
+    tells_prompt_logprobs = False
     environment: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
     def program(self, toolchains: Toolchains) -> list[str]:

@@ -20,6 +20,7 @@ class TensorRtLlmServer:
     """No engine is built beforehand: since 1.0 it loads Hugging Face and ModelOpt checkpoints as they are."""
 
     metrics_path = "/metrics"
+    tells_prompt_logprobs = False
     environment: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
     def program(self, toolchains: Toolchains) -> list[str]:

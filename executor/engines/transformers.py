@@ -19,6 +19,7 @@ class TransformersServer:
     """transformers' own OpenAI-compatible server, with the model loaded before it answers its health check."""
 
     metrics_path = None
+    tells_prompt_logprobs = False
     environment: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
     def program(self, toolchains: Toolchains) -> list[str]:

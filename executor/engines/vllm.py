@@ -26,6 +26,7 @@ class VllmServer:
     """vLLM on a GPU. The quantization method is left to the checkpoint: forcing it picks the slower kernel."""
 
     metrics_path = "/metrics"
+    tells_prompt_logprobs = True
     environment: Mapping[str, str] = OFFLINE
 
     def program(self, toolchains: Toolchains) -> list[str]:

@@ -17,7 +17,7 @@ KV_FLAGS = {
     "vllm": {"fp8": "fp8"},
     "sglang": {"fp8": "fp8_e4m3"},
     "tensorrt-llm": {"fp8": "fp8"},
-    "llama.cpp": {"16-bit": "f16", "int8": "q8_0", "fp8": "q8_0"},  # Q8_0 is the only 8-bit cache it has
+    "llama.cpp": {"int8": "q8_0"},
 }
 SIXTEEN_BIT = {"bf16": "bfloat16", "fp16": "float16"}
 
@@ -121,7 +121,7 @@ def _llama_cpp(
     arguments += ["--parallel", str(workload.concurrency)]
     if hardware.cpu and hardware.cpu.cores:
         arguments += ["--threads", str(hardware.cpu.cores)]
-    kv = KV_FLAGS["llama.cpp"][choice.kv_cache]
+    kv = KV_FLAGS["llama.cpp"].get(choice.kv_cache, "f16")
     return [*arguments, "--cache-type-k", kv, "--cache-type-v", kv, "--cache-ram", "0"]
 
 

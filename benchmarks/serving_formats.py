@@ -1,0 +1,123 @@
+"""Every format this machine can serve, planned and applied: quantized, launched, put under load, held against its plan.
+
+    python benchmarks/serving_formats.py [--only vllm/bf16,llama.cpp/gguf-q4_k_m ...] [--model DIRECTORY]
+
+Writes one row a format to benchmarks/measured/served.csv, and keeps the rows of formats that are not run again. A
+format that fails has a row too, with its reason. Speeds say nothing about another machine, and a busy one is slower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from executor.local import DEMO_MODEL, LocalExecutor
+from planner.errors import QuantplanError
+from planner.planning import make_plan
+from planner.ports import Event, RunRecord
+from planner.request import Request, Workload
+
+TABLE = Path(__file__).parent / "measured" / "served.csv"
+WORKLOAD = Workload(input_tokens=128, output_tokens=32, concurrency=4)
+FORMATS = (
+    *(("vllm", format, "16-bit") for format in ("bf16", "fp16", "fp8", "int8-w8a8", "awq-int4", "gptq-int4")),
+    ("vllm", "bf16", "fp8"),
+    *(("llama.cpp", f"gguf-{type}", "16-bit") for type in ("bf16", "q8_0", "q6_k", "q5_k_m", "q4_k_m")),
+    ("llama.cpp", "gguf-q4_k_m", "int8"),
+)
+FIGURES = ("kv_tokens", "kv_cache_gib", "weights_gib", "host_memory_gib", "artifact_bytes", "perplexity_increase_percent",
+           "ttft_ms", "tpot_ms", "output_tokens_per_s")  # fmt: skip
+COLUMNS = ("engine", "engine_version", "format", "kv_cache", "outcome", "requests", "errors", "inside", "outside",
+           *(f"{kind}_{name}" for name in FIGURES for kind in ("predicted", "measured")),
+           "cpu", "date")  # fmt: skip
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--only", default="", help="engine/format or engine/format/kv-cache, separated by commas")
+    arguments.add_argument("--model", default=str(DEMO_MODEL))
+    asked = arguments.parse_args()
+    wanted = set(filter(None, asked.only.split(",")))
+    for engine, format, kv_cache in FORMATS:
+        if wanted and not wanted & {f"{engine}/{format}", f"{engine}/{format}/{kv_cache}"}:
+            continue
+        row = served(asked.model, engine, format, kv_cache)
+        write(row)
+        print(
+            f"{engine} {format} {kv_cache} KV: {row['outcome']}; {row.get('inside')} inside, {row.get('outside')} outside"
+        )
+
+
+def served(model: str, engine: str, format: str, kv_cache: str) -> dict[str, Any]:
+    """One row: the plan's figures beside the run's."""
+    about = {"engine": engine, "format": format, "kv_cache": kv_cache, "cpu": cpu_name(), "date": date.today()}
+    try:
+        plan = make_plan(
+            Request.model_validate(
+                {
+                    **{"model": model, "hardware": "here", "workload": WORKLOAD},
+                    **{"engine": engine, "format": format, "kv_cache": kv_cache},
+                }
+            )
+        )
+        record = LocalExecutor().apply(plan, on_event=tell)
+    except QuantplanError as error:
+        return {**about, "outcome": error.what.splitlines()[0]}
+    return {**about, "engine_version": plan.chosen.engine_version, "outcome": record.state, **dict(figures(record))}
+
+
+def figures(record: RunRecord) -> Iterator[tuple[str, Any]]:
+    load = next(step.result for step in record.steps if step.name == "load-test")
+    yield from ((name, load[name]) for name in ("requests", "errors"))
+    yield "inside", sum(finding.inside is True for finding in record.findings)
+    yield "outside", sum(finding.inside is False for finding in record.findings)
+    for finding in record.findings:
+        if finding.name in FIGURES:
+            yield f"predicted_{finding.name}", rounded(finding.predicted)
+            yield f"measured_{finding.name}", rounded(finding.measured)
+
+
+def write(row: Mapping[str, Any]) -> None:
+    """The table with this row in its format's place."""
+    key = ("engine", "format", "kv_cache")
+    rows = {tuple(old[name] for name in key): old for old in read()}
+    rows[tuple(str(row[name]) for name in key)] = {name: row.get(name, "") for name in COLUMNS}
+    aside = TABLE.with_suffix(".partial")
+    with aside.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows.values())
+    aside.replace(TABLE)
+
+
+def read() -> list[dict[str, Any]]:
+    if not TABLE.exists():
+        return []
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def tell(event: Event) -> None:
+    if event.state == "failed":
+        print(f"  {event.step}: {event.message.splitlines()[0]}")
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
+
+
+def cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+if __name__ == "__main__":
+    main()
