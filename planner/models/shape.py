@@ -14,7 +14,7 @@ Component = Literal[
     "embedding", "head", "attention", "mlp", "experts", "router", "norms", "recurrent", "vision", "other"
 ]
 AttentionKind = Literal["full", "sliding", "chunked", "cross", "mla", "encoder"]
-RecurrentKind = Literal["mamba1", "mamba2", "gated_delta_net", "kda", "rg_lru", "short_conv"]
+RecurrentKind = Literal["mamba1", "mamba2", "gated_delta_net", "kda", "rg_lru", "short_conv", "lightning"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from model_files import LLAMA
@@ -14,6 +15,9 @@ from planner.models.families import FAMILIES, family_named, shape_from_config
 from planner.models.shape import AttentionLayers, Shape
 
 REFERENCE = json.loads((Path(__file__).parent / "reference_counts.json").read_text(encoding="utf-8"))
+PUBLISHED = [
+    json.loads(line) for line in (Path(__file__).parent / "published.jsonl").read_text(encoding="utf-8").splitlines()
+]
 CONFIGS = {entry.name: entry.config for entry in entries()}
 
 
@@ -36,9 +40,25 @@ def test_a_variant_has_exactly_the_parameters_of_its_reference_implementation(ca
     assert shape_from_config(config).parameters == case["parameters"]
 
 
+@pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case["model"])
+def test_a_family_has_the_parameters_its_model_card_publishes(case: dict[str, Any]) -> None:
+    shape = shape_from_config(case["config"])
+
+    assert shape.params_b == pytest.approx(case["parameters_b"], rel=case["tolerance"])
+
+
+def model_types(config: object) -> set[str]:
+    """The families a config names, those of its sections too."""
+    if not isinstance(config, dict):
+        return set()
+    nested = [model_types(value) for value in config.values()]
+    return set().union({str(config["model_type"])} if "model_type" in config else set(), *nested)
+
+
 def test_every_family_is_measured_against_a_reference_or_a_model_card() -> None:
     measured = {str(CONFIGS[name]["model_type"]) for name in REFERENCE["catalogue"]}
     measured |= {case["config"]["model_type"] for case in REFERENCE["variants"]}
+    measured |= {name for case in PUBLISHED for name in model_types(case["config"])}
     weighed = {str(entry.config["model_type"]) for entry in entries() if entry.params_b_published}
 
     assert set(FAMILIES) - measured - weighed == set()

@@ -30,7 +30,7 @@ def bert(config: Config) -> Shape:
     """BERT, RoBERTa, XLM-RoBERTa and the embedding models made of them, without a language-model head."""
     core = read_core(config, tied=True)
     positions = config.integer("max_position_embeddings", default=512)
-    types = config.integer("type_vocab_size", default=2)
+    types = config.integer("type_vocab_size", default=2, least=0)
     pooler = linear("other", "pooler", core.hidden, core.hidden, 1, bias=True)
     layers = [
         *dense("embedding", "embed_positions", positions + types, core.hidden),

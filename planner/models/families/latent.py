@@ -73,6 +73,20 @@ def glm4_moe_lite(config: Config) -> Shape:
     return deepseek(config.with_defaults({"first_k_dense_replace": 1}))
 
 
+def minicpm3(config: Config) -> Shape:
+    """MiniCPM3: MLA beside an ordinary gated MLP."""
+    config = config.with_defaults({"head_dim": 1})
+    core = read_core(config, tied=True)
+    values = {"v_head_dim": core.hidden // core.query_heads}
+    attention = latent_attention(config.with_defaults(values), core, core.layers)
+    layers = [
+        *latent_projections(config, core, attention),
+        *gated_mlp(core.hidden, core.intermediate, core.layers),
+        *norm(core.hidden, 2 * core.layers + 1),
+    ]
+    return decoder(config, core, layers, attention=(attention,))
+
+
 def deepseek(config: Config) -> Shape:
     """DeepSeek V2, V3, R1, V3.2 and Kimi K2: MLA, the first layers dense, the rest routed with shared experts."""
     config = config.with_defaults({"head_dim": 1})

@@ -17,6 +17,7 @@ from planner.models.layers import (
     linear,
     norm,
     read_core,
+    routed_experts,
     vector,
 )
 from planner.models.shape import AttentionLayers, Shape
@@ -67,6 +68,18 @@ def ernie4_5_moe(config: Config) -> Shape:
     experts = read_experts(config, max(0, core.layers - first), shared=shared)
     balance = vector("router", "router_bias", experts.experts, experts.count)
     return sparse_decoder(config, core, experts, [*expert_mlps(core.hidden, experts), *balance])
+
+
+def ernie4_5_moe_vl(config: Config) -> Shape:
+    """ERNIE 4.5 VL: a second set of narrower experts for vision tokens; its tower is not counted, and said so."""
+    widths, counts = config.integers("moe_intermediate_size"), config.integers("moe_num_experts")
+    if len(widths) != 2 or len(counts) != 2:
+        raise config.wrong("moe_intermediate_size", "a list of two widths, for text and for vision")
+    own = {"moe_intermediate_size": widths[0], "moe_num_experts": counts[0]}
+    text = ernie4_5_moe(Config({**config.values, **own}, config.where))
+    vision = replace(text.experts[0], experts=counts[1], intermediate_size=widths[1], shared_intermediate_size=0)
+    matrices = (*text.matrices, *routed_experts(text.hidden_size, vision))
+    return replace(text, matrices=matrices, notes=(*text.notes, "the vision tower is not counted"))
 
 
 def dbrx(config: Config) -> Shape:

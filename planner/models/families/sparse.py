@@ -58,6 +58,15 @@ def mixtral(config: Config) -> Shape:
     return sparse_decoder(config, core, experts, expert_mlps(core.hidden, experts))
 
 
+def aria_text(config: Config) -> Shape:
+    """Aria: experts as wide as `intermediate_size`, some of them always on."""
+    core = read_core(config)
+    shared = core.intermediate * config.integer("moe_num_shared_experts", default=2, least=0)
+    config = config.with_defaults({"num_experts_per_tok": config.values.get("moe_topk")})
+    experts = read_experts(config, core.layers, width="intermediate_size", shared=shared)
+    return sparse_decoder(config, core, experts, expert_mlps(core.hidden, experts))
+
+
 def granitemoe(config: Config) -> Shape:
     """Granite 3 MoE; the shared expert came with a later variant."""
     core = read_core(config)

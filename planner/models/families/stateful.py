@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from planner.models.config import Config
 from planner.models.families.dense import qk_norms
+from planner.models.families.sparse import read_experts
 from planner.models.families.windows import attention_count
 from planner.models.layers import (
     decoder,
+    expert_mlps,
     gated_mlp,
     grouped_attention,
     linear,
@@ -52,6 +54,27 @@ def lfm2(config: Config) -> Shape:
     ]
     state = RecurrentLayers(convolved, "short_conv", 0, core.hidden * (kernel - 1), core.hidden)
     return decoder(config, core, layers, attention=(core.full_attention(full),), recurrent=(state,))
+
+
+def lfm2_moe(config: Config) -> Shape:
+    """LFM2 with experts: the first `num_dense_layers` have an ordinary MLP."""
+    core = read_core(config, tied=True)
+    full = attention_count(config, core.layers)
+    kernel, convolved = config.integer("conv_L_cache", default=3), core.layers - full
+    experts = read_experts(config, core.layers - config.integer("num_dense_layers", default=2, least=0))
+    layers = [
+        *grouped_attention(core, full),
+        *qk_norms(core, full, "per_head_dim"),
+        *linear("recurrent", "in_proj", 3 * core.hidden, core.hidden, convolved),
+        *convolution(core.hidden, kernel, convolved, bias=config.flag("conv_bias", False)),
+        *linear("recurrent", "out_proj", core.hidden, core.hidden, convolved),
+        *gated_mlp(core.hidden, core.intermediate, core.layers - experts.count),
+        *expert_mlps(core.hidden, experts),
+        *norm(core.hidden, 2 * core.layers + 1),
+    ]
+    state = RecurrentLayers(convolved, "short_conv", 0, core.hidden * (kernel - 1), core.hidden)
+    attention = (core.full_attention(full),)
+    return decoder(config, core, layers, attention=attention, recurrent=(state,), experts=(experts,))
 
 
 def _lfm2_width(config: Config, intermediate: int) -> int:

@@ -31,10 +31,13 @@ def full_layers(config: Config, layers: int) -> int:
 
 
 def attention_count(config: Config, layers: int) -> int:
-    """Layers with attention in a hybrid: listed one by one, or the last of every `full_attention_interval`."""
+    """Layers with attention in a hybrid: named one by one, numbered, or the last of every `full_attention_interval`."""
     kinds = layer_kinds(config, layers)
     if kinds:
         return sum(kind in ("full_attention", "attention") for kind in kinds)
+    listed = config.integers("full_attn_idxs") or config.integers("attn_layer_indices")
+    if listed:
+        return len(listed)
     return layers // config.integer("full_attention_interval", default=4)
 
 
