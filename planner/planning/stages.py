@@ -14,7 +14,7 @@ from planner.planning.making import Making
 from planner.request import Workload
 
 WRITES_KV_SCALES = ("llm-compressor",)
-FULL_PRECISION = ("bf16", "fp16", "gguf-bf16")
+FULL_PRECISION = ("bf16", "fp16")
 
 
 def stages_for(
@@ -39,6 +39,8 @@ def _source(model: Model) -> str:
 def _making(model: Model, candidate: Candidate, making: Making) -> tuple[Stage, ...]:
     if model.stored_format == candidate.format or candidate.format in FULL_PRECISION:
         return ()
+    if candidate.format == "gguf-bf16":
+        return (Stage(name="convert", kind="convert", parameters={"to": "gguf-bf16"}),)
     if candidate.format.startswith("gguf-"):
         return _making_gguf(model, candidate, making)
     return _making_torch(model, candidate, making)
