@@ -8,17 +8,19 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, multiprocess
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from planner import __version__
 from planner.service import problems
 from planner.service.answering import Answering
-from planner.service.api import catalogue, fits, health
+from planner.service.api import catalogue, costs, fits, health
 from planner.service.api import plans as plan_addresses
 from planner.service.api import rules as rule_addresses
 from planner.service.api import runs as run_addresses
 from planner.service.guarding import Guard
 from planner.service.observing import Figures, Observer
+from planner.service.pages import asking, comparing, costing, fitting, reading, rendering, running
 from planner.service.parts import Parts
 from planner.service.runs.supervisor import Supervisor
 from planner.service.settings import Settings
@@ -27,7 +29,16 @@ from planner.service.store.plans import PlanStore
 from planner.service.store.runs import RunStore
 from planner.service.store.tokens import TokenStore
 
-VERSIONED = (plan_addresses.router, fits.router, catalogue.router, rule_addresses.router, run_addresses.router)
+VERSIONED = (
+    plan_addresses.router,
+    fits.router,
+    costs.router,
+    catalogue.router,
+    rule_addresses.router,
+    run_addresses.router,
+)
+PAGES = (rendering, asking, fitting, comparing, costing, running, reading)
+COMPRESSED_FROM_BYTES = 2048
 ABOUT = "Decides how to serve a language model on given GPUs, does it, and proves the decision right."
 
 
@@ -40,9 +51,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts = assembled(settings)
     problems.install(app)
-    for router in VERSIONED:
-        app.include_router(router, prefix="/v1")
+    for noun in VERSIONED:
+        app.include_router(noun, prefix="/v1")
     app.include_router(health.router)
+    for page in PAGES:
+        app.include_router(page.router)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=4)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts)
     app.add_middleware(Guard, max_body_bytes=settings.max_body_bytes, requests_per_minute=settings.requests_per_minute)
     app.add_middleware(Observer, figures=parts.figures)

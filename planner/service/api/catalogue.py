@@ -25,13 +25,13 @@ def models(
     """The models that are known by name."""
     if not_changed(request, response):
         return Response(status_code=304, headers=dict(response.headers))
-    return page(request, _matching(_models(), q), limit, offset)
+    return page(request, matching(model_lines(), q), limit, offset)
 
 
 @router.get("/models/{name}", responses={404: {"model": Problem}})
 def model(asks: Reader, name: Name) -> dict[str, Any]:
     """One model of the catalogue."""
-    found = next((line for line in _models() if line["name"] == name.lower()), None)
+    found = next((line for line in model_lines() if line["name"] == name.lower()), None)
     if found is None:
         raise not_found(f"no model {name} in the catalogue", fix="GET /v1/models?q=... searches it")
     return found
@@ -44,7 +44,7 @@ def gpus(
     """The accelerators that are known, with the figures the planner uses."""
     if not_changed(request, response):
         return Response(status_code=304, headers=dict(response.headers))
-    return page(request, _matching(_gpus(), q), limit, offset)
+    return page(request, matching(gpu_lines(), q), limit, offset)
 
 
 @router.get("/prices", response_model=Page[dict[str, Any]], responses=UNCHANGED)
@@ -54,15 +54,17 @@ def prices(
     """Dated prices of an hour, each with its provider and source. USD."""
     if not_changed(request, response):
         return Response(status_code=304, headers=dict(response.headers))
-    return page(request, _matching(_prices(), q), limit, offset)
+    return page(request, matching(price_lines(), q), limit, offset)
 
 
-def _matching(lines: list[dict[str, Any]], wanted: str) -> list[dict[str, Any]]:
+def matching(lines: list[dict[str, Any]], wanted: str) -> list[dict[str, Any]]:
+    """The lines whose name contains what is wanted."""
     return [line for line in lines if wanted.lower() in line["name"].lower()] if wanted else lines
 
 
 @cache
-def _models() -> list[dict[str, Any]]:
+def model_lines() -> list[dict[str, Any]]:
+    """Every model of the catalogue."""
     from planner.models.catalogue import entries, model_of
 
     return [_model(entry.name, model_of(entry)) for entry in entries()]
@@ -83,14 +85,16 @@ def _model(name: str, known: Any) -> dict[str, Any]:
 
 
 @cache
-def _gpus() -> list[dict[str, Any]]:
+def gpu_lines() -> list[dict[str, Any]]:
+    """Every accelerator of the catalogue."""
     from planner.hardware.catalogue import entries
 
     return [asdict(entry.accelerator) for entry in entries()]
 
 
 @cache
-def _prices() -> list[dict[str, Any]]:
-    from planner.prices import price_lines
+def price_lines() -> list[dict[str, Any]]:
+    """Every dated price."""
+    from planner.prices import table
 
-    return [asdict(line) for line in price_lines()]
+    return [asdict(line) for line in table.price_lines()]

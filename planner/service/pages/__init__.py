@@ -1,0 +1,1 @@
+"""The pages: the same answers for people, rendered on the server."""

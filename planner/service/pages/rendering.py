@@ -1,0 +1,78 @@
+"""Templates, autoescaped, with what every page needs; and the files they link to."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from pydantic import ValidationError
+
+from planner import __version__
+from planner.errors import BadInput, NoFeasiblePlan, QuantplanError
+from planner.service.problems import Refused, not_found
+from planner.templates import template_directory
+
+NAVIGATION = (
+    ("/", "Ask"),
+    ("/fits", "Fits"),
+    ("/compare", "Compare"),
+    ("/cost", "Cost"),
+    ("/runs", "Runs"),
+    ("/rules", "Rules"),
+    ("/prices", "Prices"),
+    ("/gpus", "GPUs"),
+)
+STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
+KEEP = "public, max-age=31536000, immutable"
+
+router = APIRouter(include_in_schema=False)
+
+
+@cache
+def environment() -> Environment:
+    """The pages' templates: everything is escaped, and a name that is missing is an error."""
+    loader = FileSystemLoader(template_directory())
+    return Environment(
+        loader=loader,
+        autoescape=select_autoescape(("html.j2", "svg.j2"), default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, here: str, *, problem: QuantplanError | None = None, **values: Any) -> HTMLResponse:
+    """A page. With a problem it says so on top, with the status a program would get."""
+    text = (
+        environment()
+        .get_template(f"pages/{template}")
+        .render(here=here, navigation=NAVIGATION, version=__version__, problem=problem, **values)
+    )
+    return HTMLResponse(text, status_of(problem))
+
+
+def status_of(problem: QuantplanError | None) -> int:
+    """200, or the status of the problem."""
+    if problem is None:
+        return 200
+    if isinstance(problem, Refused):
+        return problem.status
+    return 409 if isinstance(problem, NoFeasiblePlan) else 422
+
+
+def unreadable(error: ValidationError) -> BadInput:
+    """The first field of a form that cannot be read."""
+    first = error.errors()[0]
+    return BadInput(f"{first['loc'][0]} {first['input']}: {first['msg'].lower()}", fix="correct the field")
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    """A style sheet or script of ours; addresses carry the version, so they may be kept."""
+    if name not in STATIC:
+        raise not_found(f"no file {name[:50]}")
+    content = (template_directory() / "pages" / "static" / name).read_bytes()
+    return Response(content, media_type=STATIC[name], headers={"Cache-Control": KEEP})
