@@ -8,14 +8,19 @@ from typing import Any
 
 from executor.artifacts import altered
 from executor.attempting import attempt
+from executor.deployments.keeping import Kept, keep, still_serves
 from executor.journal import RunRegister
+from executor.ladder.diagnosing import Diagnosis, diagnose_failure, diagnose_result
 from executor.processes import Processes, kill_survivors
 from executor.run import Run
 from executor.signals import interruptible
 from executor.step import Result
 from executor.steps.keep_original import changed_originals
+from executor.ways import way_to
 from planner.errors import ExecutionFailed, QuantplanError
 from planner.plan import Stage
+
+Results = dict[str, Result]
 
 
 def apply_plan(run: Run) -> None:
@@ -25,7 +30,7 @@ def apply_plan(run: Run) -> None:
         kill_survivors(run.journal.unended_processes(run.run_id))
         try:
             with Processes(RunRegister(run.journal, run.run_id)) as processes:
-                run_stages(run, processes)
+                carry_out(run.where_it_stands(), processes)
         except KeyboardInterrupt:
             run.journal.end_run(run.run_id, "interrupted")
             raise stopped(run) from None
@@ -44,27 +49,76 @@ def stopped(run: Run) -> ExecutionFailed:
     )
 
 
-def run_stages(run: Run, processes: Processes) -> None:
+class Trouble(Exception):
+    """A stage met a trouble that the plan has a rung for."""
+
+    def __init__(self, stage: Stage, diagnosis: Diagnosis, rung: int) -> None:
+        super().__init__(diagnosis.says)
+        self.stage, self.diagnosis, self.rung = stage, diagnosis, rung
+
+
+def carry_out(run: Run, processes: Processes) -> None:
+    """Every stage; and after a trouble that a rung of the ladder answers, every stage of that rung's way."""
+    while True:
+        kept = still_serves(run)
+        try:
+            results = run_stages(run, processes, kept)
+        except Trouble as met:
+            processes.stop_all()
+            run = run.fall(met.stage, met.diagnosis, met.rung)
+            continue
+        if run.options.keep:
+            keep(run, results, processes, kept)
+        return
+
+
+def run_stages(run: Run, processes: Processes, kept: Kept | None = None) -> Results:
     """The loop. A stage whose files come out otherwise than before takes all later stages along."""
     before = finished_before(run)
-    results: dict[str, Result] = {}
+    results: Results = {}
     for stage in run.plan.stages:
-        if stands(before.get(stage.name)) and not must_be_alive(run, stage, before):
+        if stands(before.get(stage.name)) and not must_be_alive(run, stage, before, kept):
             results[stage.name] = before[stage.name]
             run.tell(stage, "skipped", "done before, and its files are as they were recorded", 1.0)
-            continue
-        results[stage.name] = attempt(run, stage, results, processes)
-        if files(before.get(stage.name, {})) != files(results[stage.name]):
-            before = {name: result for name, result in before.items() if name in results}
+        else:
+            results[stage.name] = attempted(run, stage, results, processes)
+            if files(before.get(stage.name, {})) != files(results[stage.name]):
+                before = {name: result for name, result in before.items() if name in results}
+        fall_if(run, stage, diagnose_result(stage, results[stage.name], run.plan.request))
+    return results
 
 
-def finished_before(run: Run) -> dict[str, Result]:
-    """What earlier attempts at this run finished, by stage name. ExecutionFailed when the original changed since."""
-    recorded = run.journal.steps(run.run_id).values()
-    before = {record.name: record.result for record in recorded if record.state == "done"}
+def attempted(run: Run, stage: Stage, results: Mapping[str, Result], processes: Processes) -> Result:
+    """One attempt at the stage. Trouble when it fails of something the ladder answers."""
+    try:
+        return attempt(run, stage, results, processes)
+    except ExecutionFailed as failure:
+        log_path = run.journal.steps(run.run_id)[stage.name].log_path
+        cause = failure.__cause__ if isinstance(failure.__cause__, Exception) else failure
+        fall_if(run, stage, diagnose_failure(run.plan.chosen.engine, cause, Path(log_path or "")))
+        raise
+
+
+def fall_if(run: Run, stage: Stage, diagnosis: Diagnosis | None) -> None:
+    """Raise Trouble when there is one and the ladder answers it."""
+    if diagnosis is not None and (rung := run.answer_to(stage, diagnosis)) is not None:
+        raise Trouble(stage, diagnosis, rung)
+
+
+def finished_before(run: Run) -> Results:
+    """What earlier attempts at this run finished, by stage name, up to the first stage that is asked for otherwise now.
+
+    ExecutionFailed when the original changed since.
+    """
+    recorded, ways = run.journal.steps(run.run_id), run.journal.ways(run.run_id)
+    before: Results = {}
     for stage in run.plan.stages:
-        if stage.kind == "keep-original" and stage.name in before:
-            require_unchanged_original(before[stage.name])
+        if stage.name in recorded and ways[stage.name] not in (None, way_to(run.plan, stage)):
+            break
+        if stage.name in recorded and recorded[stage.name].state == "done":
+            before[stage.name] = recorded[stage.name].result
+            if stage.kind == "keep-original":
+                require_unchanged_original(before[stage.name])
     return before
 
 
@@ -73,10 +127,12 @@ def stands(result: Result | None) -> bool:
     return result is not None and not altered(files(result))
 
 
-def must_be_alive(run: Run, stage: Stage, before: Mapping[str, Result]) -> bool:
-    """Whether the stage holds something alive (a server) that a later stage, still to be run, needs."""
+def must_be_alive(run: Run, stage: Stage, before: Mapping[str, Result], kept: Kept | None) -> bool:
+    """Whether the stage holds something alive (a server) that is to be kept, or that a stage still to be run needs."""
     if not run.steps[stage.kind].ephemeral:
         return False
+    if run.options.keep and kept is None:
+        return True
     later = run.plan.stages[run.plan.stages.index(stage) + 1 :]
     return any(stage.kind in run.steps[s.kind].needs and not stands(before.get(s.name)) for s in later)
 

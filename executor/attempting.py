@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import errno
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
 from executor.artifacts import no_space_left
 from executor.explaining import EXPLANATIONS
+from executor.process import Usage
 from executor.processes import RESUME, Processes
 from executor.run import Run
 from executor.sharing import share, take_shared
 from executor.step import Result, StepContext
 from executor.toolchains import Toolchains
+from executor.ways import way_to
 from planner.errors import ExecutionFailed, QuantplanError
 from planner.plan import Stage
 from planner.ports import StepRecord
+from planner.units import GIB
 
 
 def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Processes) -> Result:
@@ -24,11 +28,14 @@ def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Pr
     number = run.journal.next_attempt(run.run_id, stage.name)
     log_path = run.workspace.log_path(run.plan.stages.index(stage) + 1, stage.name, number)
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    run.journal.begin_step(run.run_id, stage.name, number, log_path)
+    run.journal.begin_step(run.run_id, stage.name, number, log_path, way_to(run.plan, stage))
     run.tell(stage, "running", EXPLANATIONS[stage.kind], None)
+    processes.take_usage()
+    began = time.monotonic()
     try:
         result = _result(run, stage, _context(run, stage, results, log_path, processes))
-        run.journal.end_step(run.run_id, stage.name, number, result)
+        seconds, used = time.monotonic() - began, resources(result, processes.take_usage())
+        run.journal.end_step(run.run_id, stage.name, number, result, seconds, used)
     except KeyboardInterrupt:
         run.journal.fail_step(run.run_id, stage.name, number, "interrupted", "stopped from outside")
         raise
@@ -54,6 +61,13 @@ def _result(run: Run, stage: Stage, context: StepContext) -> Result:
     return result
 
 
+def resources(result: Result, used: Usage) -> dict[str, float]:
+    """What a step took: peak memory of its largest tool, processor time of its tools, and what it left on the disk."""
+    written = sum(record["bytes"] for record in result.get("artifacts", ()))
+    ran = {"peak_memory_gib": used.peak_bytes / GIB, "cpu_s": used.cpu_s} if used.cpu_s or used.peak_bytes else {}
+    return {**ran, **({"written_gib": written / GIB} if written else {})}
+
+
 def _context(
     run: Run, stage: Stage, results: Mapping[str, Result], log_path: Path, processes: Processes
 ) -> StepContext:
@@ -70,6 +84,7 @@ def _context(
         toolchains=Toolchains(on_progress=report, processes=processes),
         processes=processes,
         finished=_finished(run, results),
+        rungs=run.rungs(),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from executor.journal_file import JournalFile
 from planner.errors import BadInput
 from planner.plan import Plan
 from planner.ports import FindingRecord, RunState, StepRecord, StepState
+
+NOTHING: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +75,39 @@ class Journal(JournalFile):
 
     # Steps
 
-    def begin_step(self, run_id: str, name: str, attempt: int, log_path: Path) -> None:
+    def begin_step(self, run_id: str, name: str, attempt: int, log_path: Path, way: str | None = None) -> None:
+        """The step begins; `way` names what it depends on, so that it is known whether its result still holds."""
         now = time.time()
         with self.transaction() as do:
             do.execute(
-                "INSERT INTO steps (run_id, name, state, started_at, log_path) VALUES (?, ?, 'running', ?, ?)"
+                "INSERT INTO steps (run_id, name, state, started_at, log_path, way)"
+                " VALUES (?, ?, 'running', ?, ?, ?)"
                 " ON CONFLICT (run_id, name) DO UPDATE SET state = 'running', started_at = excluded.started_at,"
-                " ended_at = NULL, error = NULL, log_path = excluded.log_path",
-                (run_id, name, now, str(log_path)),
+                " ended_at = NULL, error = NULL, log_path = excluded.log_path, way = excluded.way",
+                (run_id, name, now, str(log_path), way),
             )
             do.execute(
                 "INSERT INTO attempts (run_id, step, attempt, started_at, log_path) VALUES (?, ?, ?, ?, ?)",
                 (run_id, name, attempt, now, str(log_path)),
             )
 
-    def end_step(self, run_id: str, name: str, attempt: int, result: dict[str, Any]) -> None:
+    def end_step(
+        self,
+        run_id: str,
+        name: str,
+        attempt: int,
+        result: dict[str, Any],
+        seconds: float | None = None,
+        resources: Mapping[str, float] = NOTHING,
+    ) -> None:
         """The step is done, with its result; findings and the report's path are kept apart as well."""
         now = time.time()
         with self.transaction() as do:
             self._close_attempt(do, run_id, name, attempt, "done", None)
             do.execute(
-                "UPDATE steps SET state = 'done', ended_at = ?, result = ?, error = NULL WHERE run_id = ? AND name = ?",
-                (now, json.dumps(result), run_id, name),
+                "UPDATE steps SET state = 'done', ended_at = ?, result = ?, error = NULL, seconds = ?, resources = ?"
+                " WHERE run_id = ? AND name = ?",
+                (now, json.dumps(result), seconds, json.dumps(dict(resources)), run_id, name),
             )
             if "findings" in result:
                 self._keep_findings(do, run_id, [FindingRecord(**finding) for finding in result["findings"]])
@@ -114,6 +127,16 @@ class Journal(JournalFile):
     def steps(self, run_id: str) -> dict[str, StepRecord]:
         """The steps begun so far, by name."""
         return {row["name"]: _step(row) for row in self.rows("SELECT * FROM steps WHERE run_id = ?", run_id)}
+
+    def ways(self, run_id: str) -> dict[str, str | None]:
+        """The way to each step when it was last begun; None where an earlier version did not write it down."""
+        return {row["name"]: row["way"] for row in self.rows("SELECT * FROM steps WHERE run_id = ?", run_id)}
+
+    def remove_run(self, run_id: str) -> None:
+        """Forget a run and all that was written of it."""
+        with self.transaction() as do:
+            for table in ("findings", "processes", "attempts", "steps", "rungs", "runs"):
+                do.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
 
     def next_attempt(self, run_id: str, step: str) -> int:
         rows = self.rows("SELECT count(*) AS n FROM attempts WHERE run_id = ? AND step = ?", run_id, step)
@@ -179,7 +202,7 @@ def _run(row: sqlite3.Row) -> JournalledRun | None:
 def _step(row: sqlite3.Row) -> StepRecord:
     return StepRecord(
         row["name"], row["state"], row["started_at"], row["ended_at"],
-        json.loads(row["result"]), row["error"], row["log_path"],
+        json.loads(row["result"]), row["error"], row["log_path"], row["seconds"], json.loads(row["resources"]),
     )  # fmt: skip
 
 

@@ -16,17 +16,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from executor.process import Process, process_created_at, signal_group, start_guarded
+from executor.process import Process, Usage, process_created_at, signal_group, start_guarded
 from planner.errors import ExecutionFailed
 
-__all__ = ["Process", "Processes", "Register", "kill_survivors", "require_program", "tool_failed"]
+__all__ = ["Process", "Processes", "Register", "ToolFailed", "kill_survivors", "require_program", "tool_failed"]
 
 POLL_S = 0.05
+SAME_START_S = 0.05  # start times are exact to a clock tick, 10 ms on Linux
 RESUME = "mend what the log says, then run the same `quantplan apply` again: finished steps are not repeated"
 
 MORE_SPACE = "free some space, or set QUANTPLAN_HOME to a larger disk; then run the same `quantplan apply` again"
 
 Arguments = Sequence[str | Path]
+
+
+class ToolFailed(ExecutionFailed):
+    """A tool ended badly. `exit_status` is None where it was we who ended it."""
+
+    def __init__(self, what: str, *, fix: str, exit_status: int | None) -> None:
+        super().__init__(what, fix=fix)
+        self.exit_status = exit_status
 
 
 class Register(Protocol):
@@ -43,6 +52,7 @@ class Processes:
     def __init__(self, register: Register | None = None) -> None:
         self._register = register
         self._alive: list[Process] = []
+        self._used = Usage()
         atexit.register(self.stop_all)
 
     def __enter__(self) -> Processes:
@@ -73,10 +83,28 @@ class Processes:
         """Stop one tool and everything it started; returns its exit status."""
         status = process.stop(grace_s)
         if process in self._alive:
-            self._alive.remove(process)
-            if self._register is not None:
-                self._register.process_ended(process.pid, process.created_at)
+            self._used = self._used.and_(process.usage)
+            self._forget(process)
         return status
+
+    def running(self, pid: int) -> Process | None:
+        """The tool of that pid that we started and that still runs."""
+        return next((process for process in self._alive if process.pid == pid and process.running), None)
+
+    def let_go(self, process: Process) -> None:
+        """Let a tool run on when this block ends. It must be written down elsewhere first."""
+        self._forget(process)
+        process.let_go()
+
+    def take_usage(self) -> Usage:
+        """What the tools that ended since the last call used."""
+        used, self._used = self._used, Usage()
+        return used
+
+    def _forget(self, process: Process) -> None:
+        self._alive.remove(process)
+        if self._register is not None:
+            self._register.process_ended(process.pid, process.created_at)
 
     def stop_all(self) -> None:
         """Stop every tool that still runs, the latest first."""
@@ -108,12 +136,13 @@ class Processes:
         return process.output()
 
 
-def tool_failed(process: Process, what: str) -> ExecutionFailed:
+def tool_failed(process: Process, what: str) -> ToolFailed:
     """The error for a tool that failed: what it was, its last lines, and where the whole log lies."""
     tail = process.log_tail()
     said = f"\nThe last lines of its log:\n{_indented(tail)}" if tail else "\nIt wrote nothing."
     fix = MORE_SPACE if "No space left on device" in tail else RESUME
-    return ExecutionFailed(f"{what}{said}\nThe whole log: {process.log_path}", fix=fix)
+    status = None if process.was_stopped else process.poll()
+    return ToolFailed(f"{what}{said}\nThe whole log: {process.log_path}", fix=fix, exit_status=status)
 
 
 def require_program(program: str) -> None:
@@ -163,7 +192,7 @@ def _new_lines(process: Process) -> Iterator[str | None]:
 
 
 def _is_same_process(pid: int, created_at: float) -> bool:
-    return pid > 1 and abs(process_created_at(pid) - created_at) < 1.0
+    return pid > 1 and abs(process_created_at(pid) - created_at) < SAME_START_S
 
 
 def _indented(text: str) -> str:

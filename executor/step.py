@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from executor.processes import Processes
 from executor.toolchains import Toolchains
 from planner.plan import Plan, Stage
-from planner.ports import StepRecord
+from planner.ports import RungRecord, StepRecord
 
 Result = dict[str, Any]
 
@@ -19,7 +19,7 @@ Result = dict[str, Any]
 class StepContext:
     """All a step may use. `results`: what earlier steps returned, by stage name; `report` tells progress (0-1, None).
 
-    `finished` is what the journal holds of the earlier steps: the report shows how long each took.
+    `finished` is what the journal holds of the earlier steps, and `rungs` what it fell back to, for the report.
     """
 
     plan: Plan
@@ -31,6 +31,7 @@ class StepContext:
     toolchains: Toolchains
     processes: Processes
     finished: tuple[StepRecord, ...] = ()
+    rungs: tuple[RungRecord, ...] = ()
 
 
 class Step(Protocol):

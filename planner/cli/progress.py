@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from planner.plan import Plan
 from planner.ports import Event
 
 Watcher = Callable[[Event], None]
 QUIET_S = 10.0
-MARKS = {"done": "[green]✓[/]", "skipped": "[cyan]=[/]", "failed": "[red]✗[/]"}
+MEASURABLE_S = 1.0
+FELL = "↓ fell back at "
+MARKS = {
+    "done": "[green]✓[/]",
+    "skipped": "[cyan]=[/]",
+    "failed": "[red]✗[/]",
+    "fallback": "[yellow]↓[/]",
+    "kept": "[green]↻[/]",
+}
+
+
+def number_of(step: str, names: Sequence[str]) -> str:
+    """`3/11`; a `+` for a step that only a rung of the ladder brought in."""
+    return f"{names.index(step) + 1}/{len(names)}" if step in names else "+"
+
+
+def how_far(fraction: float | None, elapsed_s: float) -> str:
+    """` (40%, 2.0% a second, 30 s left)`; nothing where it is not known, and no rate before there is one."""
+    if fraction is None:
+        return ""
+    if not 0 < fraction < 1 or elapsed_s < MEASURABLE_S:
+        return f" ({fraction:.0%})"
+    rate, left_s = fraction / elapsed_s, elapsed_s * (1 - fraction) / fraction
+    speed = f"{rate:.1%} a second" if rate >= 0.01 else f"{rate * 60:.1%} a minute"
+    left = f"{left_s:.0f} s" if left_s < 120 else f"{left_s / 60:.0f} min"
+    return f" ({fraction:.0%}, {speed}, {left} left)"
 
 
 @contextmanager
@@ -25,7 +50,13 @@ def watching(plan: Plan, console: Console) -> Iterator[Watcher]:
     if not console.is_terminal:
         yield PlainWatcher(names, lambda line: console.print(line, markup=False, soft_wrap=True))
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         yield LiveWatcher(names, progress)
 
@@ -42,6 +73,9 @@ class PlainWatcher:
             self._say(f"{self._heading(event)}: {event.message}")
         elif event.state == "done":
             self._say(f"    done in {time.monotonic() - self._began:.1f} s")
+        elif event.state in ("fallback", "kept"):
+            self._step = ""
+            self._say(f"{FELL if event.state == 'fallback' else ''}{event.step}: {event.message}")
         elif event.step != self._step:
             self._step, self._message = event.step, event.message
             self._began = self._said_at = time.monotonic()
@@ -55,10 +89,10 @@ class PlainWatcher:
         if event.message == self._message if event.fraction is None else now - self._said_at < QUIET_S:
             return
         self._said_at, self._message = now, event.message
-        self._say(f"    {event.message}" + ("" if event.fraction is None else f" ({event.fraction:.0%})"))
+        self._say(f"    {event.message}" + how_far(event.fraction, now - self._began))
 
     def _heading(self, event: Event) -> str:
-        return f"[{self._names.index(event.step) + 1}/{len(self._names)}] {event.step}"
+        return f"[{number_of(event.step, self._names)}] {event.step}"
 
 
 class LiveWatcher:
@@ -83,7 +117,7 @@ class LiveWatcher:
         if event.step != self._step:
             self._step, self._explanation, self._began = event.step, event.message, time.monotonic()
             self._progress.reset(self._task, total=None)
-        number = f"{self._names.index(event.step) + 1}/{len(self._names)}"
+        number = number_of(event.step, self._names)
         known = event.fraction is not None
         self._progress.update(
             self._task,

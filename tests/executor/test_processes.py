@@ -12,6 +12,7 @@ import psutil
 import pytest
 from left_over import gone, in_child, processes_with
 
+from executor.process import process_created_at
 from executor.processes import Processes, kill_survivors
 from planner.errors import ExecutionFailed
 
@@ -145,7 +146,7 @@ def test_exiting_without_stopping_leaves_nothing(tmp_path: Path, steps) -> None:
 
 def test_survivors_are_killed_only_when_pid_and_start_time_match() -> None:
     stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-    started = psutil.Process(stranger.pid).create_time()
+    started = process_created_at(stranger.pid)
     assert kill_survivors([(stranger.pid, started - 60), (2**22 - 1, started)]) == []
     assert stranger.poll() is None, "a pid that was given to another process is left alone"
     assert kill_survivors([(stranger.pid, started)]) == [stranger.pid]

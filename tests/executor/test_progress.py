@@ -58,5 +58,6 @@ def test_how_far_it_is_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
     watcher(Event("convert", "running", "checking", None))
     watcher(Event("convert", "done", "", 1.0))
     assert said == [
-        "[1/1] convert: Converting", "    writing (40%)", "    writing (80%)", "    checking", "    done in 25.0 s"
+        "[1/1] convert: Converting", "    writing (40%, 4.0% a second, 15 s left)",
+        "    writing (80%, 4.0% a second, 5 s left)", "    checking", "    done in 25.0 s"
     ]  # fmt: skip
