@@ -31,7 +31,9 @@ TERMS = ("utilisation", "requests_per_s", "tokens_per_day", "cached_share", "api
 @click.option("--kind", type=click.Choice(KINDS), help="Price hours of this kind.")
 @click.option("--usd-per-hour", type=float, help="Price of one accelerator (or CPU host) for an hour.")
 @click.option("--prices", type=click.Path(), help="A price file of your own (columns as `quantplan prices --csv`).")
-@click.option("--purchase-usd", multiple=True, metavar="[GPU=]USD", help="Own it: price of one accelerator with its host.")
+@click.option(
+    "--purchase-usd", multiple=True, metavar="[GPU=]USD", help="Own it: price of one accelerator with its host."
+)
 @click.option("--years", type=float, help="Owned: written off over so many years.")
 @click.option("--watts", type=float, help="Owned: draw of one accelerator while serving (its TDP).")
 @click.option("--usd-per-kwh", type=float, help="Owned: price of electricity.")
@@ -41,7 +43,9 @@ TERMS = ("utilisation", "requests_per_s", "tokens_per_day", "cached_share", "api
 @click.option("--out", "outs", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
               help="Write a report: .html, .pdf, .xlsx, .csv or .md; may be given several times.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(plans: tuple[Path, ...], runs: tuple[str, ...], outs: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+def command(
+    plans: tuple[Path, ...], runs: tuple[str, ...], outs: tuple[Path, ...], as_json: bool, **options: Any
+) -> None:
     """Compare what plans cost: per million tokens, per month at a load, against an API and against each other.
 
     PLANS are files of `quantplan plan --out`. Amounts are in US dollars.

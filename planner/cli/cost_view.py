@@ -84,7 +84,12 @@ def _month(comparison: Comparison) -> Table:
     for case in comparison.cases:
         taken, month = case.at_load(load), case.month_range(load)
         table.add_row(
-            case.label, f"{taken.copies:,}", f"{taken.accelerators:,}", f"{taken.busy:.0%}", usd(month.value), *_spans(month)
+            case.label,
+            f"{taken.copies:,}",
+            f"{taken.accelerators:,}",
+            f"{taken.busy:.0%}",
+            usd(month.value),
+            *_spans(month),
         )
     if comparison.terms.api:
         table.add_row("API", "", "", "", usd(comparison.api_month(comparison.terms.api, load)), "", "", "")

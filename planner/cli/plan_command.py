@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import click
 
+from planner.prices.line import KINDS
 from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 
 
@@ -38,23 +39,43 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 @click.option("--usd-per-hour", type=float, help="Price of one accelerator (or CPU host) for an hour.")
 @click.option("--provider", help="Take the price of this provider.")
 @click.option("--utilisation", type=float, help="Share of the time the server is busy, 0 to 1 (1).")
+@click.option("--price-kind", type=click.Choice(KINDS), help="Take a price of this kind.")
+@click.option("--prices", type=click.Path(), help="A price file of your own (columns as `quantplan prices --csv`).")
+@click.option("--frontier", is_flag=True, help="Show the Pareto set instead; --on takes several, or `any`.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="With --frontier: write a picture (SVG).")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path, dir_okay=False), help="With --frontier: write CSV.")
 @click.option("--rules", "rules_directory", type=click.Path(path_type=Path), help="Use this rule book instead.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan here, for `quantplan apply`."
 )
 @click.option("--all", "show_all", is_flag=True, help="Show every alternative and every rule that was passed over.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def command(out: Path | None, show_all: bool, as_json: bool, rules_directory: Path | None, **options: Any) -> None:
+def command(
+    out: Path | None,
+    show_all: bool,
+    as_json: bool,
+    rules_directory: Path | None,
+    frontier: bool,
+    plot: Path | None,
+    csv_path: Path | None,
+    **options: Any,
+) -> None:
     """Decide how to serve MODEL, and say why.
 
-    MODEL is a directory, a .gguf file, a name of the catalogue (llama-3.1-70b), a size (70B), or a hub id.
+    MODEL is a directory, a .gguf file, a name of the catalogue (llama-3.1-70b), a size (70B), or a hub id. With
+    --frontier: what nothing else beats in cost, time per token and quality, on --on HARDWARE[,HARDWARE...] or `any`.
     """
     from planner.asking import request_from
+    from planner.cli.frontier_showing import check_options, show_frontier
     from planner.planning import make_plan
     from rules.book import load_book
 
-    request = request_from(options)
-    plan = make_plan(request, book=load_book(rules_directory))
+    check_options(options["hardware"], frontier, out, plot, csv_path)
+    request, book = request_from(options), load_book(rules_directory)
+    if frontier:
+        show_frontier(request, book, as_json=as_json, plot=plot, csv_path=csv_path)
+        return
+    plan = make_plan(request, book=book)
     if out:
         plan.write(out)
     if as_json:

@@ -46,8 +46,10 @@ class Comparison:
         """Requests a second up to which loads are shown: past the load asked for, and past every break-even."""
         widest = max(case.planned_requests_per_s_a_copy for case in self.cases) * COPIES_SHOWN / 2
         asked = 2 * (self.terms.requests_per_s or 0)
-        firsts = [1.5 * found.always for found in self.break_evens.values() if found.always and found.always < 4 * widest]
-        return max(widest if not asked else asked, *firsts, 0)
+        firsts = [
+            1.5 * found.always for found in self.break_evens.values() if found.always and found.always < 4 * widest
+        ]
+        return max(asked or widest, *firsts, 0)
 
     @cached_property
     def break_evens(self) -> dict[str, BreakEven]:
@@ -86,7 +88,7 @@ class Comparison:
         made = case.plan.chosen.cost
         if made and abs(made.usd_per_hour - case.usd_per_hour) > 1e-9 * case.usd_per_hour:
             was, now = usd(made.usd_per_hour), usd(case.usd_per_hour)
-            yield f"plan {case.label} was made at {was} an hour ({made.provider}); here it costs {now} ({case.hourly.label})"
+            yield f"plan {case.label} was made at {was} an hour ({made.provider}), here {now} ({case.hourly.label})"
         if case.prompt_share is None:
             yield f"plan {case.label} does not say how its time divides: input and output tokens are not told apart"
         if not case.throughput.measured and "datasheet bound" in case.throughput.source:
@@ -100,10 +102,10 @@ class Comparison:
         return (
             "All amounts are US dollars (USD), without taxes, storage, traffic and staff.",
             f"A request is {workload.input_tokens:,} tokens in{cached} and {workload.output_tokens:,} tokens out.",
-            f"No copy is planned busier than {terms.utilisation:.0%} of its time, at the plan's number of requests in flight.",
+            f"No copy is planned busier than {terms.utilisation:.0%} of its time, at the plan's requests in flight.",
             "A month is 730 hours (8,760 / 12); machines are always on and copies come whole.",
             f"Input and output tokens are told apart {METHOD}.",
-            "A token read from the prefix cache takes no prompt-reading time, so it carries no cost here; APIs charge for it.",
+            "A token read from the prefix cache takes no time to read, so it carries no cost here; APIs charge for it.",
             "Ranges: from the speed alone (90 % interval of the prediction), from the price alone (cheapest to dearest "
             "provider of the same accelerator rented the same way), and from both at once.",
         )

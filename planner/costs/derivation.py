@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.costs.case import Case
 from planner.costs.formula import HOURS_PER_MONTH, SECONDS_PER_HOUR, SECONDS_PER_MONTH
-from planner.figures import figure, usd
+from planner.figures import UNKNOWN, figure, usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def _hour(case: Case) -> Iterator[Step]:
     layout = f"{case.accelerators_a_copy} a copy x {case.copies} {'copy' if case.copies == 1 else 'copies'}"
     yield Step(
         "the plan, an hour",
-        f"{money(hourly.usd_per_hour)} x {case.accelerators} accelerators ({layout})",
+        f"{money(hourly.usd_per_hour)} x {_accelerators(case.accelerators)} ({layout})",
         money(case.usd_per_hour),
         "layout from the plan",
     )
@@ -65,9 +65,10 @@ def _kinds(case: Case) -> Iterator[Step]:
     workload, tokens, share = case.workload, case.tokens, case.prompt_share
     per_hour = case.throughput.span.value * SECONDS_PER_HOUR * case.terms.utilisation / workload.output_tokens
     whole = case.usd_per_hour / per_hour
+    made = per_hour * workload.output_tokens
     yield Step(
         "one request",
-        f"{money(case.usd_per_hour)} / ({per_hour * workload.output_tokens:,.0f} / {workload.output_tokens:,} tokens out)",
+        f"{money(case.usd_per_hour)} / ({made:,.0f} / {workload.output_tokens:,} tokens out)",
         money(whole),
     )
     if share is None:
@@ -98,9 +99,10 @@ def _kinds(case: Case) -> Iterator[Step]:
             money(tokens.usd_per_request),
             f"--cached-share {cached:g}",
         )
+    both = f"{workload.input_tokens:,} in + {workload.output_tokens:,} out"
     yield Step(
         "1M tokens, blended",
-        f"{money(tokens.usd_per_request)} / ({workload.input_tokens:,} + {workload.output_tokens:,} tokens) x 1,000,000",
+        f"{money(tokens.usd_per_request)} / ({both}) x 1,000,000",
         money(tokens.blended),
     )
 
@@ -110,16 +112,16 @@ def _month(case: Case) -> Iterator[Step]:
     if load is None:
         return
     taken = case.at_load(load)
-    each = case.requests_per_s_a_copy()
+    each = f"{case.requests_per_s_a_copy():.4g} requests/s a copy x at most {case.terms.utilisation:.0%} busy"
     yield Step(
         "copies for the load",
-        f"{figure(load)} requests/s / ({each:.4g} requests/s a copy x at most {case.terms.utilisation:.0%} busy), rounded up",
+        f"{figure(load)} requests/s / ({each}), rounded up",
         f"{taken.copies:,}",
-        f"{taken.accelerators:,} accelerators; each copy then {taken.busy:.0%} busy",
+        f"{_accelerators(taken.accelerators)}; each copy then {taken.busy:.0%} busy",
     )
     yield Step(
         "a month",
-        f"{money(case.hourly.usd_per_hour)} x {taken.accelerators:,} accelerators x {HOURS_PER_MONTH} h, always on",
+        f"{money(case.hourly.usd_per_hour)} x {_accelerators(taken.accelerators)} x {HOURS_PER_MONTH} h, always on",
         money(taken.usd_per_month),
     )
     if api := case.terms.api:
@@ -132,8 +134,12 @@ def _month(case: Case) -> Iterator[Step]:
         )
 
 
+def _accelerators(count: int) -> str:
+    return f"{count:,} accelerator{'' if count == 1 else 's'}"
+
+
 def money(value: float | None) -> str:
     """US dollars with enough digits to redo the sum: four significant below a dollar."""
-    if value is None or value >= 1 or value == 0:
-        return usd(value) if value else ("$0" if value == 0 else usd(value))
-    return f"${value:.4g}"
+    if value is None:
+        return UNKNOWN
+    return usd(value) if value >= 1 else f"${value:.4g}"

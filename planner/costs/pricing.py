@@ -121,7 +121,9 @@ def _host(plan: Plan, pricing: Pricing) -> HourlyPrice | None:
     cost, table = plan.chosen.cost, price_table(price.file)
     if cost is None:
         return None
-    own = next((line for line in table.by_name.get(CPU_HOST, ()) if _is_same(line, cost.provider, cost.usd_per_hour)), None)
+    own = next(
+        (line for line in table.by_name.get(CPU_HOST, ()) if _is_same(line, cost.provider, cost.usd_per_hour)), None
+    )
     if own is None:
         return HourlyPrice("given", cost.usd_per_hour, cost.provider, cost.price_as_of, cost.price_source)
     others = lines_like(own, table)

@@ -20,11 +20,13 @@ def break_even_sentence(comparison: Comparison, case: Case) -> str:
     label = api.label if api else "API"
     if found.first is None or found.always is None:
         own, asked = money(found.usd_per_request), money(found.api_usd_per_request)
-        return f"Plan {case.label} never breaks even with the {label}: a request costs {own} on a full copy, {asked} there."
+        costs = f"a request costs {own} on a full copy, {asked} there"
+        return f"Plan {case.label} never breaks even with the {label}: {costs}."
     said = f"Plan {case.label} is cheaper than the {label} from {load_text(case, found.first)} on"
     if found.always <= found.first:
         return said + "."
-    return f"{said}, and at every load from {load_text(case, found.always)} on; between them it depends on how full the last copy is."
+    between = "between them it depends on how full the last copy is"
+    return f"{said}, and at every load from {load_text(case, found.always)} on; {between}."
 
 
 def stretch_sentences(comparison: Comparison) -> list[str]:

@@ -24,9 +24,7 @@ def listed(
     return tuple(sorted(found, key=lambda line: (line.name, line.usd_per_hour, line.provider)))
 
 
-def _matching(
-    lines: list[PriceLine], names: list[str], wanted: str, what: str, option: str
-) -> list[PriceLine]:
+def _matching(lines: list[PriceLine], names: list[str], wanted: str, what: str, option: str) -> list[PriceLine]:
     """Lines whose name is the one wanted, else those whose name contains it."""
     for fits in (str.__eq__, str.__contains__):
         found = [line for line, name in zip(lines, names, strict=True) if fits(name.lower(), wanted.lower())]

@@ -117,7 +117,8 @@ def latency_chart(comparison: Comparison) -> Chart | None:
     ]
     return Chart(
         "latency",
-        "USD per 1M output tokens against time per output token: " + "; ".join(_last(s[0].label, s[1]) for s in curves if s[1]),
+        "USD per 1M output tokens against time per output token: "
+        + "; ".join(_last(s[0].label, s[1]) for s in curves if s[1]),
         "time per output token, ms",
         "USD per 1M output tokens",
         x.ticks(figure),
@@ -157,7 +158,12 @@ def _dots(case: Case, points: Sequence[Point], x: Axis, y: Axis) -> Iterator[tup
 
 
 def _series(
-    label: str, points: Sequence[Point], number: int, x: Axis, y: Axis, dots: tuple[tuple[float, float, str, bool], ...] = ()
+    label: str,
+    points: Sequence[Point],
+    number: int,
+    x: Axis,
+    y: Axis,
+    dots: tuple[tuple[float, float, str, bool], ...] = (),
 ) -> Series:
     pixels = tuple((x.pixel(px), y.pixel(py)) for px, py in points)
     return Series(label, pixels, number % 6, DASHES[number % len(DASHES)], dots)

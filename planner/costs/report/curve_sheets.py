@@ -6,13 +6,15 @@ from typing import Any
 
 from planner.costs.comparison import Comparison
 from planner.costs.report.cells import Book, Page, at
-from planner.costs.report.costs_sheet import COSTS_ROW, KEYS
+from planner.costs.report.costs_sheet import COSTS_ROW, cost_cell
 from planner.costs.report.inputs_sheets import A_COPY, EXAMPLE_LOAD, FIRST_ROW
 
 LOAD_ROWS = 20
 LOAD_STEP = 0.1
-LATENCY_COLUMNS = ("plan", "in flight", "time to first token, ms", "time per output token, ms", "output tokens/s of a copy",
-                   "USD per 1M output, carrying all")  # fmt: skip
+LATENCY_COLUMNS = (
+    "plan", "in flight", "time to first token, ms", "time per output token, ms", "output tokens/s of a copy",
+    "USD per 1M output, carrying all",
+)  # fmt: skip
 
 
 def load_sheet(book: Book, sheet: Any, comparison: Comparison) -> None:
@@ -37,7 +39,7 @@ def load_sheet(book: Book, sheet: Any, comparison: Comparison) -> None:
 
 def _month(costs_row: int, plan_row: int, row: int) -> str:
     def cost(key: str) -> str:
-        return f"Costs!{at(costs_row, 2 + KEYS.index(key), fixed=True)}"
+        return f"Costs!{cost_cell(costs_row, key, fixed=True)}"
 
     copies = f"MAX(1,ROUNDUP({at(row, 0)}/({cost('capacity')}*Utilisation)-0.000000001,0))"
     return f"={copies}*Plans!{at(plan_row, A_COPY, fixed=True)}*{cost('price')}*HoursPerMonth"
@@ -57,8 +59,9 @@ def latency_sheet(book: Book, sheet: Any, comparison: Comparison) -> None:
             page.number(row, 2, point.ttft_ms.value)
             page.number(row, 3, point.tpot_ms.value)
             page.number(row, 4, point.output_tokens_per_s.value, "number input")
-            price = f"Costs!{at(COSTS_ROW + offset, 2, fixed=True)}*Plans!{at(FIRST_ROW + offset, A_COPY, fixed=True)}"
-            formula = f"={price}/({at(row, 4)}*3600*Utilisation)*1000000"
+            price = f"Costs!{cost_cell(COSTS_ROW + offset, 'price', fixed=True)}"
+            accelerators = f"Plans!{at(FIRST_ROW + offset, A_COPY, fixed=True)}"
+            formula = f"={price}*{accelerators}/({at(row, 4)}*3600*Utilisation)*1000000"
             page.formula(row, 5, formula, case.usd_per_1m_output_at(point).value, "usd-small")
             row += 1
         if row > start:

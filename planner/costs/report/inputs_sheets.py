@@ -35,16 +35,29 @@ def inputs_sheet(book: Book, sheet: Any, comparison: Comparison) -> None:
         ("Load", "requests a second", load, "number", load_note),
         ("Utilisation", "no copy is planned busier than", terms.utilisation, "share", "more than 0, at most 100 %"),
         ("TokensIn", "tokens in, a request", workload.input_tokens, "whole", "the speeds hold for these lengths only"),
-        ("TokensOut", "tokens out, a request", workload.output_tokens, "whole", "the speeds hold for these lengths only"),
+        (
+            "TokensOut",
+            "tokens out, a request",
+            workload.output_tokens,
+            "whole",
+            "the speeds hold for these lengths only",
+        ),
         ("CachedShare", "share of the prompt found in the prefix cache", terms.cached_share, "share", ""),
         ("ApiInput", "API: USD per 1M input tokens", api.input if api else None, "usd", "leave empty for no API"),
         ("ApiCached", "API: USD per 1M cached input tokens", cached_price, "usd", ""),
         ("ApiOutput", "API: USD per 1M output tokens", api.output if api else None, "usd", ""),
         ("HoursPerMonth", "hours a month", HOURS_PER_MONTH, "whole", "8,760 / 12, always on"),
         ("SpeedCase", "speed: 1 low end, 2 as predicted or measured, 3 high end", 2, "whole", "of the 90 % interval"),
-        ("PriceCase", "price: 1 cheapest provider, 2 the one chosen, 3 dearest", 2, "whole", "of the same, rented alike"),
+        (
+            "PriceCase",
+            "price: 1 cheapest provider, 2 the one chosen, 3 dearest",
+            2,
+            "whole",
+            "of the same, rented alike",
+        ),
     ]
-    page.width(0, 58), page.width(1, 14), page.width(2, 46)
+    for column, characters in enumerate((58, 14, 46)):
+        page.width(column, characters)
     for row, (name, says, value, look, note) in enumerate(lines, FIRST_ROW):
         page.text(row, 0, says)
         page.number(row, 1, value, f"{look} input")
@@ -66,7 +79,9 @@ def inputs_sheet(book: Book, sheet: Any, comparison: Comparison) -> None:
 def plans_sheet(book: Book, sheet: Any, comparison: Comparison) -> None:
     """One row a plan: its price (a sum where it is owned), layout and speed."""
     page = book.page(sheet)
-    page.heading("Plans", "One row a plan. Blue cells are inputs; a price of an owned machine is calculated at the right.")
+    page.heading(
+        "Plans", "One row a plan. Blue cells are inputs; a price of an owned machine is calculated at the right."
+    )
     owned = any(case.hourly.kind == "owned" for case in comparison.cases)
     titles = PLAN_COLUMNS + (OWNED_COLUMNS if owned else ())
     page.header(FIRST_ROW - 1, titles, PLAN_WIDTHS + ((12,) * len(OWNED_COLUMNS) if owned else ()))

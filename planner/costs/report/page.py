@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from planner.costs.case import Case, Range
 from planner.costs.comparison import Comparison
@@ -16,7 +15,22 @@ from planner.figures import figure, usd
 from planner.prices.ages import age_days, stale_after_days
 from planner.templates import template_directory
 
-PRINT_COLOURS = ("#2358b0", "#b0432a", "#1d7a64", "#7a4db3", "#8a5a00", "#4d5966")
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of the charts, as CSS values."""
+
+    ink: str
+    soft: str
+    line: str
+    series: tuple[str, ...]
+
+    def colour(self, number: int) -> str:
+        return self.series[number]
+
+
+THEMED = Palette("var(--ink)", "var(--soft)", "var(--line)", tuple(f"var(--s{number})" for number in range(6)))
+PRINTED = Palette("#000000", "#444444", "#cccccc", ("#2358b0", "#b0432a", "#1d7a64", "#7a4db3", "#8a5a00", "#4d5966"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +50,17 @@ class PriceRow:
 
 def page(comparison: Comparison) -> str:
     """A page that needs nothing beside itself: light and dark, for phones, and for print."""
-    themed = {"ink": "var(--ink)", "soft": "var(--soft)", "line": "var(--line)"}
-    return _render("cost/page.html.j2", comparison, colour=lambda n: f"var(--s{n})", **themed)
+    return _render("cost/page.html.j2", comparison, THEMED)
 
 
 def print_page(comparison: Comparison) -> str:
     """The same with the colours of its charts written out, for renderers whose SVG knows no variables."""
-    return _render(
-        "cost/page.html.j2", comparison, colour=lambda n: PRINT_COLOURS[n], ink="#000000", soft="#444444", line="#cccccc"
-    )
+    return _render("cost/page.html.j2", comparison, PRINTED)
 
 
 def markdown(comparison: Comparison) -> str:
     """The same tables and sentences as Markdown, without the pictures."""
-    return _render("cost/report.md.j2", comparison, escape=False)
+    return _render("cost/report.md.j2", comparison, PRINTED, escape=False)
 
 
 def sentences(comparison: Comparison) -> list[str]:
@@ -81,7 +92,9 @@ def price_rows(comparison: Comparison) -> list[PriceRow]:
 def _rows_of(case: Case, comparison: Comparison) -> Iterator[PriceRow]:
     hourly, name = case.hourly, case.plan.hardware.name
     if not hourly.others:
-        yield PriceRow("", name, hourly.usd_per_hour, hourly.provider, hourly.kind, hourly.as_of, hourly.source, True, False)
+        yield PriceRow(
+            "", name, hourly.usd_per_hour, hourly.provider, hourly.kind, hourly.as_of, hourly.source, True, False
+        )
     for line in hourly.others:
         used = (line.provider, line.usd_per_hour, line.as_of) == (hourly.provider, hourly.usd_per_hour, hourly.as_of)
         old = age_days(line.as_of, comparison.today)[1] > stale_after_days()
@@ -107,7 +120,7 @@ def span(low: float, high: float) -> str:
     return "no range" if low == high else f"{usd(low)} to {usd(high)}"
 
 
-def _render(template: str, comparison: Comparison, *, escape: bool = True, **extra: Any) -> str:
+def _render(template: str, comparison: Comparison, palette: Palette, *, escape: bool = True) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -137,5 +150,8 @@ def _render(template: str, comparison: Comparison, *, escape: bool = True, **ext
         price_rows=price_rows(comparison),
         api_blended=blended,
         stale_days=stale_after_days(),
-        **extra,
+        colour=palette.colour,
+        ink=palette.ink,
+        soft=palette.soft,
+        line=palette.line,
     )

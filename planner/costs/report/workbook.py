@@ -1,6 +1,6 @@
 """The comparison as a spreadsheet whose figures are live formulas: change a price, the load, and see what follows.
 
-Blue cells are inputs. Every formula is written with the value it has now, so viewers that do not calculate show it, too.
+Blue cells are inputs. Every formula is written with the value it has now, for viewers that do not calculate.
 Text is written as text, whatever it begins with.
 """
 
