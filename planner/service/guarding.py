@@ -19,7 +19,6 @@ HEADERS = {
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
 }
-DOCUMENTATION = ("/docs", "/redoc")
 MOST_CLIENTS = 10_000
 MINUTE_S = 60.0
 
@@ -48,7 +47,8 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *HEADERS.items()]}
+                own = dict(message.get("headers", []))
+                message = {**message, "headers": [*message.get("headers", []), *_missing(own)]}
             await send(message)
 
         await self.app(scope, _replay(body, receive), send_with_headers)
@@ -66,6 +66,11 @@ class Guard:
             if len(body) > self.max_body_bytes:
                 return None
         return body
+
+
+def _missing(own: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """The headers an answer does not set itself."""
+    return [(name, value) for name, value in HEADERS.items() if name not in own]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

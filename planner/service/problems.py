@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -60,15 +60,32 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-def problem(request: Request, kind: str, title: str, status: int, detail: str, **more: Any) -> JSONResponse:
-    """A problem as a response."""
+def problem(request: Request, kind: str, title: str, status: int, detail: str, **more: Any) -> Response:
+    """A problem as a response: for a person's browser on a page, else for a program."""
+    if is_page(request):
+        return error_page(request, title, status, detail, **more)
     content = Problem(
         type=f"/problems/{kind}", title=title, status=status, detail=detail, instance=request.url.path, **more
     )
     return JSONResponse(content.model_dump(), status, media_type=MEDIA_TYPE)
 
 
-async def _known(request: Request, error: Exception) -> JSONResponse:
+def is_page(request: Request) -> bool:
+    """Whether this was asked by a browser for one of the pages."""
+    return not request.url.path.startswith("/v1") and "text/html" in request.headers.get("accept", "")
+
+
+def error_page(request: Request, title: str, status: int, detail: str, **more: Any) -> Response:
+    """The problem as a page."""
+    from planner.service.pages.rendering import render
+
+    told = QuantplanError(detail, where=more.get("where", ""), nearest=more.get("nearest", ()), fix=more.get("fix", ""))
+    page = render("error.html.j2", request.url.path, problem=told, title=title)
+    page.status_code = status
+    return page
+
+
+async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, QuantplanError)
     if isinstance(error, Refused):
         kind, title, status = error.kind, error.title, error.status
@@ -78,7 +95,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
     return problem(request, kind, title, status, error.what, **more)
 
 
-async def _rule(request: Request, error: Exception) -> JSONResponse:
+async def _rule(request: Request, error: Exception) -> Response:
     assert isinstance(error, RuleError)
     more = {"where": error.where, "nearest": list(error.nearest), "fix": error.fix}
     if isinstance(error, UnknownDecision):
@@ -86,7 +103,7 @@ async def _rule(request: Request, error: Exception) -> JSONResponse:
     return problem(request, "bad-rule", "The rule book cannot answer", 422, error.message, **more)
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     detail = f"{first['msg'].lower()}"
@@ -100,7 +117,7 @@ def _place(steps: Sequence[Any]) -> str:
     return ".".join(str(step) for step in steps)[:LONGEST_ECHO]
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answer = problem(request, "http", str(error.detail), error.status_code, str(error.detail))
     answer.headers.update(error.headers or {})

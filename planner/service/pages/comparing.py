@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from planner.figures import NAMES, figure, interval, usd
+from planner.figures import NAMES, figure, interval, usd, with_unit
 from planner.figures import memory as memory_text
 from planner.plan import Candidate, Plan
 from planner.service.access import Reader
@@ -106,12 +106,11 @@ def _predictions(name: str, plans: Sequence[Plan]) -> Iterator[dict[str, Any]]:
     found = [p.chosen.predicted(name) for p in plans]
     values = [f.value for f in found if f.value is not None]
     best = (min if name in LESS_IS_BETTER else max)(values) if len(values) > 1 else None
-    shown = usd if name.startswith("usd") else figure
     for f in found:
         if f.value is None:
             yield _cell("unknown", f.abstained or "")
         else:
-            yield _cell(shown(f.value), interval(f), best=f.value == best)
+            yield _cell(with_unit(f.value, f.unit), interval(f), best=f.value == best)
 
 
 def _cell(text: str, range: str, *, best: bool = False) -> dict[str, Any]:
