@@ -46,6 +46,7 @@ def languages_of(texts: Iterable[str]) -> dict[str, float]:
     return {language: count / counts.total() for language, count in counts.most_common()}
 
 
+@cache
 def _script_of(letter: int) -> str | None:
     for entry in table()["scripts"]:
         if any(low <= letter <= high for low, high in entry["ranges"]):

@@ -77,14 +77,18 @@ def read_file(path: Path) -> Iterator[Sample]:
 
 
 def cut(text: str) -> Iterator[str]:
-    """Running text in pieces of about the wished length, cut between paragraphs; a long paragraph stays whole."""
+    """Running text in pieces of about the wished length, cut between paragraphs; a long paragraph stays whole.
+
+    A short text is cut into shorter pieces, so that it too gives the least number of samples.
+    """
     wished, least = (settings()["sample_characters"][name] for name in ("wished", "least"))
+    wished = min(wished, max(least, len(text) // settings()["samples"]["least"]))
     piece = ""
     for paragraph in text.split("\n\n"):
-        piece = f"{piece}\n\n{paragraph}" if piece else paragraph
-        if len(piece) >= wished:
+        if len(piece) >= least and len(piece) + len(paragraph) > wished:
             yield piece
             piece = ""
+        piece = f"{piece}\n\n{paragraph}" if piece else paragraph
     if len(piece.strip()) >= least:
         yield piece
 

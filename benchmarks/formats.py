@@ -1,0 +1,149 @@
+"""Every format that can be made on a CPU, in one run: planned, quantized, read back, checked and evaluated.
+
+    python benchmarks/formats.py [--only fp8/llm-compressor/static,nf4 ...] [--model DIRECTORY]
+
+Each row is a whole run of the executor on the demonstration model (`quantplan plan --make-only`, then `apply`), with a
+user's own steps and checks. A format that fails has a row too, with its reason. Bytes are those of all tensors;
+`file_bytes` has the headers besides. Perplexity is transformers' for checkpoints and llama-perplexity's for GGUF files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import platform
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from executor.local import DEMO_MODEL, LocalExecutor
+from executor.toolchains import Toolchains
+from planner.errors import QuantplanError
+from planner.layouts import layout_of
+from planner.planning import make_plan
+from planner.ports import Event, RunRecord
+from planner.request import Request
+
+MEASURED = Path(__file__).parent / "measured"
+TABLE = MEASURED / "formats.csv"
+SERVED = MEASURED / "served.csv"
+HARDWARE = {"checkpoint": "1xH100-80GB", "gguf": "cpu:64GB"}  # where it would be served; it is made here
+FORMATS = (
+    ("int8-bnb", "bitsandbytes", ""),
+    ("nf4", "bitsandbytes", ""),
+    ("nf4", "bitsandbytes", "single"),
+    ("fp4-bnb", "bitsandbytes", ""),
+    ("fp8", "llm-compressor", ""),
+    ("fp8", "llm-compressor", "static"),
+    ("fp8", "llm-compressor", "block"),
+    ("int8-w8a8", "llm-compressor", ""),
+    ("int8-w8a8", "llm-compressor", "weight-only"),
+    ("awq-int4", "llm-compressor", ""),
+    ("awq-int4", "gptqmodel", ""),
+    ("awq-int4", "autoawq", ""),
+    ("gptq-int4", "gptqmodel", ""),
+    ("gptq-int4", "llm-compressor", ""),
+    ("rtn-int4", "llm-compressor", ""),
+    ("nvfp4", "llm-compressor", ""),
+    ("mxfp4", "llm-compressor", ""),
+    *(("gguf-" + level, "llama.cpp", "") for level in ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k")),
+    *(("gguf-q5_k_m", "llama.cpp", variant) for variant in ("q5_k_s", "q5_0")),
+    *(("gguf-q4_k_m", "llama.cpp", variant) for variant in ("q4_k_s", "q4_0", "iq4_xs", "iq4_nl")),
+)
+COLUMNS = (
+    "format", "variant", "tool", "tool_version", "checkpoint", "bytes", "predicted_bytes", "file_bytes",
+    "perplexity_before", "perplexity_after", "applied", "served_by", "seconds", "peak_gib", "outcome",
+    "model", "cpu", "date",
+)  # fmt: skip
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--only", default="", help="format, format/tool or format/tool/variant, separated by commas")
+    arguments.add_argument("--model", default=str(DEMO_MODEL))
+    asked = arguments.parse_args()
+    wanted = set(filter(None, asked.only.split(",")))
+    for format, tool, variant in FORMATS:
+        if not wanted or wanted & {format, f"{format}/{tool}", f"{format}/{tool}/{variant}"}:
+            row = made(asked.model, format, tool, variant)
+            write(row)
+            print(f"{format} {variant} by {tool}: {row['outcome']}", flush=True)
+
+
+def made(model: str, format: str, tool: str, variant: str) -> dict[str, Any]:
+    """One row: what was planned beside what was made, checked and measured. Nothing is taken over from earlier runs."""
+    about = {"format": format, "tool": tool, "variant": variant, "model": Path(model).name}
+    about |= {"cpu": cpu_name(), "date": date.today(), "served_by": " ".join(served_by(format, tool, variant))}
+    kind = "gguf" if format.startswith("gguf-") else "checkpoint"
+    asked = {"format": format, "variant": variant or None, "make_only": True}
+    asked["tool"] = tool if kind == "checkpoint" else None
+    with tempfile.TemporaryDirectory() as home:
+        try:
+            plan = make_plan(Request.model_validate({"model": model, "hardware": HARDWARE[kind], **asked}))
+            record = LocalExecutor(Path(home)).apply(plan, on_event=tell)
+        except QuantplanError as error:
+            return {**about, "outcome": error.what.splitlines()[0], "applied": "no"}
+        return {**about, **dict(figures(record, format, tool, variant)), "outcome": record.state}
+
+
+def figures(record: RunRecord, format: str, tool: str, variant: str) -> Iterator[tuple[str, Any]]:
+    results = {step.name: step.result for step in record.steps}
+    quantized, checked, after = (results[name] for name in ("quantize", "check-artifact", "evaluate-after"))
+    yield "bytes", round(checked["tensor_bytes"])
+    yield "predicted_bytes", round(checked["expected_bytes"])
+    yield "file_bytes", checked["bytes"]
+    yield "perplexity_before", round(after["perplexity_before"], 3)
+    yield "perplexity_after", round(after["perplexity"], 3)
+    stored = checked.get("schemes") or checked["types"]
+    yield "applied", "; ".join(f"{count} x {name}" for name, count in sorted(stored.items()))
+    made_by = next(step for step in record.steps if step.name == "quantize")
+    yield "seconds", round(made_by.seconds or 0.0, 1)
+    yield "peak_gib", round(made_by.resources["peak_memory_gib"], 3)
+    if tool == "llama.cpp":
+        yield "checkpoint", "gguf"
+        yield "tool_version", Toolchains().llama_cpp().version
+    else:
+        yield "checkpoint", layout_of(format, tool, variant).checkpoint
+        yield "tool_version", quantized["tool_version"]
+
+
+def served_by(format: str, tool: str, variant: str) -> Iterator[str]:
+    """Engines that served the format here under load (served.csv), where it was made the same way."""
+    if variant or not SERVED.is_file() or (tool != "llama.cpp" and layout_of(format).tool != tool):
+        return
+    with SERVED.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["format"] == format and row["outcome"] == "done"]
+    yield from dict.fromkeys(row["engine"] for row in rows)
+
+
+def write(row: dict[str, Any]) -> None:
+    """The row in the place of an earlier one for the same format, tool and variant."""
+    key = ("format", "tool", "variant")
+    rows: list[dict[str, Any]] = []
+    if TABLE.is_file():
+        with TABLE.open(encoding="utf-8", newline="") as file:
+            rows = [old for old in csv.DictReader(file) if [old[name] for name in key] != [row[name] for name in key]]
+    order = {entry: position for position, entry in enumerate(FORMATS)}
+    rows = sorted([*rows, row], key=lambda one: order.get(tuple(one[name] for name in key), len(order)))  # type: ignore[arg-type]
+    with TABLE.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def cpu_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def tell(event: Event) -> None:
+    if event.state in ("done", "failed"):
+        print(f"  {event.step}: {event.state} {event.message.splitlines()[0] if event.message else ''}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
