@@ -7,17 +7,17 @@ import json
 import click
 
 from planner.plan import Plan
-from planner.ports import RunRecord, find_executor
+from planner.ports import NO_OPTIONS, ApplyOptions, RunRecord, find_executor
 
 
-def apply_watched(plan: Plan, *, as_json: bool) -> RunRecord:
+def apply_watched(plan: Plan, *, as_json: bool, options: ApplyOptions = NO_OPTIONS) -> RunRecord:
     """Apply the plan, showing progress; then print the findings and the report's path, or the run as JSON."""
     executor = find_executor()
     from planner.cli.progress import watching
     from planner.cli.terminal import console
 
     with watching(plan, console(stderr=as_json)) as on_event:
-        record = executor.apply(plan, on_event=on_event)
+        record = executor.apply(plan, on_event=on_event, options=options)
     if as_json:
         click.echo(json.dumps(as_plain(record), indent=2))
         return record

@@ -42,6 +42,7 @@ def print_run(run: RunRecord, console: Console) -> None:
     console.print(_steps(run.steps))
     if logs := next((step.log_path for step in run.steps if step.log_path), None):
         console.print(Text(f"Logs: {Path(logs).parent}"), soft_wrap=True)
+    print_rungs(run, console)
     for step in run.steps:
         if step.error and step.state == "failed":
             console.print(Text(f"{step.name} failed: {step.error}", style="red"))
@@ -50,12 +51,26 @@ def print_run(run: RunRecord, console: Console) -> None:
     print_outcome(run, console)
 
 
+def print_rungs(run: RunRecord, console: Console) -> None:
+    """What the run fell back to: what was seen at which step, what was changed for it, and by which rule."""
+    for number, rung in enumerate(run.rungs, start=1):
+        console.print(Text.assemble((f"Fell back {number}: ", "yellow"), f"at {rung.step}, {rung.says}"))
+        console.print(Text(f"  seen    {rung.evidence}", style="dim"), soft_wrap=True)
+        if rung.log_path:
+            console.print(Text(f"  log     {rung.log_path}", style="dim"), soft_wrap=True)
+        console.print(Text.assemble("  now     ", (rung.change, "bold")))
+        console.print(Text(f"  why     {rung.because} [{rung.source}: {rung.rule}]", style="dim"), soft_wrap=True)
+
+
 def print_outcome(run: RunRecord, console: Console) -> None:
-    """The findings, where the report lies, and the run's id."""
+    """What it fell back to, the findings, where the report lies, the servers it left, and the run's id."""
     if run.findings:
         print_findings(run.findings, console)
     if run.report_path:
         console.print(Text.assemble(("Report: ", "bold"), run.report_path), soft_wrap=True)
+    for left in run.deployments:
+        if left.state == "running":
+            console.print(Text(f"Serving at {left.url} ({left.role}): quantplan stop {left.deployment_id} ends it"))
     console.print(Text(f"Run {run.run_id}: quantplan show {run.run_id}", style="dim"))
 
 
@@ -80,14 +95,15 @@ def print_findings(findings: Sequence[FindingRecord], console: Console) -> None:
 
 def _steps(steps: Sequence[StepRecord]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("step", "state", "seconds", "log"):
-        table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
+    for heading in ("step", "state", "seconds", "memory", "log"):
+        table.add_column(heading, justify="right" if heading in ("seconds", "memory") else "left", overflow="fold")
     for step in steps:
-        took = f"{step.ended_at - step.started_at:.1f}" if step.started_at and step.ended_at else UNKNOWN
+        peak_gib = step.resources.get("peak_memory_gib")
         table.add_row(
             step.name,
             _state(step.state),
-            took,
+            f"{step.seconds:.1f}" if step.seconds is not None else UNKNOWN,
+            with_unit(peak_gib, "GiB") if peak_gib else UNKNOWN,
             Text(Path(step.log_path).name if step.log_path else UNKNOWN, style="dim"),
         )
     return table
