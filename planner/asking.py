@@ -36,7 +36,7 @@ def read_requests(path: Path) -> list[Request]:
         lines = enumerate(text.splitlines(), 1)
         return [_request_of_line(line, f"{path}:{number}") for number, line in lines if line.strip()]
     listed = whole if isinstance(whole, list) else [whole]
-    return [_request(content, str(path)) for content in listed]
+    return [request_of(content, str(path)) for content in listed]
 
 
 def _request_of_line(line: str, where: str) -> Request:
@@ -44,10 +44,11 @@ def _request_of_line(line: str, where: str) -> Request:
         content = json.loads(line)
     except ValueError as error:
         raise BadInput(f"not JSON: {error}", where=where, fix=A_REQUEST) from None
-    return _request(content, where)
+    return request_of(content, where)
 
 
-def _request(content: Any, where: str) -> Request:
+def request_of(content: Any, where: str) -> Request:
+    """The request that a JSON value states, or that a plan answers. BadInput names the key that is wrong."""
     asked = content["request"] if isinstance(content, dict) and "schema_version" in content else content
     try:
         return Request.model_validate(asked)
