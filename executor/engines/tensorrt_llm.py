@@ -39,12 +39,13 @@ class TensorRtLlmServer:
         return "address already in use" in log.lower()
 
     def buffers(self, log: str) -> list[Buffer]:
-        found = KV_MEMORY.search(log)
-        return [Buffer("KV", "GPU", round(float(found["gib"]) * GIB))] if found else []
+        """The cache is laid out twice, first to see what a step needs; the last line holds."""
+        lines = list(KV_MEMORY.finditer(log))
+        return [Buffer("KV", "GPU", round(float(lines[-1]["gib"]) * GIB))] if lines else []
 
     def kv_tokens(self, log: str) -> int | None:
-        found = KV_MEMORY.search(log)
-        return int(found["tokens"]) if found else None
+        lines = list(KV_MEMORY.finditer(log))
+        return int(lines[-1]["tokens"]) if lines else None
 
     def tokenize_request(self, model: str, text: str) -> None:
         """It has no address that tokenizes; prompts go as text."""

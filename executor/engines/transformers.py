@@ -43,5 +43,5 @@ class TransformersServer:
         """It has no address that tokenizes; prompts go as text."""
 
     def completion_options(self) -> dict[str, Any]:
-        """Its end-of-text tokens are taken away, so that it generates to the full length."""
-        return {"generation_config": '{"eos_token_id": null}'}
+        """Its end-of-text tokens are taken away, so that it generates to the full length; usage comes unasked."""
+        return {"generation_config": '{"eos_token_id": null}', "stream_options": None}

@@ -20,7 +20,7 @@ from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Request
 
-HOSTILE = "x'; touch /tmp/owned; $(reboot) `id` \"%n\" ${HOME}\nExecStartPre=/bin/sh -c owned\n# é --flag"
+HOSTILE = 'x\'; touch /tmp/owned; $(reboot) `id` "%n" ${HOME}\nExecStartPre=/bin/sh -c owned\n# é --flag'
 PLANS = {
     "vllm": {"model": "llama-3.1-70b", "hardware": "2xH100-80GB", "kv_cache": "fp8"},
     "sglang": {"model": "llama-3.1-8b", "hardware": "1xH100-80GB", "engine": "sglang", "format": "bf16"},
@@ -68,7 +68,7 @@ def test_a_hostile_name_stays_one_word_of_the_script(engine: str) -> None:
 @pytest.mark.parametrize("engine", PLANS)
 def test_scripts_are_valid(engine: str, tmp_path: Path) -> None:
     script = render(renamed(plan_for(engine), HOSTILE), "shell")["start.sh"]
-    [path] = [p for p in write_files({"start.sh": script}, tmp_path)]
+    [path] = list(write_files({"start.sh": script}, tmp_path))
     assert path.stat().st_mode & 0o111
     subprocess.run(["sh", "-n", path], check=True)
     if shellcheck := shutil.which("shellcheck"):
@@ -98,7 +98,9 @@ def test_docker_compose_itself_accepts_them(tmp_path: Path) -> None:
     if version is None or version.returncode:
         pytest.skip("docker compose is not installed")
     write_files(render(renamed(plan_for("vllm"), HOSTILE), "compose", model="/models/x"), tmp_path)
-    ran = subprocess.run([docker, "compose", "config", "--format", "json"], cwd=tmp_path, capture_output=True, check=True)
+    ran = subprocess.run(
+        [docker, "compose", "config", "--format", "json"], cwd=tmp_path, capture_output=True, check=True
+    )
     assert f"--served-model-name={HOSTILE}" in json.loads(ran.stdout)["services"]["server"]["command"]
 
 
@@ -128,7 +130,11 @@ def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
 
 def test_ollama_takes_gguf_alone() -> None:
     text = render(plan_for("llama.cpp"), "modelfile", model="/models/a\nSYSTEM owned.gguf")["Modelfile"]
-    assert [line.split()[0] for line in text.splitlines() if not line.startswith("#")] == ["FROM", "PARAMETER", "PARAMETER"]
+    assert [line.split()[0] for line in text.splitlines() if not line.startswith("#")] == [
+        "FROM",
+        "PARAMETER",
+        "PARAMETER",
+    ]
     assert "PARAMETER num_ctx 1300" in text
     with pytest.raises(BadInput) as refused:
         render(plan_for("vllm"), "modelfile")

@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,13 +21,19 @@ from typing import Any
 
 @dataclass
 class FakeServer:
-    """Answers like llama-server. `sent` keeps when each token of each request was written (perf_counter seconds)."""
+    """Answers like llama-server or vLLM. `sent` keeps when each token of each request was written (perf_counter seconds).
+
+    `answer_text` makes the text of an answer from the prompt; `logprob` the log-probability of a prompt's token.
+    """
 
     ttft_s: float = 0.0
     tpot_s: float = 0.0
     fail_every: int = 0
     break_every: int = 0
     omit_usage: bool = False
+    metrics: str = ""
+    answer_text: Callable[[Any], str] = lambda prompt: "first answer"
+    logprob: Callable[[int], float | None] = lambda token: -1.0
     requests: list[dict[str, Any]] = field(default_factory=list)
     sent: list[list[float]] = field(default_factory=list)
     in_flight: int = 0
@@ -49,7 +55,12 @@ class FakeServer:
         if path == "/health":
             _json(writer, 200, {"status": "ok"})
         elif path == "/tokenize":
-            _json(writer, 200, {"tokens": [10 + ord(c) % 200 for c in body["content"]]})
+            text = body["content"] if "content" in body else body["prompt"]
+            _json(writer, 200, {"tokens": [10 + ord(c) % 200 for c in text]})
+        elif path == "/v1/models":
+            _json(writer, 200, {"data": [{"id": "tiny"}]})
+        elif path == "/metrics":
+            _text(writer, self.metrics)
         elif path == "/v1/completions":
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -68,7 +79,12 @@ class FakeServer:
             _json(writer, 503, {"error": {"message": "out of slots"}})
             return
         if not body.get("stream"):
-            _json(writer, 200, {"choices": [{"text": "first answer"}]})
+            choice: dict[str, Any] = {"text": self.answer_text(body["prompt"])}
+            if "prompt_logprobs" in body:
+                told = [{str(token): {"logprob": self.logprob(token)}} for token in body["prompt"][1:]]
+                choice["prompt_logprobs"] = [None, *told]
+            usage = {"prompt_tokens": len(body["prompt"]) // (4 if isinstance(body["prompt"], str) else 1)}
+            _json(writer, 200, {"choices": [choice], "usage": usage})
             return
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         written: list[float] = []
@@ -106,6 +122,11 @@ def _json(writer: asyncio.StreamWriter, status: int, content: dict[str, Any]) ->
     body = json.dumps(content).encode()
     writer.write(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body)))
     writer.write(body)
+
+
+def _text(writer: asyncio.StreamWriter, text: str) -> None:
+    body = text.encode()
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
 def _event(writer: asyncio.StreamWriter, content: dict[str, Any]) -> None:
