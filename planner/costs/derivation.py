@@ -99,6 +99,11 @@ def _kinds(case: Case) -> Iterator[Step]:
             money(tokens.usd_per_request),
             f"--cached-share {cached:g}",
         )
+        yield Step(
+            "1M output tokens, carrying everything",
+            f"{money(tokens.usd_per_request)} / {workload.output_tokens:,} tokens out x 1,000,000",
+            money(tokens.all_on_output),
+        )
     both = f"{workload.input_tokens:,} in + {workload.output_tokens:,} out"
     yield Step(
         "1M tokens, blended",

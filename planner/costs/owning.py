@@ -40,7 +40,8 @@ class Ownership:
         kw = self.watts / WATTS_PER_KW
         capital = (self.purchase_usd - self.residual_usd) / hours
         resale = f" - ${self.residual_usd:,.0f} resale" if self.residual_usd else ""
-        bought = f"(${self.purchase_usd:,.0f}{resale}) / ({self.years:g} years x {HOURS_PER_YEAR} h)"
+        price = f"(${self.purchase_usd:,.0f}{resale})" if resale else f"${self.purchase_usd:,.0f}"
+        bought = f"{price} / ({self.years:g} years x {HOURS_PER_YEAR:,} h)"
         power = f"{kw:g} kW x {self.pue:g} (PUE) x ${self.usd_per_kwh:g} per kWh"
         sources = f"{self.power_source}; PUE: {self.pue_source}; electricity: {self.electricity_source}"
         found = [

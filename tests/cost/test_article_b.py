@@ -2,7 +2,9 @@
 
 import pytest
 
+from planner.errors import NoFeasiblePlan
 from planner.costs import usd_per_1m_tokens, usd_per_month
+from tests.cost.conftest import compared, plan_of, run_of
 
 ARTICLE_B_ROWS = [
     ("70B AWQ INT4 on A100 80G SXM4", 1.64, 1800, "0.253"),
@@ -34,3 +36,35 @@ def test_half_the_utilisation_doubles_the_cost() -> None:
 
 def test_a_month_has_730_hours() -> None:
     assert usd_per_month(1.0) == 8760 / 12
+
+
+SERVED = [
+    ("llama-3.1-70b", "1xA100-80GB-SXM", "awq-int4", 1800, "0.253"),
+    ("llama-3.1-70b", "1xH100-80GB-SXM", "awq-int4", 2400, "0.345"),
+    ("llama-2-7b", "1xA100-80GB-PCIe", "awq-int4", 3800, "0.076"),
+]
+
+
+@pytest.mark.parametrize(("model", "hardware", "format", "tokens_per_s", "printed"), SERVED)
+def test_article_b_cost_table_comes_out_of_the_model(
+    model: str, hardware: str, format: str, tokens_per_s: float, printed: str
+) -> None:
+    """The article's throughput as if a run had measured it; price, accelerators and formula are the model's own."""
+    plan = plan_of(hardware, format, model=model)
+    case = compared(runs=(run_of(plan, tokens_per_s),)).cases[0]
+    assert f"{case.tokens.all_on_output:.3f}" == printed
+    assert (case.hourly.provider, case.hourly.as_of) == ("Spheron", "2026-04-07")
+
+
+def test_two_a100_cost_what_article_b_says_they_do() -> None:
+    """Its row of 2x A100 in BF16 costs $3.28 an hour. (140 GB of weights leave no room for a cache in 2 x 72.9 GiB.)"""
+    plan = plan_of("2xA100-80GB-SXM", "int8-w8a8").model_copy()
+    case = compared(runs=(run_of(plan, 1200),)).cases[0]
+    assert case.usd_per_hour == pytest.approx(3.28)
+    assert f"{case.tokens.all_on_output:.3f}" == "0.759"
+
+
+def test_article_b_impossible_row_is_refused() -> None:
+    """70B BF16 on one H100: 140 GB of weights in 80 GB."""
+    with pytest.raises(NoFeasiblePlan, match="no feasible plan for llama-3.1-70b on 1xH100-80GB-SXM"):
+        plan_of("1xH100-80GB-SXM", "bf16")
