@@ -40,8 +40,12 @@ def next_rung(plan: Plan, falls: Sequence[Fall], failed: Stage, diagnosis: Diagn
 
 
 def changes_what_failed(now: Plan, rung: Rung, failed: Stage) -> bool:
-    """Whether the rung does anything else up to the failed step; if not (a broken original, say), it cannot help."""
-    return _up_to(now.stages, failed.name) != _up_to(rung.stages, failed.name)
+    """Whether the rung does anything else up to what failed; if not (a broken original, say), it cannot help.
+
+    What an evaluation finds wrong is the file it looked at, not the looking.
+    """
+    what = str(failed.parameters.get("artifact", failed.name)) if failed.kind == "evaluate" else failed.name
+    return _up_to(now.stages, what) != _up_to(rung.stages, what)
 
 
 def _up_to(stages: Sequence[Stage], name: str) -> list[Stage]:

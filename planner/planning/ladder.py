@@ -49,11 +49,13 @@ class Descent:
     start: Position
 
     def rungs(self, trouble: Trouble) -> Iterator[Rung]:
-        """Settings one on top of another; then other formats, and other layouts, with the settings as they were."""
+        """Settings one on top of another; then other formats, for the whole load and the reduced one; then layouts."""
         here = self.start
         for spoken in self.steps(trouble):
             if spoken.outcome.next == "format":
-                yield from self.other_formats(trouble)
+                yield from self.other_formats(trouble, self.start)
+                if here.workload != self.start.workload:
+                    yield from self.other_formats(trouble, here)
             elif spoken.outcome.next == "accelerators":
                 yield from self.more_accelerators(trouble, spoken)
             elif (there := self.changed(here, spoken.outcome)) != here and (rung := self.rung(trouble, there, spoken)):
@@ -62,7 +64,12 @@ class Descent:
 
     def steps(self, trouble: Trouble) -> tuple[Spoken, ...]:
         choice = self.start.choice
-        decided: dict[str, Any] = {"width": choice.width, "format": choice.format, "engine": choice.engine, "tool": choice.tool}
+        decided: dict[str, Any] = {
+            "width": choice.width,
+            "format": choice.format,
+            "engine": choice.engine,
+            "tool": choice.tool,
+        }
         return self.chooser.deliberation.ask("ladder", record=False, trouble=trouble, **decided).spoke
 
     def changed(self, here: Position, step: LadderStep) -> Position:
@@ -89,11 +96,15 @@ class Descent:
         why = (spoken.rule, spoken.because, spoken.source)
         return self.described(trouble, there, found, why) if found.verdict == "feasible" else None
 
-    def other_formats(self, trouble: Trouble) -> Iterator[Rung]:
-        for choice in self.chooser.deliberation.after(self.start.choice, trouble):
-            found = self.chooser.best_layout(choice)
+    def other_formats(self, trouble: Trouble, here: Position) -> Iterator[Rung]:
+        """The formats the book names next, serving the load of this position, with its cache where the engine stays."""
+        workload, chooser = here.workload, replace(self.chooser, assessor=self.assessor_for(here.workload))
+        for choice in chooser.deliberation.after(self.start.choice, trouble):
+            if choice.engine == here.choice.engine and here != self.start:
+                choice = replace(choice, kv_cache=here.choice.kv_cache)
+            found = chooser.best_layout(choice)
             if choice.format != self.start.choice.format and found.verdict == "feasible":
-                there = Position(choice, Layout(found.tensor_parallel, found.replicas), self.start.workload)
+                there = Position(choice, Layout(found.tensor_parallel, found.replicas), workload)
                 yield self.described(trouble, there, found, (choice.rule, choice.because, choice.source))
 
     def more_accelerators(self, trouble: Trouble, spoken: Spoken) -> Iterator[Rung]:
@@ -120,12 +131,11 @@ class Descent:
             yield "context_tokens", there.workload.served_context_tokens
         if there.choice.format != before.choice.format:
             yield "format", there.choice.format
-            if there.choice.engine != before.choice.engine:
-                yield "engine", there.choice.engine
-            return
+        if there.choice.engine != before.choice.engine:
+            yield "engine", there.choice.engine
         if there.choice.kv_cache != before.choice.kv_cache:
             yield "kv_cache", there.choice.kv_cache
-        if there.choice.group_size != before.choice.group_size:
+        if there.choice.format == before.choice.format and there.choice.group_size != before.choice.group_size:
             yield "group_size", there.choice.group_size
         if there.layout.tensor_parallel != before.layout.tensor_parallel:
             yield "tensor_parallel", found.tensor_parallel
