@@ -27,8 +27,8 @@ from planner.planning.predictions import (
 from planner.quality import AS_PUBLISHED, expected_quality
 from planner.request import Request, Workload
 from planner.schemes import scheme
-from planner.speed.predicting import Speed, predict_speed
-from planner.support import engines, kernel_for
+from planner.speed.predicting import Speed, predict_crossover, predict_speed
+from planner.support import engines, kernel_for, kv_cache_problem
 from planner.units import GIB
 from rules.vocabulary import FormatId
 
@@ -55,6 +55,9 @@ class Assessor:
     hardware: Hardware
     request: Request
     _memories: dict[tuple[Choice, Layout], Memory] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _assessed: dict[tuple[Choice, Layout], Candidate] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def layouts(self) -> Iterator[Layout]:
         """The layouts to try, fewest accelerators a copy first; one that the user insists on is the only one."""
@@ -115,6 +118,19 @@ class Assessor:
         )
         return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
 
+    def crossover_batch(self, chosen: Candidate) -> int | None:
+        """The number of requests decoding together from which these weights are no faster than 16-bit ones."""
+        return predict_crossover(
+            self.model.shape,
+            self.hardware,
+            scheme(chosen.format),
+            engine=chosen.engine,
+            tensor_parallel=chosen.tensor_parallel,
+            weight_bytes_per_gpu=sum(chosen.memory.gib(label) for label in WEIGHT_LABELS) * GIB,
+            kv_bytes_per_token=chosen.memory.kv_bytes_per_token,
+            workload=self.request.workload,
+        )
+
     def cost(self, choice: Choice, layout: Layout, memory: Memory, speed: Speed) -> Cost | None:
         """What all replicas cost, with input and output tokens apart."""
         share = self.prompt_share(choice, layout, memory) if speed.output_tokens_per_s.value else None
@@ -135,7 +151,12 @@ class Assessor:
         )
 
     def assess(self, choice: Choice, layout: Layout) -> Candidate:
-        """The whole candidate. Its verdict speaks of kernel, memory and service level; vetoes come on top."""
+        """The whole candidate; computed once. Its verdict speaks of kernel, memory and service level, not of vetoes."""
+        if (choice, layout) not in self._assessed:
+            self._assessed[choice, layout] = self._candidate(choice, layout)
+        return self._assessed[choice, layout]
+
+    def _candidate(self, choice: Choice, layout: Layout) -> Candidate:
         memory = self.memory(choice, layout)
         speed = self.speed(choice, layout, memory)
         cost = self.cost(choice, layout, memory, speed)
@@ -180,6 +201,8 @@ class Assessor:
         if candidate.kernel == "none":
             reason = f"{candidate.engine} {candidate.engine_version} has no {candidate.format} kernel here"
             return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (reason,)})
+        if problem := kv_cache_problem(candidate.engine, candidate.kv_cache, self.hardware):
+            return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (problem,)})
         if not candidate.memory.fits:
             return candidate.model_copy(update={"verdict": "does-not-fit", "reasons": (_shortage(candidate.memory),)})
         if missed := tuple(self.missed_targets(candidate)):

@@ -19,7 +19,7 @@ DEFAULT_KV_CACHE: KvFormat = "16-bit"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the rules conclude for one width, before anything is computed."""
+    """What the rules conclude for one width, before anything is computed. Why they do makes no other choice of it."""
 
     format: FormatId
     engine: EngineId
@@ -27,9 +27,9 @@ class Choice:
     width: Width | None = None
     group_size: int | None = None
     tool: str | None = None
-    rule: str = ""
-    because: str = ""
-    source: str = ""
+    rule: str = field(default="", compare=False)
+    because: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
 
 
 @dataclass

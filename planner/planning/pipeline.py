@@ -19,7 +19,7 @@ from planner.planning.making import making_of, making_warnings, require_makeable
 from planner.planning.operating import operating_points
 from planner.planning.refusing import refusal
 from planner.planning.stages import stages_for
-from planner.planning.telling import disagreement, notes_for, warnings_for
+from planner.planning.telling import crossover, disagreement, notes_for, warnings_for
 from planner.request import Request
 from rules.book import Book, load_book
 
@@ -63,7 +63,11 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         ladder=tuple(ladder(chooser, choice, chosen)),
         levers=assessor.levers(chosen),
         warnings=(*warnings_for(deliberation, model, hardware), *making_warnings(request, chosen)),
-        notes=(*notes_for(deliberation, hardware), *disagreement(chosen, tree_choice, alternatives, request.objective)),
+        notes=(
+            *notes_for(deliberation, hardware),
+            *crossover(assessor.crossover_batch(chosen)),
+            *disagreement(chosen, tree_choice, alternatives, request.objective),
+        ),
         alternatives=tuple(alternatives),
         operating_points=operating_points(assessor, choice, chosen),
     ).sealed()

@@ -26,6 +26,16 @@ def notes_for(deliberation: Deliberation, hardware: Hardware) -> tuple[str, ...]
     return (*detected, *_said(deliberation, "note"), *deliberation.source_notes())
 
 
+def crossover(batch: int | None) -> tuple[str, ...]:
+    """From which batch on the chosen weights are no faster than 16-bit ones; nothing where they always are."""
+    if batch is None:
+        return ()
+    return (
+        f"From about {batch:,} requests decoding at once these weights are no faster than 16-bit ones; "
+        "they still save memory. [A.perf.qwen2_7b_a100, B.pitfall.7]",
+    )
+
+
 def _said(deliberation: Deliberation, level: str) -> Iterator[str]:
     for spoken in deliberation.advice():
         if spoken.outcome.level == level:

@@ -32,14 +32,13 @@ class Speed:
 
     `ttft_ms`: mean time from sending a request to its first token, queueing included. `tpot_ms`: mean time between the
     tokens after the first, as one user sees it. `output_tokens_per_s`: generated tokens of the whole server, all
-    requests together. `crossover_batch`: the batch above which weight-only quantization is slower than 16 bits.
+    requests together.
     """
 
     ttft_ms: Estimate
     tpot_ms: Estimate
     output_tokens_per_s: Estimate
     kernel: str
-    crossover_batch: int | None = None
 
     @classmethod
     def unknown(cls, reason: str, kernel: str = "unknown") -> Speed:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from planner.hardware.hardware import Hardware
 from planner.models.shape import Shape
 from planner.request import Workload
@@ -16,7 +14,7 @@ from planner.speed.work import Layout, Running, Stored
 from planner.support import kernel_for
 from rules.vocabulary import EngineId
 
-__all__ = ["Estimate", "Speed", "predict_speed"]
+__all__ = ["Estimate", "Speed", "predict_crossover", "predict_speed"]
 
 
 def predict_speed(
@@ -45,6 +43,27 @@ def predict_speed(
             shape, hardware.cpu, scheme, engine=engine, kernel=kernel.name, stored=stored, workload=workload
         )
     layout = Layout(tensor_parallel=tensor_parallel)
-    gpu, run = hardware.accelerator, Running(engine, kernel.name, layout, stored)
-    speed = gpu_speed(shape, gpu, scheme, run, workload)
-    return replace(speed, crossover_batch=crossover_batch(shape, gpu, scheme, run, workload))
+    return gpu_speed(shape, hardware.accelerator, scheme, Running(engine, kernel.name, layout, stored), workload)
+
+
+def predict_crossover(
+    shape: Shape,
+    hardware: Hardware,
+    scheme: Scheme,
+    *,
+    engine: EngineId,
+    tensor_parallel: int,
+    weight_bytes_per_gpu: float,
+    kv_bytes_per_token: float,
+    workload: Workload,
+) -> int | None:
+    """The number of requests decoding together from which weight-only quantization is no faster than 16 bits.
+
+    Arguments as for `predict_speed`. None on a CPU, for other schemes, and where it pays at every batch.
+    """
+    kernel = kernel_for(engine, scheme.id, hardware)
+    if kernel is None or hardware.accelerator is None:
+        return None
+    stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu, kv_bytes_per_token)
+    run = Running(engine, kernel.name, Layout(tensor_parallel=tensor_parallel), stored)
+    return crossover_batch(shape, hardware.accelerator, scheme, run, workload)

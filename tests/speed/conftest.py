@@ -13,7 +13,7 @@ from planner.models.resolving import resolve_model
 from planner.models.shape import Shape
 from planner.request import Workload
 from planner.schemes import scheme
-from planner.speed.predicting import Speed, predict_speed
+from planner.speed.predicting import Speed, predict_crossover, predict_speed
 from rules.vocabulary import EngineId
 
 Predict = Callable[..., Speed]
@@ -49,6 +49,26 @@ def predict() -> Predict:
             weight_bytes_per_gpu=weight_bytes(shape, wanted, None, tensor_parallel).total,
             kv_bytes_per_token=kv_bytes(shape, tensor_parallel),
             workload=Workload(input_tokens=input_tokens, output_tokens=output_tokens, concurrency=concurrency),
+        )
+
+    return door
+
+
+@pytest.fixture
+def crossover() -> Callable[..., int | None]:
+    """crossover("llama-3.1-8b", "1xH100-80GB", "awq-int4"): the batch from which 4 bits are no faster than 16."""
+
+    def door(model: str, hardware: str, format_id: str, *, engine: EngineId = "vllm") -> int | None:
+        shape, wanted = resolve_model(model).shape, scheme(format_id)
+        return predict_crossover(
+            shape,
+            resolve_hardware(hardware),
+            wanted,
+            engine=engine,
+            tensor_parallel=1,
+            weight_bytes_per_gpu=weight_bytes(shape, wanted, None, 1).total,
+            kv_bytes_per_token=kv_bytes(shape, 1),
+            workload=Workload(input_tokens=128, output_tokens=256),
         )
 
     return door

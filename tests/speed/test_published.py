@@ -48,19 +48,18 @@ def test_the_order_of_article_a_comes_out_of_the_model(predict) -> None:
     assert tokens_per_s[2:] == pytest.approx([38, 28, 22], rel=0.2)
 
 
-def test_bitsandbytes_is_slower_than_16_bit_whatever_the_article_says(predict) -> None:
+def test_bitsandbytes_is_slower_than_16_bit_whatever_the_article_says(predict, crossover) -> None:
     plain, nf4 = (
         predict("Qwen/Qwen2-7B-Instruct", "1xA100-80GB-SXM", f, engine="transformers") for f in ("bf16", "nf4")
     )
     assert nf4.tpot_ms.value > plain.tpot_ms.value
-    assert nf4.crossover_batch == 1
-    assert plain.crossover_batch is None
+    assert crossover("Qwen/Qwen2-7B-Instruct", "1xA100-80GB-SXM", "nf4", engine="transformers") == 1
+    assert crossover("Qwen/Qwen2-7B-Instruct", "1xA100-80GB-SXM", "bf16", engine="transformers") is None
 
 
-def test_marlin_pays_past_128_and_not_for_ever(predict) -> None:
+def test_marlin_pays_past_128_and_not_for_ever(crossover) -> None:
     """IST-DASLab/marlin, peak.png: 1.56 times a 16-bit kernel at batch 128; large batches are bound by arithmetic."""
-    crossover = predict("Qwen/Qwen2-7B-Instruct", "1xA100-80GB-SXM", "awq-int4").crossover_batch
-    assert 128 < crossover < 1024
+    assert 128 < crossover("Qwen/Qwen2-7B-Instruct", "1xA100-80GB-SXM", "awq-int4") < 1024
 
 
 def test_four_bits_help_at_batch_1(predict) -> None:
