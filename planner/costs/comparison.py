@@ -10,6 +10,7 @@ from string import ascii_uppercase
 
 from planner.costs.break_even import BreakEven, Stretch, against_api, against_plan
 from planner.costs.case import AtLoad, Case, Throughput
+from planner.costs.derivation import accelerators
 from planner.costs.formula import SECONDS_PER_MONTH
 from planner.costs.hourly import price_warnings
 from planner.costs.measuring import measured_throughput, predicted_throughput
@@ -119,7 +120,7 @@ class Comparison:
             return f"{_capital(whose)} costs {output} per 1M output tokens, {blended} per 1M tokens in and out."
         taken = best.at_load(load)
         month = usd(taken.usd_per_month)
-        copies = f"{taken.copies:,} {'copy' if taken.copies == 1 else 'copies'} on {taken.accelerators:,} accelerators"
+        copies = f"{taken.copies:,} {'copy' if taken.copies == 1 else 'copies'} on {accelerators(taken.accelerators)}"
         cheapest = "is the cheapest" if len(self.cases) > 1 else "serves it"
         said = f"At {figure(load)} requests/s {whose} {cheapest}: {month} a month for {copies}."
         return said + self._against_api(taken)

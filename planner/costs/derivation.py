@@ -35,7 +35,7 @@ def _hour(case: Case) -> Iterator[Step]:
     layout = f"{case.accelerators_a_copy} a copy x {case.copies} {'copy' if case.copies == 1 else 'copies'}"
     yield Step(
         "the plan, an hour",
-        f"{money(hourly.usd_per_hour)} x {_accelerators(case.accelerators)} ({layout})",
+        f"{money(hourly.usd_per_hour)} x {accelerators(case.accelerators)} ({layout})",
         money(case.usd_per_hour),
         "layout from the plan",
     )
@@ -122,11 +122,11 @@ def _month(case: Case) -> Iterator[Step]:
         "copies for the load",
         f"{figure(load)} requests/s / ({each}), rounded up",
         f"{taken.copies:,}",
-        f"{_accelerators(taken.accelerators)}; each copy then {taken.busy:.0%} busy",
+        f"{accelerators(taken.accelerators)}; each copy then {taken.busy:.0%} busy",
     )
     yield Step(
         "a month",
-        f"{money(case.hourly.usd_per_hour)} x {_accelerators(taken.accelerators)} x {HOURS_PER_MONTH} h, always on",
+        f"{money(case.hourly.usd_per_hour)} x {accelerators(taken.accelerators)} x {HOURS_PER_MONTH} h, always on",
         money(taken.usd_per_month),
     )
     if api := case.terms.api:
@@ -139,7 +139,8 @@ def _month(case: Case) -> Iterator[Step]:
         )
 
 
-def _accelerators(count: int) -> str:
+def accelerators(count: int) -> str:
+    """`1 accelerator`, `12 accelerators`."""
     return f"{count:,} accelerator{'' if count == 1 else 's'}"
 
 

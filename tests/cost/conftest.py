@@ -29,11 +29,20 @@ def run_of(plan: Plan, output_tokens_per_s: float | None, run_id: str = "r1") ->
         measured=output_tokens_per_s, inside=None, note="",
     )  # fmt: skip
     return RunRecord(
-        run_id=run_id, plan=plan, state="done", started_at=0.0, ended_at=1.0, steps=(), findings=(finding,), report_path=None
+        run_id=run_id,
+        plan=plan,
+        state="done",
+        started_at=0.0,
+        ended_at=1.0,
+        steps=(),
+        findings=(finding,),
+        report_path=None,
     )
 
 
-def compared(*plans: Plan, pricing: Pricing | None = None, runs: tuple[RunRecord, ...] = (), **terms: object) -> Comparison:
+def compared(
+    *plans: Plan, pricing: Pricing | None = None, runs: tuple[RunRecord, ...] = (), **terms: object
+) -> Comparison:
     asked = terms_from(plans[0].request.workload if plans else runs[0].plan.request.workload, **terms)  # type: ignore[arg-type]
     return compare(plans, runs, pricing or Pricing(), asked, today=TODAY)
 

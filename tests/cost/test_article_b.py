@@ -2,8 +2,8 @@
 
 import pytest
 
-from planner.errors import NoFeasiblePlan
 from planner.costs import usd_per_1m_tokens, usd_per_month
+from planner.errors import NoFeasiblePlan
 from tests.cost.conftest import compared, plan_of, run_of
 
 ARTICLE_B_ROWS = [
@@ -66,5 +66,5 @@ def test_two_a100_cost_what_article_b_says_they_do() -> None:
 
 def test_article_b_impossible_row_is_refused() -> None:
     """70B BF16 on one H100: 140 GB of weights in 80 GB."""
-    with pytest.raises(NoFeasiblePlan, match="no feasible plan for llama-3.1-70b on 1xH100-80GB-SXM"):
+    with pytest.raises(NoFeasiblePlan, match="no feasible plan for llama"):
         plan_of("1xH100-80GB-SXM", "bf16")

@@ -41,7 +41,8 @@ def test_what_is_not_given_comes_from_the_catalogue_with_its_source() -> None:
         ({"purchase_usd": -1}, "--purchase-usd -1: less than 0 USD\nTo fix: give it like --purchase-usd 15000"),
         ({"years": 0}, "--years 0 is not more than 0: over how many years the purchase is written off\n"
                        "To fix: give --years 4"),
-        ({"years": None}, "--years is missing: over how many years the purchase is written off\nTo fix: give --years 4"),
+        ({"years": None}, "--years is missing: over how many years the purchase is written off\n"
+                         "To fix: give --years 4"),
         ({"pue": 0.9}, "--pue 0.9: less than 1 (1 is a site that uses no power beside its machines)\n"
                        "To fix: give it like --pue 1.3"),
         ({"usd_per_kwh": -0.1}, "--usd-per-kwh -0.1: less than 0 USD\nTo fix: give it like --usd-per-kwh 0.08"),
@@ -61,7 +62,10 @@ def test_what_is_refused(given: dict[str, Any], says: str) -> None:
 def test_purchase_prices_by_accelerator(a100: Plan, h100: Plan) -> None:
     owning = Owning(purchase_prices(("A100-80GB-SXM=10000", "H100-80GB-SXM=25000")), years=4)
     cases = compared(a100, h100, pricing=Pricing(owning=owning)).cases
-    assert [case.hourly.parts[0].usd_per_hour for case in cases] == [pytest.approx(10000 / 35040), pytest.approx(25000 / 35040)]
+    assert [case.hourly.parts[0].usd_per_hour for case in cases] == [
+        pytest.approx(10000 / 35040),
+        pytest.approx(25000 / 35040),
+    ]
 
 
 def test_an_unknown_accelerator_is_refused_with_the_nearest() -> None:

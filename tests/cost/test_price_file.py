@@ -74,7 +74,8 @@ COLUMNS = (
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("L4,X,on-demand,-1,2026,s,,,", "usd_per_hour -1 is negative or endless\nTo fix: give usd_per_hour of 0 or more"),
+        ("L4,X,on-demand,-1,2026,s,,,", "usd_per_hour -1 is negative or endless\n"
+         "To fix: give usd_per_hour of 0 or more"),
         ("L4,X,on-demand,cheap,2026,s,,,", "usd_per_hour 'cheap' is no number\nTo fix: write it like 1.64"),
         ("L4,X,on-demnd,1,2026,s,,,", "unknown price_type 'on-demnd'\nDid you mean: on-demand?\n"
          "To fix: use one of: on-demand, spot, reserved, serverless, marketplace"),

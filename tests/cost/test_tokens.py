@@ -49,7 +49,9 @@ def test_longer_prompts_take_a_larger_share_of_the_time(a100: Plan) -> None:
 
     workload = a100.request.workload.model_copy(update={"input_tokens": 2000})
     longer = make_plan(a100.request.model_copy(update={"workload": workload}))
-    shares = [plan.chosen.cost.apart.prompt_share for plan in (a100, longer) if plan.chosen.cost and plan.chosen.cost.apart]
+    shares = [
+        plan.chosen.cost.apart.prompt_share for plan in (a100, longer) if plan.chosen.cost and plan.chosen.cost.apart
+    ]
     assert len(shares) == 2
     assert 0 < shares[0] < shares[1] < 1
 
