@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
@@ -75,7 +75,8 @@ def kernel_for(engine: EngineId, format: FormatId, hardware: Hardware) -> Kernel
     for line in _kernel_lines():
         if line["engine"] == engine and line["vendor"] == vendor and _same_format(line["format"], format):
             low, high = line.get("capability", (None, None))
-            if low is None or (capability is not None and low <= capability < high):
+            has_units = low is None or (capability is not None and low <= capability < high)
+            if has_units and _cpu_has(line.get("cpu_needs_any", []), hardware):
                 return Kernel(line["kernel"], line["support"], line["source"])
     return None
 
@@ -86,10 +87,15 @@ def kv_cache_problem(engine: EngineId, kv_cache: KvFormat, hardware: Hardware) -
     if kv_cache not in has:
         return f"{engines()[engine].name} has no {kv_cache} KV cache"
     needs = has[kv_cache].get("cpu_needs_any", [])
-    known = hardware.cpu.instruction_sets if hardware.accelerator is None and hardware.cpu else ()
-    if needs and known and not set(needs) & set(known):
+    if not _cpu_has(needs, hardware):
         return f"{engines()[engine].name} keeps a {kv_cache} KV cache on a CPU only with {' or '.join(needs)}"
     return None
+
+
+def _cpu_has(needs_any: Sequence[str], hardware: Hardware) -> bool:
+    """Whether the host has one of these instruction sets; one that is not known is taken to, and so has a GPU's host."""
+    known = hardware.cpu.instruction_sets if hardware.accelerator is None and hardware.cpu else ()
+    return not needs_any or not known or bool(set(needs_any) & set(known))
 
 
 def tool_quantizes(tool: str, shape: Shape) -> bool:

@@ -17,20 +17,24 @@ from planner.errors import ExecutionFailed
 # The end of `llama-perplexity --kl-divergence` of llama.cpp at 0c1e57098, on the demonstration model.
 PRINTED = """\
 ====== Perplexity statistics ======
-Mean PPL(Q)                   :  50.104521 ±   1.023145
-Mean PPL(base)                :  50.006211 ±   1.020410
-Mean ln(PPL(Q)/PPL(base))     :   0.001964 ±   0.000601
-Mean PPL(Q)/PPL(base)         :   1.001966 ±   0.000602
+Mean PPL(Q)                   :  50.202762 ±   0.967181
+Mean PPL(base)                :  50.083505 ±   0.964054
+Cor(ln(PPL(Q)), ln(PPL(base))):  99.95%
+Mean ln(PPL(Q)/PPL(base))     :   0.002378 ±   0.000594
+Mean PPL(Q)/PPL(base)         :   1.002381 ±   0.000595
+Mean PPL(Q)-PPL(base)         :   0.119257 ±   0.029932
 
 ====== KL divergence statistics ======
-Mean    KLD:   0.004101 ±   0.000052
-Maximum KLD:   0.180213
-99.9%   KLD:   0.070120
-99.0%   KLD:   0.025410
-Median  KLD:   0.002310
+Mean    KLD:   0.002187 ±   0.000021
+Maximum KLD:   0.079584
+99.9%   KLD:   0.033015
+99.0%   KLD:   0.012002
+Median  KLD:   0.001494
 
 ====== Token probability statistics ======
-Same top p: 96.120 ± 0.150 %
+Mean    Δp: -0.030 ± 0.006 %
+RMS Δp    :  0.827 ± 0.015 %
+Same top p: 95.629 ± 0.155 %
 """
 
 
@@ -87,8 +91,8 @@ def test_different_tokens_are_not_compared() -> None:
 
 def test_llama_cpps_divergence_is_read_from_what_it_prints() -> None:
     assert asdict(parse_divergence(PRINTED)) == {
-        **{"mean": 0.004101, "standard_error": 0.000052, "p99": 0.025410, "largest": 0.180213},
-        **{"same_top_percent": 96.120, "perplexity_ratio": 1.001966},
+        **{"mean": 0.002187, "standard_error": 0.000021, "p99": 0.012002, "largest": 0.079584},
+        **{"same_top_percent": 95.629, "perplexity_ratio": 1.002381},
     }
 
 
