@@ -13,6 +13,7 @@ EXPLANATIONS: dict[StageKind, str] = {
     "check-artifact": "Reading the written file back: every tensor's type and the bytes, against the plan",
     "evaluate": "Measuring perplexity on held-out text the model was not trained on",
     "launch": "Starting the real server and waiting until it answers",
+    "check-applied": "Checking that the server holds and computes the planned format, not only that it answers",
     "load-test": "Sending streamed requests at the planned concurrency, timing every token",
     "findings": "Comparing each prediction with its measurement",
     "report": "Writing the report, after a last look at the original's checksums",

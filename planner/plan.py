@@ -31,7 +31,7 @@ CHANGE_IN_WORDS = {
 
 StageKind = Literal[
     "fetch", "keep-original", "convert", "calibrate", "quantize", "check-artifact",
-    "evaluate", "launch", "load-test", "findings", "report",
+    "evaluate", "launch", "check-applied", "load-test", "findings", "report",
 ]  # fmt: skip
 
 

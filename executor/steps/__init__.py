@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from executor.steps.calibrate import calibrate
+from executor.steps.check_applied import check_applied
 from executor.steps.check_artifact import check_artifact
 from executor.steps.convert import convert
 from executor.steps.evaluate import evaluate
@@ -28,6 +29,7 @@ STEPS: dict[StageKind, StepSpec] = {
     "check-artifact": StepSpec(check_artifact),
     "evaluate": StepSpec(evaluate),
     "launch": StepSpec(launch, ephemeral=True),
+    "check-applied": StepSpec(check_applied, needs=("launch",)),
     "load-test": StepSpec(load_test, needs=("launch",)),
     "findings": StepSpec(findings),
     "report": StepSpec(report),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from executor.applied.inspecting import inspection_of
 from executor.engines import engine_of
 from executor.engines.engine import Buffer
 from executor.engines.footprint import resident_bytes
@@ -24,14 +25,14 @@ def launch(context: StepContext) -> Result:
     """{url, port, pid, command, log_path, ready_s, memory, metrics, resident_gib, first_completion}; it runs on."""
     require_supported(context.plan)
     parameters = context.stage.parameters
-    engine = engine_of(context.plan)
+    engine, watch = engine_of(context.plan), inspection_of(context.plan.chosen.engine)
     asked = Launch(
         engine=engine,
         model=model_to_serve(context),
-        arguments=[str(argument) for argument in parameters.get("arguments", ())],
+        arguments=[*map(str, parameters.get("arguments", ())), *watch.arguments],
         log_path=context.log_path,
         name=context.plan.model.name,
-        environment=parameters.get("environment", {}),
+        environment={**watch.environment, **parameters.get("environment", {})},
         port=parameters.get("port"),
         ready_within_s=parameters.get("ready_within_s", READY_WITHIN_S),
     )

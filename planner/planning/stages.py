@@ -20,7 +20,7 @@ FULL_PRECISION = ("bf16", "fp16")
 def stages_for(
     model: Model, candidate: Candidate, workload: Workload, making: Making | None = None
 ) -> tuple[Stage, ...]:
-    """Fetch, keep the original, make the artifact, check and evaluate it, serve it, load it, compare, report."""
+    """Fetch, keep the original, make and evaluate the artifact, serve it, check what is served, load it, report."""
     making = making or Making()
     return (
         Stage(name="fetch", kind="fetch", parameters={"source": _source(model)}),
@@ -124,6 +124,7 @@ def _serving(candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
                 "environment": candidate.engine_environment,
             },
         ),
+        Stage(name="check-applied", kind="check-applied"),
         Stage(
             name="load-test",
             kind="load-test",

@@ -1,0 +1,101 @@
+"""What an engine really holds after loading: three kinds of evidence, one verdict. A launch that answers is none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from executor.applied.fingerprint import Fingerprint, Verdict, limits
+from planner.errors import ExecutionFailed
+from planner.schemes import scheme
+
+SIXTEEN_BIT = {"bfloat16", "float16", "float32"}
+KEPT = ("lm_head", "embed", "router", "gate.", "vision", "visual")
+SURE: tuple[Verdict, ...] = ("wrong", "not-applied", "applied", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a running engine; None where it could not be had.
+
+    `layers`: what the engine's own process holds ([{name, method, kernel, dtypes, elements}], as
+    `scripts/vllm_inspection.py` tells it). `weights_bytes`: weights in memory by the engine's own log. `fingerprint`:
+    its log-probabilities against both checkpoints'.
+    """
+
+    layers: Sequence[Mapping[str, Any]] | None = None
+    weights_bytes: int | None = None
+    fingerprint: Fingerprint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedInEngine:
+    """The verdict and what it rests on; `layers` counts the linear layers by method, kernel and dtype."""
+
+    verdict: Verdict
+    says: tuple[str, ...]
+    layers: Mapping[str, int]
+
+    def as_plain(self) -> dict[str, Any]:
+        return {"verdict": self.verdict, "says": list(self.says), "layers": dict(self.layers)}
+
+
+def applied_in_engine(format: str, evidence: Evidence, expected_bytes: float | None) -> AppliedInEngine:
+    """Judge a format by all the evidence there is: one piece that says "wrong" or "not applied" decides.
+
+    `expected_bytes` is what the tensors of the checkpoint take on disk, where this run made it: then every linear layer
+    is quantized. One that came ready-made may leave some out.
+    """
+    found = [*_by_bytes(evidence.weights_bytes, expected_bytes)]
+    if scheme(format).is_quantized:
+        found += _by_layers(evidence.layers, every=expected_bytes is not None)
+    if evidence.fingerprint:
+        found.append((evidence.fingerprint.verdict, evidence.fingerprint.says()))
+    said = tuple(what for _, what in found) or (f"nothing this engine tells shows whether {format} is applied",)
+    verdicts = {verdict for verdict, _ in found}
+    verdict: Verdict = next((one for one in SURE if one in verdicts), "unknown")
+    return AppliedInEngine(verdict, said, Counter(describe(layer) for layer in evidence.layers or ()))
+
+
+def require_applied(format: str, applied: AppliedInEngine, where: str) -> None:
+    """ExecutionFailed when the engine serves something else than the plan says."""
+    if applied.verdict in ("wrong", "not-applied"):
+        what = "wrongly applied" if applied.verdict == "wrong" else "not applied"
+        reasons = "".join(f"\n  {reason}" for reason in applied.says)
+        raise ExecutionFailed(
+            f"{format} is {what} in the engine, although it started and answers:{reasons}",
+            where=where,
+            fix="serve another format or KV cache, or another version of the engine; report it to the engine's makers",
+        )
+
+
+def describe(layer: Mapping[str, Any]) -> str:
+    kernel = f", {layer['kernel']}" if layer.get("kernel") else ""
+    return f"{layer['method']}{kernel}, {'/'.join(sorted(layer['dtypes']))}"
+
+
+def _by_layers(layers: Sequence[Mapping[str, Any]] | None, *, every: bool) -> Iterator[tuple[Verdict, str]]:
+    """A quantized layer holds most of its bytes in something other than a 16- or 32-bit float."""
+    held = [layer for layer in layers or () if not any(part in layer["name"] for part in KEPT)]
+    if not held:
+        return
+    plain = [layer["name"] for layer in held if _is_plain(layer)]
+    if plain and (every or len(plain) == len(held)):
+        yield "not-applied", f"{len(plain)} of {len(held)} linear layers are held in 16 bits, for example {plain[0]}"
+    else:
+        yield "applied", f"{len(held) - len(plain)} of {len(held)} linear layers are held quantized"
+
+
+def _is_plain(layer: Mapping[str, Any]) -> bool:
+    floats = sum(size for dtype, size in layer["dtypes"].items() if dtype in SIXTEEN_BIT)
+    return floats > sum(layer["dtypes"].values()) / 2
+
+
+def _by_bytes(held: int | None, expected: float | None) -> Iterator[tuple[Verdict, str]]:
+    """Engines that print the memory of the weights; never less than the file, and not the 16-bit size."""
+    if held is None or not expected:
+        return
+    says = f"the engine's log reports {held:,} bytes of weights; the checkpoint has {expected:,.0f}"
+    yield ("applied" if abs(held / expected - 1) <= limits()["weights_share"] else "unknown"), says
