@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from executor import quantizers
 from executor.engines import ENGINES, runs_on_cpu
-from executor.quantizers import QUANTIZERS
 from planner.errors import ExecutionFailed
 from planner.hardware.nvml import GpuReading, read_driver
 from planner.plan import Plan
@@ -52,9 +52,9 @@ def _require_gpus(plan: Plan, gpus: tuple[GpuReading, ...]) -> None:
 
 def _require_quantizers(plan: Plan) -> None:
     for stage in plan.stages:
-        if stage.kind == "quantize" and (tool := stage.parameters.get("tool") or "llama.cpp") not in QUANTIZERS:
+        if stage.kind == "quantize" and (tool := stage.parameters.get("tool") or "llama.cpp") not in quantizers.QUANTIZERS:
             raise ExecutionFailed(
-                f"this executor quantizes with {', '.join(QUANTIZERS)}; the plan asks for {tool}",
+                f"this executor quantizes with {', '.join(quantizers.QUANTIZERS)}; the plan asks for {tool}",
                 where=f"stage {stage.name!r}",
                 fix="plan again, and name one of these with --tool if you like",
             )

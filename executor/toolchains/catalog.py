@@ -87,6 +87,7 @@ class Catalog(Frozen):
     gguf_convert: EnvironmentSpec
     torch_quantize: QuantizingSpec
     autoawq: QuantizingSpec
+    modelopt: QuantizingSpec
     vllm_cpu: RepackagedSpec
     lm_eval: EnvironmentSpec
     transformers_serve: EnvironmentSpec

@@ -77,6 +77,10 @@ class Toolchains:
         """The Python that runs AutoAWQ."""
         return self._quantizing(catalog().autoawq)
 
+    def modelopt(self) -> Python:
+        """The Python that runs NVIDIA ModelOpt."""
+        return self._quantizing(catalog().modelopt)
+
     def _quantizing(self, spec: QuantizingSpec) -> Python:
         if own := own_python(spec):
             return Python(own.python, own.versions)
