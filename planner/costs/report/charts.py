@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 
 from planner.costs.case import Case
@@ -11,7 +11,8 @@ from planner.costs.comparison import Comparison
 from planner.figures import figure, usd
 
 WIDTH, HEIGHT = 720, 360
-LEFT, RIGHT, TOP, BOTTOM = 74, 44, 14, 46
+LEFT, RIGHT, TOP, BOTTOM = 74, 44, 28, 46
+LABEL_HEIGHT = 14
 MOST_STEPS = 150
 TICKS = 6
 DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 5", "1 3")
@@ -36,6 +37,7 @@ class Series:
     colour: int
     dash: str
     dots: tuple[tuple[float, float, str, bool], ...] = ()
+    label_y: float = 0.0
 
     @property
     def path(self) -> str:
@@ -97,7 +99,7 @@ def load_chart(comparison: Comparison) -> Chart:
         "USD a month",
         x.ticks(figure),
         y.ticks(short_usd),
-        tuple(_series(label, points, n, x, y) for n, (label, points) in enumerate(lines)),
+        _labelled(_series(label, points, n, x, y) for n, (label, points) in enumerate(lines)),
         Tick(x.pixel(asked), f"{figure(asked)} requests/s") if asked else None,
     )
 
@@ -123,7 +125,7 @@ def latency_chart(comparison: Comparison) -> Chart | None:
         "USD per 1M output tokens",
         x.ticks(figure),
         y.ticks(short_usd),
-        tuple(series),
+        _labelled(series),
     )
 
 
@@ -167,6 +169,19 @@ def _series(
 ) -> Series:
     pixels = tuple((x.pixel(px), y.pixel(py)) for px, py in points)
     return Series(label, pixels, number % 6, DASHES[number % len(DASHES)], dots)
+
+
+def _labelled(series: Iterable[Series]) -> tuple[Series, ...]:
+    """The lines with their labels at their ends, those that would cover each other moved apart."""
+    found = list(series)
+    placed: list[tuple[float, float]] = []
+    for number in sorted(range(len(found)), key=lambda n: found[n].points[-1][1]):
+        x, y = found[number].points[-1]
+        near = [other for at, other in placed if abs(at - x) < 3 * LABEL_HEIGHT]
+        y = max([y, *(other + LABEL_HEIGHT for other in near)])
+        placed.append((x, y))
+        found[number] = replace(found[number], label_y=y)
+    return tuple(found)
 
 
 def _last(label: str, points: Sequence[Point]) -> str:
