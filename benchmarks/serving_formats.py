@@ -1,6 +1,6 @@
 """Every format this machine can serve, planned and applied: quantized, launched, put under load, held against its plan.
 
-    python benchmarks/serving_formats.py [--only vllm/bf16,llama.cpp/gguf-q4_k_m ...] [--model DIRECTORY]
+    python benchmarks/serving_formats.py [--only vllm/bf16,vllm/fp8/block,llama.cpp/gguf-q4_k_m ...] [--model DIRECTORY]
 
 Writes one row a format to benchmarks/measured/served.csv, and keeps the rows of formats that are not run again. A
 format that fails has a row too, with its reason. Speeds say nothing about another machine, and a busy one is slower.
@@ -14,7 +14,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from executor.local import DEMO_MODEL, LocalExecutor
 from planner.errors import QuantplanError
@@ -22,49 +22,60 @@ from planner.planning import make_plan
 from planner.ports import Event, RunRecord
 from planner.request import Request, Workload
 
+
+class Served(NamedTuple):
+    """One way to serve the model."""
+
+    engine: str
+    format: str
+    variant: str = ""
+    kv_cache: str = "16-bit"
+
+    @property
+    def name(self) -> str:
+        return "/".join(self)
+
+
 TABLE = Path(__file__).parent / "measured" / "served.csv"
 WORKLOAD = Workload(input_tokens=128, output_tokens=32, concurrency=4)
-FORMATS = (
-    *(("vllm", format, "16-bit") for format in ("bf16", "fp16", "fp8", "int8-w8a8", "awq-int4", "gptq-int4")),
-    ("vllm", "bf16", "fp8"),
-    *(("llama.cpp", f"gguf-{type}", "16-bit") for type in ("bf16", "q8_0", "q6_k", "q5_k_m", "q4_k_m")),
-    ("llama.cpp", "gguf-q4_k_m", "int8"),
+FORMATS = tuple(
+    Served(*row.split("/"))
+    for row in (
+        *("vllm/bf16", "vllm/fp16", "vllm/fp8", "vllm/fp8/block", "vllm/int8-w8a8", "vllm/awq-int4", "vllm/gptq-int4"),
+        *("vllm/bf16//fp8", "transformers/int8-bnb", "transformers/nf4"),
+        *("llama.cpp/gguf-bf16", "llama.cpp/gguf-q8_0", "llama.cpp/gguf-q6_k", "llama.cpp/gguf-q5_k_m"),
+        *("llama.cpp/gguf-q4_k_m", "llama.cpp/gguf-q4_k_m//int8"),
+    )
 )
-FIGURES = ("kv_tokens", "kv_cache_gib", "weights_gib", "host_memory_gib", "artifact_bytes", "perplexity_increase_percent",
-           "ttft_ms", "tpot_ms", "output_tokens_per_s")  # fmt: skip
-COLUMNS = ("engine", "engine_version", "format", "kv_cache", "outcome", "requests", "errors", "inside", "outside",
+FIGURES = ("kv_tokens", "kv_cache_gib", "weights_gib", "host_memory_gib", "artifact_bytes",
+           "perplexity_increase_percent", "ttft_ms", "tpot_ms", "output_tokens_per_s")  # fmt: skip
+KEY = Served._fields
+COLUMNS = (*KEY, "engine_version", "outcome", "requests", "errors", "inside", "outside",
            *(f"{kind}_{name}" for name in FIGURES for kind in ("predicted", "measured")),
            "cpu", "date")  # fmt: skip
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--only", default="", help="engine/format or engine/format/kv-cache, separated by commas")
+    arguments.add_argument("--only", default="", help="engine/format[/variant[/KV cache]], separated by commas")
     arguments.add_argument("--model", default=str(DEMO_MODEL))
     asked = arguments.parse_args()
-    wanted = set(filter(None, asked.only.split(",")))
-    for engine, format, kv_cache in FORMATS:
-        if wanted and not wanted & {f"{engine}/{format}", f"{engine}/{format}/{kv_cache}"}:
-            continue
-        row = served(asked.model, engine, format, kv_cache)
-        write(row)
-        print(
-            f"{engine} {format} {kv_cache} KV: {row['outcome']}; {row.get('inside')} inside, {row.get('outside')} outside"
-        )
-
-
-def served(model: str, engine: str, format: str, kv_cache: str) -> dict[str, Any]:
-    """One row: the plan's figures beside the run's."""
-    about = {"engine": engine, "format": format, "kv_cache": kv_cache, "cpu": cpu_name(), "date": date.today()}
-    try:
-        plan = make_plan(
-            Request.model_validate(
-                {
-                    **{"model": model, "hardware": "here", "workload": WORKLOAD},
-                    **{"engine": engine, "format": format, "kv_cache": kv_cache},
-                }
+    wanted = {Served(*name.split("/")) for name in asked.only.split(",") if name}
+    for served in FORMATS:
+        if not wanted or served in wanted:
+            row = serve(asked.model, served)
+            write(row)
+            print(
+                f"{served.name}: {row['outcome']}; {row.get('inside')} inside, {row.get('outside')} outside", flush=True
             )
-        )
+
+
+def serve(model: str, served: Served) -> dict[str, Any]:
+    """One row: the plan's figures beside the run's."""
+    about = {**served._asdict(), "cpu": cpu_name(), "date": date.today()}
+    asked = {"model": model, "hardware": "here", "workload": WORKLOAD, **served._asdict()}
+    try:
+        plan = make_plan(Request.model_validate({**asked, "variant": served.variant or None}))
         record = LocalExecutor().apply(plan, on_event=tell)
     except QuantplanError as error:
         return {**about, "outcome": error.what.splitlines()[0]}
@@ -84,9 +95,8 @@ def figures(record: RunRecord) -> Iterator[tuple[str, Any]]:
 
 def write(row: Mapping[str, Any]) -> None:
     """The table with this row in its format's place."""
-    key = ("engine", "format", "kv_cache")
-    rows = {tuple(old[name] for name in key): old for old in read()}
-    rows[tuple(str(row[name]) for name in key)] = {name: row.get(name, "") for name in COLUMNS}
+    rows = {tuple(old[name] for name in KEY): old for old in read()}
+    rows[tuple(str(row[name]) for name in KEY)] = {name: row.get(name, "") for name in COLUMNS}
     aside = TABLE.with_suffix(".partial")
     with aside.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")

@@ -10,6 +10,7 @@ from executor.applied.inspecting import inspection_of
 from executor.engines import engine_of
 from executor.engines.engine import Buffer
 from executor.engines.footprint import resident_bytes
+from executor.engines.gpu_memory import gpu_memory_gib
 from executor.engines.metrics import scrape, summary
 from executor.engines.starting import READY_WITHIN_S, Launch, RunningServer, start_server
 from executor.step import Result, StepContext
@@ -22,7 +23,10 @@ REPACKED = "CPU_REPACK"
 
 
 def launch(context: StepContext) -> Result:
-    """{url, port, pid, command, log_path, ready_s, memory, metrics, resident_gib, first_completion}; it runs on."""
+    """{url, port, pid, command, log_path, ready_s, memory, metrics, resident_gib, gpu_memory_gib, first_completion}.
+
+    The server runs on. `metrics` and `gpu_memory_gib` are None where the engine, or the driver, does not tell.
+    """
     require_supported(context.plan)
     parameters = context.stage.parameters
     engine, watch = engine_of(context.plan), inspection_of(context.plan.chosen.engine)
@@ -50,6 +54,7 @@ def launch(context: StepContext) -> Result:
         "memory": memory_summary(engine.buffers(said), published["kv_tokens"] or engine.kv_tokens(said)),
         "metrics": published if engine.metrics_path else None,
         "resident_gib": resident / GIB if resident else None,
+        "gpu_memory_gib": gpu_memory_gib(server.process.pid),
         "first_completion": answer,
     }
 
