@@ -12,8 +12,8 @@ from planner.hardware.resolving import resolve_hardware
 from planner.prices import find_host_price, find_price, price_lines, price_of
 
 PROVIDERS = (
-    "AWS, Crusoe, Hyperstack, Lambda, Modal, Nebius, Replicate, RunPod, RunPod community, RunPod serverless, Spheron, "
-    "TensorWave, Vast.ai, Verda, Vultr"
+    "AWS, Crusoe, Hyperstack, Lambda, Modal, Nebius, Replicate, RunPod, RunPod community, RunPod serverless, "
+    "SemiAnalysis index, Spheron, TensorWave, Vast.ai, Verda, Vultr, packet.ai"
 )
 
 
@@ -73,7 +73,8 @@ def test_a_provider_who_does_not_rent_it_is_refused_with_those_who_do() -> None:
     with pytest.raises(BadInput) as refused:
         find_price("L40S", provider="Lambda")
     assert str(refused.value) == (
-        "no price of Lambda for L40S\nTo fix: name one of: AWS, Modal, Nebius, RunPod community, or give USD per hour"
+        "no price of Lambda for L40S\nTo fix: name one of: AWS, Modal, Nebius, Replicate, RunPod community, "
+        "RunPod serverless, or give USD per hour"
     )
 
 
@@ -110,3 +111,9 @@ def test_a_cpu_host_larger_than_any_rented_has_no_price() -> None:
 def test_a_provider_too_small_for_the_host_is_refused() -> None:
     with pytest.raises(BadInput, match="no price of Lambda for a CPU host of this size"):
         find_host_price(Cpu("any", 16, 64), provider="Lambda")
+
+
+def test_a_reserved_price_says_how_long_it_binds() -> None:
+    line = find_price("H100-80GB-SXM", kind="reserved")
+    assert line is not None
+    assert line.label == "SemiAnalysis index, reserved for 12 months, 2026-03"
