@@ -7,9 +7,12 @@ only in the mixed file types (`BASE_TYPES`), depend on a tensor's position.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
+import numpy as np
+
+from planner.fits.arrays import Flags, Ints
 from planner.memory.gguf_mix import (
     BASE_TYPES,
     VALUE_CATEGORIES,
@@ -26,7 +29,6 @@ from planner.models.shape import Matrix, Shape
 from planner.schemes import Scheme
 
 DOWN_CATEGORY = "ffn_down"
-FIRST = (0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,16 @@ class Group:
         return not self.first.stays_f32 and (self.is_value or self.first.category == DOWN_CATEGORY)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Tensors of one category and row length: one of them, their elements, and how many of these stand where."""
+
+    first: GgmlSource
+    elements: int
+    places: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class GgufFile:
     """The file one model would have, in any format."""
 
@@ -95,39 +106,84 @@ class GgufFile:
     def _values(self) -> tuple[GgmlSource, ...]:
         return tuple(group.first for group in self.groups if group.is_value for _ in group.layers)
 
-    def types(self, ggml: str) -> Iterator[tuple[Group, list[str]]]:
-        """Each group with the types of its tensors, layer by layer; a single type where all have the same."""
-        mix = mix_of(self.shape, ggml, self._values)
+    @cached_property
+    def alike(self) -> tuple[Alike, ...]:
+        """Groups that differ in their number of rows only, taken together; those with positions by what they decide."""
+        together: dict[tuple[str, int, bool, bool], Alike] = {}
+        apart: list[Alike] = []
         for n, group in enumerate(self.groups):
-            if group.first.stays_f32 or mix.base == "BF16":
-                yield group, ["F32" if group.first.stays_f32 else "BF16"]
-            else:
-                positions = self.positions.get(n, FIRST) if ggml in BASE_TYPES else FIRST
-                yield group, [_type(group.first, mix, position) for position in positions]
+            first, elements = group.first, group.first.rows * group.first.columns * len(group.layers)
+            if group.has_positions:
+                each = elements // len(group.layers)
+                like = like_positions(tuple(self.positions[n]), self.shape.layer_count, len(self._values))
+                apart.append(Alike(first, elements, tuple((position, count * each) for position, count in like)))
+                continue
+            key = (first.category, first.columns, first.stays_f32, is_looked_up(first))
+            elements += together[key].elements if key in together else 0
+            together[key] = Alike(first, elements, ((0, elements),))
+        return (*together.values(), *apart)
+
+    def mix(self, ggml: str) -> Mix:
+        return replace(self._mix, file_type=ggml, base=BASE_TYPES.get(ggml, ggml))
+
+    @cached_property
+    def _mix(self) -> Mix:
+        return mix_of(self.shape, "BF16", self._values)
 
     def sizes(self, scheme: Scheme, instruction_sets: tuple[str, ...] | None = None) -> GgufSizes:
         """The sizes in this scheme; with the instruction sets of a CPU, also what it copies and unmaps."""
         total = looked_up = copied = 0
         repacked = repacked_types(instruction_sets) if instruction_sets is not None else frozenset()
-        edges: list[tuple[int, GgufTensor]] = []
-        for group, types in self.types(scheme.ggml or ""):
-            each = len(group.layers) // len(types)
-            for name in set(types):
-                held = types.count(name) * each * tensor_bytes(group.first, name)
+        mix, types = self.mix(scheme.ggml or ""), ggml_types()
+        for alike in self.alike:
+            is_row_read = is_looked_up(alike.first)
+            for position, elements in alike.places if mix.file_type in BASE_TYPES else ((0, alike.elements),):
+                name = final_type(alike.first, mix, position)
+                kind = types[name]
+                held = elements // kind.block * kind.bytes
                 total += held
-                if is_looked_up(group.first):
+                if is_row_read:
                     looked_up += held
                 elif name in repacked:
                     copied += held
-            if repacked:
-                edges += self._at_the_edges(group, types)
-        return GgufSizes(total, looked_up, copied, _unmapped(edges, repacked))
+        edges = [edge for group in self.groups for edge in self._at_the_edges(group, mix)] if repacked else []
+        unmapped = _unmapped(edges, repacked)
+        return GgufSizes(total, looked_up, copied, unmapped)
 
-    def _at_the_edges(self, group: Group, types: list[str]) -> Iterator[tuple[int, GgufTensor]]:
+    def _at_the_edges(self, group: Group, mix: Mix) -> Iterator[tuple[int, GgufTensor]]:
         """The group's tensor of no layer, or of the last layer."""
         if group.layers[-1] in (NO_LAYER, self.shape.layer_count - 1):
-            tensor = GgufTensor(group.part, types[-1], tensor_bytes(group.first, types[-1]), 0)
-            yield group.layers[-1], tensor
+            last = self.positions[self.groups.index(group)][-1] if group.has_positions else 0
+            name = final_type(group.first, mix, last)
+            yield group.layers[-1], GgufTensor(group.part, name, tensor_bytes(group.first, name), 0)
+
+
+def final_type(source: GgmlSource, mix: Mix, position: int) -> str:
+    """The type of one tensor at that position among those of its category."""
+    if source.stays_f32:
+        return "F32"
+    return "BF16" if mix.base == "BF16" else fallback_type(wanted_type(source, mix, position), source.columns)
+
+
+@lru_cache(maxsize=1024)
+def like_positions(positions: tuple[int, ...], layers: int, values: int) -> tuple[tuple[int, int], ...]:
+    """One position for each kind that llama.cpp tells apart, with the number of tensors of that kind.
+
+    Told apart are the first few, the first sixteenth and eighth, and every third (`planner.memory.gguf_mix`).
+    """
+    place = np.array(positions, dtype=np.int64)
+    kinds = np.zeros(len(place), dtype=np.int64)
+    tests = [place < 2, place < 4, place < layers // 16, place < layers // 8]
+    for test in (*tests, _more_bits(place, layers), _more_bits(place, values)):
+        kinds = 2 * kinds + test
+    _, first, counts = np.unique(kinds, return_index=True, return_counts=True)
+    return tuple((int(place[n]), int(count)) for n, count in zip(first, counts, strict=True))
+
+
+def _more_bits(place: Ints, count: int) -> Flags:
+    eighth = count // 8
+    found: Flags = (place < eighth) | (place >= 7 * count // 8) | ((place - eighth) % 3 == 2)
+    return found
 
 
 def tensor_bytes(source: GgmlSource, type_name: str) -> int:
@@ -156,10 +212,6 @@ def _layers(matrix: Matrix, shape: Shape) -> Sequence[int]:
     if matrix.component == "experts" and matrix.role.startswith("expert_"):
         return range(copies // shape.experts[0].experts)
     return range(copies) if copies <= layers else sorted(copy % layers for copy in range(copies))
-
-
-def _type(source: GgmlSource, mix: Mix, position: int) -> str:
-    return fallback_type(wanted_type(source, mix, position), source.columns)
 
 
 def _unmapped(edges: list[tuple[int, GgufTensor]], repacked: frozenset[str]) -> int:

@@ -91,12 +91,17 @@ def gguf_sizes(
     table: WeightTable, scheme: Scheme, instruction_sets: tuple[str, ...] | None = None
 ) -> Sequence[GgufSizes]:
     """The sizes of each model's GGUF file; with instruction sets, also what such a CPU copies and unmaps."""
-    return [file.sizes(scheme, instruction_sets) for file in _files(table)]
+    sizes = {file: file.sizes(scheme, instruction_sets) for file in set(_files(table))}
+    return [sizes[file] for file in _files(table)]
 
 
 @lru_cache(maxsize=4)
 def _files(table: WeightTable) -> tuple[GgufFile, ...]:
-    return tuple(GgufFile(shape) for shape in table.shapes)
+    """One file a model; models that differ in nothing their files show share one."""
+    files: dict[object, GgufFile] = {}
+    return tuple(
+        files.setdefault((shape.matrices, shape.layer_count, shape.family), GgufFile(shape)) for shape in table.shapes
+    )
 
 
 @lru_cache(maxsize=64)
