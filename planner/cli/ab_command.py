@@ -9,9 +9,7 @@ import click
 
 
 @click.command(name="ab", short_help="Size an A/B test of a quantized model, and route requests to it.")
-@click.option(
-    "--baseline", type=float, required=True, help="Success rate of the original, 0 to 1."
-)
+@click.option("--baseline", type=float, required=True, help="Success rate of the original, 0 to 1.")
 @click.option("--drop", type=float, default=0.01, show_default=True, help="The drop to be noticed, absolute.")
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Risk of a false alarm.")
 @click.option("--power", type=float, default=0.8, show_default=True, help="Chance to notice a real drop.")

@@ -22,9 +22,7 @@ class Comparison:
     def __post_init__(self) -> None:
         for name in ("baseline", "alpha", "power"):
             if not 0 < getattr(self, name) < 1:
-                raise BadInput(
-                    f"{name} is {getattr(self, name)}, not a share between 0 and 1", fix="write 70 % as 0.7"
-                )
+                raise BadInput(f"{name} is {getattr(self, name)}, not a share between 0 and 1", fix="write 70 % as 0.7")
         if not 0 < self.drop < self.baseline:
             raise BadInput(
                 f"a drop of {self.drop} from {self.baseline} leaves nothing", fix="give a drop below the baseline"
