@@ -1,0 +1,20 @@
+"""Every page, with questions that fill it and questions that leave it empty or wrong."""
+
+PLANS = (("llama-3.1-8b", "1xL4"), ("llama-3.1-70b", "2xL40S"), ("llama-3.1-8b", "cpu:64GB:16cores"))
+PAGES = {
+    "ask": "/",
+    "answer": "/?model=llama-3.1-70b&on=2xL40S",
+    "answer-moe": "/?model=mixtral-8x7b&on=1xA100-80GB&task=code&concurrency=32",
+    "answer-wrong": "/?model=lama-3.1-8&on=1xL4",
+    "answer-none": "/?model=llama-3.1-405b&on=1xL4",
+    "fits-empty": "/fits",
+    "fits": "/fits?on=1xL4",
+    "fits-model": "/fits?model=llama-3.1-70b",
+    "fits-none": "/fits?on=1xT4&users=4000&context_tokens=100000",
+    "rules": "/rules",
+    "prices": "/prices",
+    "gpus": "/gpus?q=h100",
+    "gpus-none": "/gpus?q=nothing-is-called-so",
+    "runs": "/runs",
+    "missing": "/runs/0123456789abcdef0123456789abcdef",
+}
