@@ -14,7 +14,7 @@ from planner.cli.bars import memory_bar
 from planner.cli.why_view import why
 from planner.figures import NAMES, figure, interval, usd
 from planner.figures import memory as memory_text
-from planner.plan import Candidate, Plan
+from planner.plan import Candidate, Cost, Plan
 from planner.units import GB, GIB
 
 SHOWN_ALTERNATIVES = 7
@@ -112,9 +112,17 @@ def _cost(candidate: Candidate) -> RenderableType:
         else ""
     )
     price = f"{usd(cost.usd_per_hour)} an hour, {usd(cost.usd_per_month)} a month, {cost.utilisation:.0%} busy"
-    return Text.from_markup(
-        f"{tokens}{price}\n[dim]price: {cost.provider}, {cost.price_as_of}; {cost.price_source}[/dim]"
-    )
+    label = f"{cost.provider}, {cost.price_kind}, {cost.price_as_of}"
+    return Text.from_markup(f"{tokens}{price}{_apart(cost)}\n[dim]price: {label}; {cost.price_source}[/dim]")
+
+
+def _apart(cost: Cost) -> str:
+    """Kinds of token apart; nothing where the speed model does not say how time divides."""
+    if cost.apart is None:
+        return ""
+    apart = cost.apart
+    kinds = f"{usd(apart.usd_per_1m_input)} per 1M input and {usd(apart.usd_per_1m_output)} per 1M output tokens"
+    return f"\napart, by the machine's time: {kinds}; {usd(apart.usd_per_1m_blended)} per 1M of both"
 
 
 def _alternatives(candidates: tuple[Candidate, ...]) -> Table:
@@ -144,6 +152,4 @@ def _levers(plan: Plan) -> Group:
 
 
 def _ladder(plan: Plan) -> Group:
-    return Group(
-        *(Text.from_markup(f"on {r.on}: [bold]{r.says}[/bold] [dim]({r.because})[/dim]") for r in plan.ladder)
-    )
+    return Group(*(Text.from_markup(f"on {r.on}: [bold]{r.says}[/bold] [dim]({r.because})[/dim]") for r in plan.ladder))

@@ -1,5 +1,7 @@
 """The cost formula of article B against its own table of 07 Apr 2026."""
 
+from pathlib import Path
+
 import pytest
 
 from planner.costs import usd_per_1m_tokens, usd_per_month
@@ -68,3 +70,19 @@ def test_article_b_impossible_row_is_refused() -> None:
     """70B BF16 on one H100: 140 GB of weights in 80 GB."""
     with pytest.raises(NoFeasiblePlan, match="no feasible plan for llama"):
         plan_of("1xH100-80GB-SXM", "bf16")
+
+
+def test_the_line_that_docs_follow_is_what_the_model_says() -> None:
+    """docs/cost.md: 1,800 tokens/s on one A100, 10 requests/s at most 70 % busy, an API at $0.60 and $2.40."""
+    plan = plan_of("1xA100-80GB-SXM", "awq-int4")
+    free = compared(runs=(run_of(plan, 1800),)).cases[0]
+    loaded = compared(runs=(run_of(plan, 1800),), requests_per_s=10.0, utilisation=0.7, api_price="0.6,2.4")
+    told = (Path(__file__).parents[2] / "docs" / "cost.md").read_text(encoding="utf-8")
+    assert loaded.terms.api is not None
+    for figure in (
+        f"${free.tokens.all_on_output:.3f}",
+        f"${free.tokens.usd_per_request:.7f}",
+        f"${loaded.cases[0].at_load(10).usd_per_month:,.0f}",
+        f"${loaded.api_month(loaded.terms.api, 10):,.0f}",
+    ):
+        assert figure in told
