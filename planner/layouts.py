@@ -101,7 +101,7 @@ def layout_of(format: str, tool: str | None = None, variant: str = "") -> Layout
         raise BadInput(f"no tool here makes a torch checkpoint of {format}", nearest=known)
     if tool is not None and tool not in tools_for(format):
         fix = f"use --tool {' or --tool '.join(tools_for(format))}"
-        raise BadInput(f"{tool} does not make {format}", nearest=tools_for(format), fix=fix)
+        raise BadInput(f"{tool} does not make {format}", fix=fix)
     raise _no_variant(format, variant, [layout.variant for layout in made if layout.variant])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -75,7 +76,9 @@ def test_one_piece_of_evidence_against_decides() -> None:
     wrong = Fingerprint(to_quantized=0.9, to_original=0.91, effect=0.05)
     found = applied_in_engine("awq-int4", Evidence(layers=PACKED, fingerprint=wrong), 2_279_360)
     assert found.verdict == "wrong"
-    with pytest.raises(ExecutionFailed, match=r"awq-int4 is wrongly applied in the engine.*\n  4 of 4 .*\n  served log-"):
+    with pytest.raises(
+        ExecutionFailed, match=r"awq-int4 is wrongly applied in the engine.*\n  4 of 4 .*\n  served log-"
+    ):
         require_applied("awq-int4", found, "here")
 
 
@@ -96,8 +99,8 @@ def test_distances_are_of_the_same_tokens_or_not_at_all() -> None:
 
 
 def test_a_worker_tells_its_layers_in_the_log() -> None:
-    log = 'INFO loading\nquantplan-layers: [{"name": "a", "method": "M", "kernel": "", "dtypes": {"int32": 4}}]\nINFO done'
-    assert layers_in(log) == [{"name": "a", "method": "M", "kernel": "", "dtypes": {"int32": 4}}]
+    layer = {"name": "a", "method": "M", "kernel": "", "dtypes": {"int32": 4}}
+    assert layers_in(f"INFO loading\nquantplan-layers: {json.dumps([layer])}\nINFO done") == [layer]
     assert layers_in("quantplan-layers: [{\nINFO") is None
     watch = inspection_of("vllm")
     assert watch.arguments == ("--worker-extension-cls", "vllm_inspection.Inspection")

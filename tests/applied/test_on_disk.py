@@ -1,4 +1,4 @@
-"""What was really written, layer by layer: right ones pass to the byte; partial, missing and other schemes are refused."""
+"""What was really written, layer by layer: right to the byte it passes; partial, missing or other it is refused."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ def check(original: Path, written: Path, format: str, tool: str | None = None, v
     return applied_on_disk(original, written, Expected.of(layout_of(format, tool, variant).expected(shape)))
 
 
-@pytest.mark.parametrize(
-    ("format", "tool", "variant", "tensors", "config", "stored"),
-    [
-        ("awq-int4", "llm-compressor", "", checkpoints.awq_packed(), PACKED, "I32, 4 bits, a scale for every 128, with zero points"),
-        ("gptq-int4", "llm-compressor", "", checkpoints.awq_packed(zeros=False), PACKED, "I32, 4 bits, a scale for every 128"),
-        ("gptq-int4", "gptqmodel", "", checkpoints.gptq(), GPTQ, "I32, 4 bits, a scale for every 128, with zero points"),
-        ("nf4", "bitsandbytes", "", checkpoints.nf4(), {"quant_method": "bitsandbytes"}, "U8, 4 bits, a scale for every 64"),
-        ("fp8", "llm-compressor", "block", checkpoints.fp8(block=True), PACKED, "F8_E4M3, 8 bits, a scale for every 16384"),
-    ],
-)  # fmt: skip
+EVERY_128 = "I32, 4 bits, a scale for every 128"
+BNB = {"quant_method": "bitsandbytes"}
+WRITTEN = (
+    ("awq-int4", "llm-compressor", "", checkpoints.awq_packed(), PACKED, f"{EVERY_128}, with zero points"),
+    ("gptq-int4", "llm-compressor", "", checkpoints.awq_packed(zeros=False), PACKED, EVERY_128),
+    ("gptq-int4", "gptqmodel", "", checkpoints.gptq(), GPTQ, f"{EVERY_128}, with zero points"),
+    ("nf4", "bitsandbytes", "", checkpoints.nf4(), BNB, "U8, 4 bits, a scale for every 64"),
+    ("fp8", "llm-compressor", "block", checkpoints.fp8(True), PACKED, "F8_E4M3, 8 bits, a scale for every 16384"),
+)
+
+
+@pytest.mark.parametrize(("format", "tool", "variant", "tensors", "config", "stored"), WRITTEN)
 def test_what_the_tools_write_passes(
     original: Path, tmp_path: Path, format: str, tool: str, variant: str, tensors: Any, config: Any, stored: str
 ) -> None:
@@ -50,7 +52,7 @@ def test_what_the_tools_write_passes(
 
 
 def test_sizes_of_the_demonstration_model_are_those_the_tools_wrote() -> None:
-    """Bytes of all tensors, read from checkpoints that bitsandbytes 0.50.2, llm-compressor 0.14 and GPTQModel 7.6 wrote."""
+    """Bytes of all tensors, as bitsandbytes 0.50.2, llm-compressor 0.14 and GPTQModel 7.6 wrote them."""
     shape = model_from_directory(Path(__file__).parents[2] / "executor" / "demo" / "pydocs-3m").shape
     written = {
         ("int8-bnb", "bitsandbytes", ""): 3_445_276,
@@ -84,7 +86,8 @@ def test_a_layer_left_in_16_bits_is_a_partial_quantization(original: Path, tmp_p
     with pytest.raises(ExecutionFailed) as failed:
         check(original, made, "awq-int4")
     assert str(failed.value) == (
-        f"{made}: what was written is not awq-int4 as planned:\n  model.layers.0.mlp.up_proj is not quantized: BF16\n{FIX}"
+        f"{made}: what was written is not awq-int4 as planned:\n"
+        f"  model.layers.0.mlp.up_proj is not quantized: BF16\n{FIX}"
     )
 
 
@@ -114,7 +117,7 @@ def test_another_width_is_refused(original: Path, tmp_path: Path) -> None:
 
 def test_the_config_must_say_what_the_file_holds(original: Path, tmp_path: Path) -> None:
     """Engines read method and group size there; without it the weights would be loaded as they are."""
-    with pytest.raises(ExecutionFailed, match="config.json names the method None instead of 'gptq'"):
+    with pytest.raises(ExecutionFailed, match=r"config\.json names the method None instead of 'gptq'"):
         check(original, checkpoints.write(tmp_path / "bare", checkpoints.gptq()), "gptq-int4")
     wrong = {**GPTQ, "group_size": 64, "sym": False}
     with pytest.raises(ExecutionFailed, match=r"groups of 64 instead of 128\n  config.json says asymmetric"):
@@ -125,6 +128,13 @@ def test_routers_and_heads_are_not_expected_to_be_quantized(tmp_path: Path) -> N
     from executor.applied.layers import linear_layers
     from planner.models.model import StoredTensor
 
-    names = ("mlp.gate", "mlp.gate_proj", "lm_head", "block_sparse_moe.gate", "visual.blocks.0.qkv", "mlp.experts.3.up_proj")
+    names = (
+        "mlp.gate",
+        "mlp.gate_proj",
+        "lm_head",
+        "block_sparse_moe.gate",
+        "visual.blocks.0.qkv",
+        "mlp.experts.3.up_proj",
+    )
     tensors = [StoredTensor(f"model.{name}.weight", "BF16", (8, 8), 128) for name in names]
     assert list(linear_layers(tensors)) == ["model.mlp.gate_proj", "model.mlp.experts.3.up_proj"]

@@ -151,7 +151,10 @@ def test_other_lines_of_a_log_are_not_ours() -> None:
 
 
 def test_a_directory_without_weights_is_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(ExecutionFailed, match="no safetensors were written for made"), CheckpointWriter(tmp_path / "made"):
+    with (
+        pytest.raises(ExecutionFailed, match="no safetensors were written for made"),
+        CheckpointWriter(tmp_path / "made"),
+    ):
         pass
     assert list(tmp_path.iterdir()) == []
 
