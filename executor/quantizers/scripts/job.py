@@ -40,8 +40,9 @@ def run(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
 
 
 def limit_threads(threads: int | None) -> None:
-    if threads and "torch" not in sys.modules:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
+    """A limit that is set already holds: more threads than free cores make OpenMP wait on itself, ten times slower."""
+    if threads:
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
 def device_peak() -> dict[str, int]:
