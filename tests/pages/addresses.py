@@ -1,6 +1,6 @@
 """Every page, with questions that fill it and questions that leave it empty or wrong."""
 
-PLANS = (("llama-3.1-8b", "1xL4"), ("llama-3.1-70b", "2xL40S"), ("llama-3.1-8b", "cpu:64GB:16cores"))
+PLANS = (("llama-3.1-8b", "1xL4"), ("llama-3.1-70b", "2xL40S"), ("mixtral-8x7b", "1xA100-80GB"))
 PAGES = {
     "ask": "/",
     "answer": "/?model=llama-3.1-70b&on=2xL40S",
