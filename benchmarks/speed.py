@@ -2,8 +2,9 @@
 
 usage: python benchmarks/speed.py --truth DIR [--fit] [--quick]
 
-Each error is printed three ways: in sample, in random folds, and with every model predicted from the others. `--fit`
-rewrites planner/catalog/speed_constants.yaml (CPU constants from benchmarks/measured/, the rest from DIR).
+Errors are printed in sample, in random folds, with every model predicted from the others, and with every GPU type
+predicted from the others. `--fit` rewrites planner/catalog/speed_constants.yaml and speed_intervals.yaml (CPU constants
+from benchmarks/measured/, the rest from DIR).
 """
 
 from __future__ import annotations
@@ -12,32 +13,72 @@ import argparse
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
-from speed_cases import Case, serving_cases
+from speed_cases import Case, published
 from speed_cpu import fit_cpu, leave_one_model_out, measured_runs
-from speed_fitting import Parameters, Table, fit, predict
-from speed_intervals import Residuals, coverage
-from speed_streams import kernel_shares, published_cases, stream_cases
-from speed_throughput import throughput_errors
+from speed_fitting import Parameters, Problem, fit
+from speed_intervals import inside, report_coverage, slices
+from speed_kernels import kernel_shares
+from speed_printing import print_crossovers, print_times
 from speed_writing import write_constants
-
-from planner.catalog import load_yaml
 
 EXPLAIN = """The published measurements are not part of the repository. Give the folder that holds serving.csv,
 single_stream.csv, max_throughput.csv and int4_kernels.csv:
     python benchmarks/speed.py --truth DIR        (or: make bench-speed TRUTH=DIR)"""
-FOLDS = 5
+FOLDS, SMALL_GROUPS, SMALL = 5, 4, 1 / 40
+HELD_ROUNDS = 12
 REPORTED = (
-    ("serving TPOT", True, "tpot_ms"),
-    ("serving TTFT", True, "ttft_ms"),
-    ("single-stream decode", False, "tpot_ms"),
-    ("single-stream prompt", False, "ttft_ms"),
+    ("serving TPOT", "agg", "tpot_ms", "floor 14 / 9, models out 22 / 13"),
+    ("serving TTFT", "agg", "ttft_ms", "floor 38 / 28, models out 48 / 38"),
+    ("disaggregated TPOT", "disagg", "tpot_ms", "floor 25 mean, models out 35"),
+    ("disaggregated TTFT", "disagg", "ttft_ms", ""),
+    ("single-stream decode", "stream", "tpot_ms", "floor 9 median, models out 12"),
+    ("single-stream prompt", "stream", "ttft_ms", ""),
+    ("maximum throughput", "full", "tokens_per_s", "floor 15 median, models out 20"),
 )
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Cases, the parameters fitted on all of them, and what is needed to fit again without some."""
+
+    cases: list[Case]
+    parameters: Parameters
+    few_tokens: dict[str, float]
+    vector: np.ndarray
+    in_sample: np.ndarray
+
+    @classmethod
+    def of(cls, published_cases: list[Case], kernels: dict[str, tuple[float, float]]) -> Bench:
+        few_tokens = {kernel: arithmetic for kernel, (_, arithmetic) in kernels.items()}
+        parameters = Parameters.of(published_cases, {kernel: share for kernel, (share, _) in kernels.items()})
+        problem = Problem.of(published_cases, parameters, few_tokens)
+        vector = fit(problem, parameters)
+        return cls(problem.cases, parameters, few_tokens, vector, problem.measured - problem.logs(vector))
+
+    def held_out(self, groups: np.ndarray) -> np.ndarray:
+        """log(measured / predicted) of every case, by a fit that has not seen its group; small groups go together."""
+        groups = _merged(groups)
+        errors = np.zeros(len(self.cases))
+        for group in sorted(set(groups)):
+            out = groups == group
+            seen = Problem.of(
+                [c for c, o in zip(self.cases, out, strict=True) if not o], self.parameters, self.few_tokens
+            )
+            vector = fit(seen, self.parameters, self.vector, HELD_ROUNDS)
+            unseen = Problem.of(
+                [c for c, o in zip(self.cases, out, strict=True) if o], self.parameters, self.few_tokens
+            )
+            found = dict(zip(map(id, unseen.cases), unseen.measured - unseen.logs(vector), strict=True))
+            errors[out] = [found[id(c)] for c, o in zip(self.cases, out, strict=True) if o]
+        return errors
 
 
 def main() -> None:
@@ -49,77 +90,54 @@ def main() -> None:
     if given.truth is None:
         sys.exit(EXPLAIN)
     skipped: Counter[str] = Counter()
-    cases = [*serving_cases(given.truth, skipped), *stream_cases(given.truth, skipped), *published_cases()]
-    table = Table.of(cases)
     kernels = kernel_shares(given.truth)
-    parameters = Parameters.of(table, {kernel: bandwidth for kernel, (bandwidth, _) in kernels.items()})
-    vector = fit(table, parameters)
-    inside = table.log_measured - np.log(predict(table, parameters, vector))
-    report("in sample", table, inside)
-    if given.quick:
-        return
-    folds = held_out(table, parameters, vector, random_folds(len(cases)))
-    report("random folds", table, folds)
-    models = held_out(table, parameters, vector, np.array([group_of(c) for c in cases]))
-    report("leave one model out", table, models)
-    print("\nleft out:", ", ".join(f"{why} ({count})" for why, count in skipped.most_common(8)), "...")
-    residuals = Residuals.of(table, [inside, models])
-    print(
-        "\n90 % intervals hold: folds {:.0%}, models left out {:.0%}".format(
-            *(coverage(table, residuals, e) for e in (folds, models))
-        )
-    )
-    runs = measured_runs()
-    cpu = leave_one_model_out(runs)
-    print(
-        "llama.cpp on a CPU, models left out, median TTFT / TPOT / throughput:",
-        " / ".join(f"{m:.1%}" for m in np.median(abs(cpu), axis=0)),
-    )
-    if given.fit:
-        write_constants(table, parameters, vector, residuals, kernels, fit_cpu(runs), cpu)
-        load_yaml.cache_clear()
-    report_throughput(given.truth)
+    bench = Bench.of(published(given.truth, skipped), kernels)
+    report("in sample", bench.cases, bench.in_sample)
+    if not given.quick:
+        errors = report_held_out(bench)
+        if given.fit:
+            runs = measured_runs()
+            cpu = leave_one_model_out(runs)
+            write_constants(bench.cases, bench.parameters, bench.vector, errors, kernels, fit_cpu(runs), cpu)
+            print("\nllama.cpp on a CPU, models left out, median TTFT / TPOT / throughput:", end=" ")
+            print(" / ".join(f"{m:.1%}" for m in np.median(abs(cpu), axis=0)))
+    print("\nleft out:", ", ".join(f"{why} ({count})" for why, count in skipped.most_common()))
+    print_crossovers(given.truth)
+    print_times()
 
 
-def report_throughput(folder: Path) -> None:
-    """With the committed constants, none of which was fitted on throughput."""
-    skipped: Counter[str] = Counter()
-    relative = np.abs(np.expm1(-throughput_errors(folder, skipped)))
-    left = sum(skipped.values())
-    print(f"\nmaximum throughput, never fitted: {len(relative)} rows   mean {relative.mean():.1%}   ", end="")
-    print(f"median {np.median(relative):.1%}   ({left} rows of other metrics, models or formats left out)")
+def report_held_out(bench: Bench) -> list[np.ndarray]:
+    """The three ways of holding out, and whether intervals made of the first two hold."""
+    groups = {
+        "random folds": np.random.default_rng(0).integers(0, FOLDS, len(bench.cases)).astype(str),
+        "leave one model out": np.array([c.group for c in bench.cases]),
+        "leave one GPU type out": np.array([c.gpu for c in bench.cases]),
+    }
+    errors = {title: bench.held_out(group) for title, group in groups.items()}
+    used = [errors["random folds"], errors["leave one model out"]]
+    found = slices(bench.cases, used)
+    for title, each in errors.items():
+        report(title, bench.cases, each)
+        held = inside(bench.cases, found, each)
+        print(f"  90 % intervals hold {held.mean():.0%}")
+        report_coverage(bench.cases, held)
+    return used
 
 
-def random_folds(count: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, FOLDS, count).astype(str)
-
-
-def group_of(case: Case) -> str:
-    """The model, whoever published it and however it was tuned."""
-    return case.model.split("/")[-1].removesuffix("-Instruct").removesuffix("-it")
-
-
-def held_out(table: Table, parameters: Parameters, start: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """log(measured / predicted) of every case, by a fit that has not seen its group; small groups go together."""
-    sizes = Counter(groups)
-    small = [g for g, n in sizes.items() if n < len(groups) / 40]
-    groups = np.array([f"others {small.index(g) % 4}" if g in small else g for g in groups])
-    errors = np.zeros(len(groups))
-    for group in sorted(set(groups)):
-        held = groups == group
-        vector = fit(Table.of([c for c, out in zip(table.cases, held, strict=True) if not out]), parameters, start)
-        part = Table.of([c for c, out in zip(table.cases, held, strict=True) if out])
-        errors[held] = part.log_measured - np.log(predict(part, parameters, vector))
-    return errors
-
-
-def report(title: str, table: Table, errors: np.ndarray) -> None:
+def report(title: str, cases: Sequence[Case], errors: np.ndarray) -> None:
     """Mean and median absolute relative error of each figure."""
     print(f"\n{title}")
-    for name, served, figure in REPORTED:
-        chosen = (table.column("served") == served) & (table.column("figure") == figure)
+    for name, mode, kind, floor in REPORTED:
+        chosen = np.array([c.mode == mode and c.kind == kind for c in cases])
         relative = np.abs(np.expm1(-errors[chosen]))
-        print(f"  {name:22s} {chosen.sum():5d} rows   mean {relative.mean():6.1%}   median {np.median(relative):6.1%}")
+        print(f"  {name:22s} {chosen.sum():5d} rows   mean {relative.mean():6.1%}   ", end="")
+        print(f"median {np.median(relative):6.1%}   {floor}")
+
+
+def _merged(groups: np.ndarray) -> np.ndarray:
+    sizes = Counter(groups.tolist())
+    small = [g for g, n in sizes.items() if n < SMALL * len(groups)]
+    return np.array([f"others {small.index(g) % SMALL_GROUPS}" if g in small else g for g in groups])
 
 
 if __name__ == "__main__":

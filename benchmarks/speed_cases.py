@@ -1,7 +1,6 @@
-"""Published speed measurements as cases for the speed model, from serving.csv and single_stream.csv.
+"""Published speed measurements as cases for the speed model: the planner's own reading of a row, and what was measured.
 
-A case says which step times its figure is made of: `figure_ms = decodes x decode step + prefills x prompt alone`, plus,
-under load, the shares of other requests. Rows whose model, GPU or format is not known here are counted and left out.
+Rows that the planner abstains from are counted by their reason and left out.
 """
 
 from __future__ import annotations
@@ -9,190 +8,115 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from planner.errors import QuantplanError
-from planner.hardware.hardware import Accelerator
-from planner.hardware.resolving import resolve_hardware
-from planner.memory.weights import weight_bytes
-from planner.models.resolving import resolve_model
-from planner.models.shape import Shape
-from planner.schemes import scheme
-from planner.speed.constants import gpu_class
-from planner.speed.gpu import CHUNK_TOKENS, peaks_of
-from planner.speed.steps import Peaks
-from planner.speed.work import Layout, Stored, Work, decode_work, prefill_work
+from planner.speed.batch.architectures import Architectures
+from planner.speed.batch.names import accelerator_named
+from planner.speed.batch.question import Figure, Question
+from planner.speed.batch.serving_rows import serving_question
+from planner.speed.batch.stream_rows import stream_question
+from planner.speed.batch.throughput_rows import offered_per_s, throughput_question
 
 SERVING_SOURCE = "InferenceX serving runs, Oct 2025 to Apr 2026 (Apache-2.0, as shipped in aiconfigurator)"
-LARGEST_NODE = 16
-ENGINES = {"trtllm": "tensorrt-llm", "vllm": "vllm", "sglang": "sglang"}
-SYSTEMS = {
-    "h100_sxm": "H100-80GB-SXM",
-    "h200_sxm": "H200-141GB-SXM",
-    "b200_sxm": "B200-180GB-SXM",
-    "gb200": "GB200-186GB",
-}
-SAME_MODEL = {
-    "deepseek-ai/DeepSeek-V3": "deepseek-ai/DeepSeek-R1",
-    "nvidia/DeepSeek-R1-NVFP4": "deepseek-ai/DeepSeek-R1",
-    "nvidia/DeepSeek-V3.1-NVFP4": "deepseek-ai/DeepSeek-R1",
-    "nvidia/Qwen3-32B-NVFP4": "Qwen/Qwen3-32B",
-    "zhipuai/GLM-5": "zai-org/GLM-5",
-    "meta-llama/Llama-3.1-70B": "meta-llama/Llama-3.1-70B-Instruct",
-}
+MEASURED_COLUMNS = {"ttft_ms": "silicon_ttft_ms", "tpot_ms": "silicon_tpot_ms"}
+# figures above the card's bandwidth, overheads of a web interface, prompts that are not stated
+LESS_TRUSTED = ("premAI-io", "geerlingguy", "PanQiWei", "ninehills", "mlc-ai")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One measured figure and the work behind it. `model` names the architecture, which is held out as a whole."""
+    """One measured figure in milliseconds (or tokens/s of a full server) and the question it answers.
+
+    `mode`: agg, disagg, stream or full. `group`: the architecture, whoever tuned it; held out as a whole.
+    """
 
     id: str
     source: str
-    figure: str
-    measured_ms: float
-    model: str
-    engine: str
-    kernel: str
-    gpu_class: str
-    vintage: str
-    peaks: Peaks
-    decode: Work
-    prompt: Work
-    chunk: Work
-    chunk_share: float
-    others: float
-    output_tokens: float
-    decodes: float
-    prefills: float
-    served: bool
+    mode: str
+    figure: Figure
+    measured: float
+    question: Question
+    group: str
+    gpu: str
+    trusted: bool = True
+
+    @property
+    def kind(self) -> str:
+        return self.figure.kind
 
 
-def serving_cases(folder: Path, skipped: Counter[str]) -> Iterator[Case]:
-    """Two cases (TPOT, TTFT) for each aggregated run."""
+def published(folder: Path, skipped: Counter[str]) -> list[Case]:
+    """Every case of serving.csv, single_stream.csv, max_throughput.csv and benchmarks/measured/published.csv."""
+    known = Architectures()
+    return [
+        *serving_cases(folder, known, skipped),
+        *stream_cases(rows(folder / "single_stream.csv"), known, skipped),
+        *stream_cases(article_rows(), known, skipped),
+        *throughput_cases(folder, known, skipped),
+    ]
+
+
+def serving_cases(folder: Path, known: Architectures, skipped: Counter[str]) -> Iterator[Case]:
+    """Two cases (TTFT, TPOT) for each run."""
     for row in rows(folder / "serving.csv"):
-        if row["mode"] != "agg":
+        asked = serving_question(row, known)
+        if isinstance(asked, str):
+            skipped[asked] += 1
             continue
-        model = SAME_MODEL.get(row["model_path"], row["model_path"])
-        shape = shape_of(model)
-        if shape is None:
-            skipped[f"model {model}"] += 1
+        mode = "disagg" if asked.pools else "agg"
+        for figure in asked.figures:
+            measured = float(row[MEASURED_COLUMNS[figure.kind]])
+            yield _case(row, SERVING_SOURCE, mode, figure, measured, asked, row["system"])
+
+
+def stream_cases(table: list[dict[str, str]], known: Architectures, skipped: Counter[str]) -> Iterator[Case]:
+    """One case for each row of one stream or a small batch."""
+    for row in table:
+        asked = stream_question(row, known)
+        if isinstance(asked, str):
+            skipped[asked] += 1
             continue
-        gpu = accelerator(SYSTEMS[row["system"]])
-        format_id, kernel = serving_kernel(row, gpu)
-        layout = serving_layout(row)
-        if layout.accelerators > LARGEST_NODE:
-            skipped["more ranks than one server: how many copies share the load is not stated"] += 1
+        yield _from_value(row, "stream", asked)
+
+
+def throughput_cases(folder: Path, known: Architectures, skipped: Counter[str]) -> Iterator[Case]:
+    """One case for each row that is a rate or time of a server kept full; offered loads below that tell nothing."""
+    for row in rows(folder / "max_throughput.csv"):
+        asked = throughput_question(row, known)
+        if isinstance(asked, str) or offered_per_s(row) is not None or row["batch"] == "QPS=INF":
+            skipped[asked if isinstance(asked, str) else "offered load"] += 1
             continue
-        common = {
-            "source": SERVING_SOURCE,
-            "model": model,
-            "engine": ENGINES[row["backend"]],
-            "kernel": kernel,
-            "vintage": "2026",
-            "served": True,
-        }
-        context = Context(
-            shape, gpu, format_id, kernel, layout, int(row["isl"]), int(row["osl"]), serving_concurrency(row)
-        )
-        works = context.works()
-        for figure, column in (("tpot_ms", "silicon_tpot_ms"), ("ttft_ms", "silicon_ttft_ms")):
-            yield Case(
-                id=row["id"],
-                figure=figure,
-                measured_ms=float(row[column]),
-                **common,
-                **works,
-                decodes=float(figure == "tpot_ms"),
-                prefills=float(figure == "ttft_ms"),
-            )
+        mode = "full" if asked.figures[0].kind == "tokens_per_s" else "stream"
+        yield _from_value(row, mode, asked)
 
 
-def serving_concurrency(row: dict[str, str]) -> int:
-    """Requests in flight: `batch_size` counts those of one attention copy."""
-    return int(row["batch_size"]) * max(1, int(row["attention_dp_size"] or 1))
+def article_rows() -> list[dict[str, str]]:
+    """Single figures from articles and README files, batch 1, short prompts."""
+    found = rows(Path(__file__).parent / "measured" / "published.csv")
+    fixed = {"batch": "1", "n_gpu": "1", "input_len": "128", "output_len": "128", "metric": "decode tokens/s"}
+    return [{**row, **fixed, "precision": row["format"], "value": row["tokens_per_s"]} for row in found]
 
 
-def serving_kernel(row: dict[str, str], gpu: Accelerator) -> tuple[str, str]:
-    """The format and the kernel of a serving row; gpt-oss is MXFP4 whatever its label says."""
-    if "gpt-oss" in row["model_path"]:
-        return ("mxfp4", "mxfp4-w4a16") if gpu.fp4_tflops else ("mxfp4", "marlin-fp4")
-    if row["precision"] == "fp4":
-        return "nvfp4", "nvfp4-w4a4"
-    return ("fp8", "fp8-w8a8") if row["precision"] == "fp8" else ("bf16", "cublas-bf16")
+def _from_value(row: dict[str, str], mode: str, asked: Question) -> Case:
+    figure = asked.figures[0]
+    measured = (float(row["value"]) / figure.scale) ** (1 / figure.power)
+    source = row["source"].split("@")[0]
+    case = _case(row, source, mode, replace(figure, scale=1.0, power=1.0), measured, asked, row["gpu"])
+    return replace(case, trusted=not source.startswith(LESS_TRUSTED))
 
 
-def serving_layout(row: dict[str, str]) -> Layout:
-    """The layout. Experts dealt n x n over n x n ranks mean n accelerators, with tensor and expert size n."""
-    tensor, copies, expert_tensor, expert = (
-        max(1, int(row[name] or 1)) for name in ("tp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
-    )
-    if expert_tensor == expert > 1 and tensor * copies == expert_tensor * expert:
-        tensor, copies = (expert, 1) if copies == 1 else (1, expert)
-    return Layout(tensor, copies, expert)
-
-
-@dataclass(frozen=True)
-class Context:
-    """One model on one layout under one load."""
-
-    shape: Shape
-    gpu: Accelerator
-    format_id: str
-    kernel: str
-    layout: Layout
-    input_tokens: int
-    output_tokens: int
-    concurrency: int = 1
-
-    def works(self) -> dict[str, object]:
-        held = weight_bytes(self.shape, scheme(self.format_id), None, self.layout.accelerators).total
-        stored = Stored(scheme(self.format_id).bits_per_weight(), held, kv_bytes_per_token(self.shape, self.layout))
-        prompt_tokens = max(self.input_tokens, 1)
-        chunk = max(prompt_tokens, CHUNK_TOKENS)
-        context = self.input_tokens + self.output_tokens / 2
-        peaks = peaks_of(self.gpu, scheme(self.format_id), self.kernel)
-        assert peaks is not None, (self.gpu.name, self.format_id, self.kernel)
-        return {
-            "gpu_class": "apple" if self.gpu.vendor == "apple" else gpu_class(self.gpu),
-            "peaks": peaks,
-            "decode": decode_work(self.shape, stored, self.layout, self.concurrency, context),
-            "prompt": prefill_work(self.shape, stored, self.layout, prompt_tokens),
-            "chunk": prefill_work(self.shape, stored, self.layout, chunk),
-            "chunk_share": prompt_tokens / chunk / self.layout.attention_data_parallel,
-            "others": float(self.concurrency - 1),
-            "output_tokens": float(self.output_tokens),
-        }
-
-
-def kv_bytes_per_token(shape: Shape, layout: Layout, element_bytes: int = 2) -> float:
-    """16-bit cache of one token on one rank; a latent is held whole by every rank."""
-    total = 0.0
-    for group in shape.attention:
-        heads = max(1.0, group.kv_heads / layout.tensor_parallel)
-        latent = group.kind == "mla"
-        width = group.latent_dim + group.rope_dim if latent else heads * (group.head_dim + group.value_head_dim)
-        total += group.count * width * element_bytes
-    return total
+def _case(
+    row: dict[str, str], source: str, mode: str, figure: Figure, measured: float, asked: Question, gpu: str
+) -> Case:
+    model = asked.load.model
+    total = model.attention + model.dense + model.expert + model.plain + model.looked_up
+    group = f"{total / 1e9:.1f}B {model.layers} x {model.hidden_size}"
+    accelerator = accelerator_named(gpu)
+    assert accelerator is not None
+    return Case(row["id"], source, mode, figure, measured, asked, group, accelerator.name)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
-
-
-@lru_cache(maxsize=1024)
-def shape_of(name: str) -> Shape | None:
-    try:
-        return resolve_model(name).shape
-    except QuantplanError:
-        return None
-
-
-@lru_cache(maxsize=1024)
-def accelerator(name: str) -> Accelerator | None:
-    try:
-        return resolve_hardware(name).accelerator
-    except QuantplanError:
-        return None

@@ -1,8 +1,8 @@
-"""Writes planner/catalog/speed_constants.yaml."""
+"""Writes planner/catalog/speed_constants.yaml and speed_intervals.yaml."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import yaml
-from speed_fitting import KNEE, Parameters, Table
-from speed_intervals import Quantiles, Residuals
+from speed_cases import Case
+from speed_fitting import Parameters
+from speed_intervals import Quantiles, slices, supports
+from speed_tables import KNEE
 
 from planner.speed.cpu import CpuConstants
 
@@ -21,11 +23,8 @@ CPU_SOURCE = (
     "an AMD EPYC (Zen 3), 2026-11-21; models of 3 to 640 M random weights"
 )
 KERNEL_SOURCE = "IST-DASLab/marlin README.md, assets/peak.png@2f6d7c1 (A10, read off the plot, +-0.05)"
+CPU_SERVING = ("interference", "request_ms", "queue", "entry_steps", "crowding")
 OTHER_MACHINES = 1.25  # one machine was measured; the logarithm of the interval is this much wider for others
-GPU_CLASSES = {
-    "volta": ["Volta"], "turing": ["Turing"], "ampere": ["Ampere"], "ada": ["Ada"], "hopper": ["Hopper"],
-    "blackwell": ["Blackwell", "Blackwell Ultra"], "apple": ["M1", "M2", "M3", "M4"],
-}  # fmt: skip
 HEADER = """\
 # Fitted constants of the speed model (planner/speed), written by benchmarks/speed.py --fit: do not edit by hand.
 #   constants   a base each, times the factor of the engine, the kernel and the GPU class; efficiencies are shares of
@@ -36,70 +35,67 @@ HEADER = """\
 """
 
 
+INTERVALS_HEADER = """\
+# 90 % intervals of predictions of published runs, written by benchmarks/speed.py --fit: do not edit by hand.
+#   slices      mode, figure, engine, kernel, GPU class -> multipliers of a prediction that held 90 % of the residuals
+#               of random folds and of folds that had not seen the model, together; residual = median |log(error)|
+#   modes       agg and disagg: servers under load; stream: one stream or a small batch; full: a server kept full
+"""
+SERVED_LESS_OFTEN = {"tpot_ms": [0.33, 3.0], "ttft_ms": [0.2, 5.0], "tokens_per_s": [0.3, 2.0]}
+
+
 def write_constants(
-    table: Table,
+    cases: Sequence[Case],
     parameters: Parameters,
     vector: np.ndarray,
-    residuals: Residuals,
+    errors: Sequence[np.ndarray],
     kernels: dict[str, tuple[float, float]],
     cpu: CpuConstants,
     cpu_errors: np.ndarray,
 ) -> None:
-    """Write aside, then rename."""
+    """Both data files; `errors` are held-out residuals, one array for each way of holding out."""
+    as_of = datetime.now(UTC).date().isoformat()
     content = {
-        "as_of": datetime.now(UTC).date().isoformat(),
+        "as_of": as_of,
         "knee": KNEE,
-        "engines": sorted(set(table.column("engine").tolist())),
-        "gpu_classes": GPU_CLASSES,
+        "engines": sorted({case.question.named.engine for case in cases}),
         "borrowed_widening": 1.5,
         "constants": constants(parameters, vector),
         "few_token_arithmetic": {"source": KERNEL_SOURCE, **{kernel: share for kernel, (_, share) in kernels.items()}},
-        "support": support(table, residuals),
+        "support": supports(cases, errors),
         "datasheet_bound": datasheet_bound(),
         "cpu": cpu_section(cpu, cpu_errors),
     }
-    aside = TARGET.with_suffix(".aside")
-    aside.write_text(HEADER + yaml.safe_dump(content, sort_keys=False, width=150), encoding="utf-8")
-    aside.replace(TARGET)
+    _write(TARGET, HEADER, content)
+    intervals = {
+        "as_of": as_of,
+        "source": "held-out residuals of the tables that speed_constants.yaml names under support",
+        "borrowed_widening": 1.25,
+        "guessed_widening": 1.5,
+        "unmeasured": SERVED_LESS_OFTEN,
+        "slices": {name: found.rounded() for name, found in slices(cases, errors).items()},
+    }
+    _write(TARGET.with_name("speed_intervals.yaml"), INTERVALS_HEADER, intervals)
+
+
+def _write(path: Path, header: str, content: dict[str, Any]) -> None:
+    """Write aside, then rename."""
+    aside = path.with_suffix(".aside")
+    aside.write_text(header + yaml.safe_dump(content, sort_keys=False, width=150), encoding="utf-8")
+    aside.replace(path)
 
 
 def constants(parameters: Parameters, vector: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Base and factors; a factor that stayed at 1 is left out. The vintage of today's engines is in the base."""
+    """Base and factors; a factor that stayed at 1 is left out."""
     found: dict[str, dict[str, Any]] = {}
     for (constant, factor, level), log in zip(parameters.names, vector, strict=True):
         entry = found.setdefault(constant, {})
-        value = float(f"{np.exp(log):.4g}")
+        value = four(np.exp(log))
         if not factor:
             entry["base"] = value
-        elif factor == "vintage":
-            if level == "2026":
-                entry["base"] = float(f"{entry['base'] * value:.4g}")
         elif abs(value - 1) > 0.002:
             entry.setdefault(factor, {})[level] = value
     return found
-
-
-def support(table: Table, residuals: Residuals) -> list[dict[str, Any]]:
-    combinations = sorted({(c.engine, c.kernel, c.gpu_class) for c in table.cases})
-    return [_supported(table, residuals, *combination) for combination in combinations]
-
-
-def _supported(table: Table, residuals: Residuals, engine: str, kernel: str, gpu_class: str) -> dict[str, Any]:
-    sources = Counter(c.source for c in table.cases if (c.engine, c.kernel, c.gpu_class) == (engine, kernel, gpu_class))
-    tpot = residuals.quantiles(engine, kernel, gpu_class, "tpot_ms")
-    ttft = residuals.quantiles(engine, kernel, gpu_class, "ttft_ms") or Quantiles(0.4, 2.5, 0, 0.5)
-    rate = Quantiles(1 / tpot.high, 1 / tpot.low, tpot.rows, tpot.residual)
-    return {
-        "engine": engine,
-        "kernel": kernel,
-        "gpu_class": gpu_class,
-        "source": "; ".join(source for source, _ in sources.most_common(3)),
-        "intervals": {"ttft_ms": rounded(ttft), "tpot_ms": rounded(tpot), "output_tokens_per_s": rounded(rate)},
-    }
-
-
-def rounded(found: Quantiles) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in asdict(found).items()}
 
 
 def datasheet_bound() -> dict[str, Any]:
@@ -116,11 +112,11 @@ def cpu_section(cpu: CpuConstants, errors: np.ndarray) -> dict[str, Any]:
     residual = np.median(np.abs(errors), axis=0)
     figures = ("ttft_ms", "tpot_ms", "output_tokens_per_s")
     intervals = {
-        name: rounded(Quantiles(float(low[i]), float(high[i]), len(errors), float(residual[i])))
+        name: Quantiles(float(low[i]), float(high[i]), len(errors), float(residual[i])).rounded()
         for i, name in enumerate(figures)
     }
     shared = {name: four(getattr(cpu, name)) for name in ("step_ms", "layer_ms", "sequence_ms", "attention_efficiency")}
-    serving = {name: four(value) for name, value in asdict(cpu.serving).items()}
+    serving = {name: four(value) for name, value in asdict(cpu.serving).items() if name in CPU_SERVING}
     types = {name: {share: four(value) for share, value in asdict(rates).items()} for name, rates in cpu.types.items()}
     return {
         "source": CPU_SOURCE,

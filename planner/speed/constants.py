@@ -13,11 +13,11 @@ from planner.errors import BadInput, nearest
 from planner.hardware.hardware import Accelerator
 from planner.speed.estimate import Estimate
 from planner.speed.serving import ServingConstants
-from planner.speed.steps import Rates
+from planner.speed.steps import Rates, within_datasheet
 
 FILE = "speed_constants.yaml"
 NAMES = "speed_names.yaml"
-FACTORS = ("family", "engine", "kernel", "gpu_class", "vintage", "release")
+FACTORS = ("family", "engine", "kernel", "gpu_class", "vintage", "release", "scenario", "kernel_on")
 CURRENT_VINTAGE = "2026"
 
 
@@ -50,7 +50,7 @@ class Support:
 
 def gpu_class(accelerator: Accelerator) -> str:
     """The class of GPUs that share constants, or the architecture's own name where there is none."""
-    described = f"{accelerator.architecture} {accelerator.compute_capability or ''}".strip()
+    described = f"{accelerator.architecture} {accelerator.compute_capability or ''} {accelerator.name}"
     for line in load_yaml(NAMES)["gpu_classes"]:
         if re.match(line["match"], described):
             return str(line["class"])
@@ -70,13 +70,13 @@ def constant(name: str, levels: Mapping[str, str]) -> float:
     for factor in FACTORS:
         if factor in entry:
             value *= float(entry[factor].get(levels[factor], 1.0))
-    return value
+    return within_datasheet(value) if name.endswith("_efficiency") else value
 
 
 @lru_cache(maxsize=1024)
 def rates(engine: str, kernel: str, gpu_class: str, vintage: str = CURRENT_VINTAGE) -> Rates:
     """All constants of a step for one engine, kernel and GPU class."""
-    levels = _levels(engine, kernel, gpu_class, vintage, "")
+    levels = levels_of(engine, kernel, gpu_class, vintage, "", "")
     values = {f.name: constant(f.name, levels) for f in fields(Rates) if f.name != "knee"}
     return Rates(**values, knee=float(load_yaml(FILE)["knee"]))
 
@@ -91,10 +91,10 @@ def decode_rates(engine: str, kernel: str, gpu_class: str, vintage: str = CURREN
 
 @lru_cache(maxsize=1024)
 def serving_constants(
-    engine: str, kernel: str, gpu_class: str, vintage: str = CURRENT_VINTAGE, release: str = ""
+    engine: str, kernel: str, gpu_class: str, vintage: str = CURRENT_VINTAGE, release: str = "", scenario: str = ""
 ) -> ServingConstants:
     """All constants of serving for one engine, kernel and GPU class; `release` tells a build that speculates."""
-    levels = _levels(engine, kernel, gpu_class, vintage, release)
+    levels = levels_of(engine, kernel, gpu_class, vintage, release, scenario)
     return ServingConstants(**{f.name: constant(f.name, levels) for f in fields(ServingConstants)})
 
 
@@ -116,8 +116,9 @@ def support(engine: str, kernel: str, gpu_class: str) -> Support | None:
     return _support(content["datasheet_bound"], False, "datasheet bound: nothing measured is near", 1.0)
 
 
-def _levels(engine: str, kernel: str, gpu_class: str, vintage: str, release: str) -> dict[str, str]:
-    return dict(zip(FACTORS, (family_of(engine), engine, kernel, gpu_class, vintage, release), strict=True))
+def levels_of(engine: str, kernel: str, gpu_class: str, *others: str) -> dict[str, str]:
+    values = family_of(engine), engine, kernel, gpu_class, *others, f"{kernel} on {gpu_class}"
+    return dict(zip(FACTORS, values, strict=True))
 
 
 def _nearness(engine: str, kernel: str, gpu_class: str) -> list[tuple[bool, dict[str, str]]]:

@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One figure and the interval that should hold 9 measurements in 10; all None when `abstained` says why not."""
+    """One figure and the interval that should hold 9 measurements in 10; all None when `abstained` says why not.
+
+    `before_learning` is the value that the constants alone give, where runs on this machine have corrected it.
+    """
 
     value: float | None
     low: float | None
     high: float | None
     source: str
     abstained: str | None = None
+    before_learning: float | None = None
 
     @classmethod
     def unknown(cls, reason: str) -> Estimate:

@@ -66,6 +66,8 @@ def peaks_of(accelerator: Accelerator, activation: Activation, kernel: str) -> P
     }["16-bit" if weight_only else activation]
     if rate is None:
         return None
+    if kernel == "mxfp4-w4a16" and accelerator.fp8_tflops:  # multiplies with FP8 activations where it can
+        rate = accelerator.fp8_tflops
     link = accelerator.link_gb_s or PCIE_GB_S
     return Peaks(
         memory_bytes_per_ms=accelerator.bandwidth_gb_s * 1e6,

@@ -79,7 +79,8 @@ def served(load: Load, prompt: Rates, decode: Rates, constants: ServingConstants
     """What the users of a server that mixes prompts with decode steps see."""
     running = on_board(load.concurrency, load.room)
     phases = phases_of(load, prompt, decode)
-    return closed_loop(phases, constants, running, load.output_tokens, load.concurrency - running)
+    waiting, copies = load.concurrency - running, load.layout.attention_data_parallel
+    return closed_loop(phases, constants, running, load.output_tokens, waiting, copies)
 
 
 def highest_tokens_per_s(load: Load, prompt: Rates, decode: Rates, constants: ServingConstants) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.speed.work import lesser
+from planner.speed.work import lesser, one_if
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class ServingConstants:
     prompt waits behind, always and as prompts fill the server's time. `request_ms`: host time of a request.
     `entry_steps`: decode steps before a new request joins. `saturation`: part of the steady-state rate that the best
     published runs reach. `speculation`: tokens one step yields where a draft is verified in it (1: none).
+    `dealing_steps`: more entry steps where copies of the attention wait for each other. `overflow`: part of its turn
+    that a request without room in the KV cache really waits (engines admit more than fits by the worst case).
     """
 
     interference: float
@@ -28,6 +30,8 @@ class ServingConstants:
     crowding: float = 0.0
     saturation: float = 1.0
     speculation: float = 1.0
+    dealing_steps: float = 0.0
+    overflow: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,18 @@ class Served:
 
 
 def closed_loop(
-    phases: Phases, constants: ServingConstants, concurrency: float, output_tokens: float, waiting: float = 0.0
+    phases: Phases,
+    constants: ServingConstants,
+    concurrency: float,
+    output_tokens: float,
+    waiting: float = 0.0,
+    copies: float = 1.0,
 ) -> Served:
     """What `concurrency` clients see, each sending its next request when the last one ends.
 
     A prompt waits behind a part of the others' prompts: `queue` of them always (clients that start together), and
     `crowding` of them more as prompts come to fill the server's time (`busy`). `waiting` more clients find no room in
-    the KV cache and wait until one of the `concurrency` on board has gone.
+    the KV cache and wait until one of the `concurrency` on board has gone. `copies` of the attention share the load.
     """
     others_ms = phases.prefill_share_ms * (concurrency - 1)
     decode_ms = phases.decode_ms / constants.speculation
@@ -65,10 +74,10 @@ def closed_loop(
         constants.request_ms
         + phases.prefill_alone_ms
         + (constants.queue + constants.crowding * busy) * others_ms
-        + constants.entry_steps * phases.decode_ms
+        + (constants.entry_steps + constants.dealing_steps * one_if(copies > 1)) * phases.decode_ms
     )
     request_ms = first_ms + tpot_ms * (output_tokens - 1)
-    ttft_ms = first_ms + request_ms * waiting / concurrency
+    ttft_ms = first_ms + constants.overflow * request_ms * waiting / concurrency
     return Served(ttft_ms, tpot_ms, 1000 * concurrency * output_tokens / request_ms)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from planner.speed.work import Work
 
+SHARPNESS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
@@ -41,6 +43,12 @@ class Rates:
     launch_layer_ms: float
     launch_expert_layer_ms: float
     knee: float
+
+
+def within_datasheet(share: float) -> float:
+    """A product of factors as a share of a datasheet rate: itself while small, and never above 1."""
+    limited: float = share / (1 + share**SHARPNESS) ** (1 / SHARPNESS)
+    return limited
 
 
 def prompt_step_ms(work: Work, peaks: Peaks, rates: Rates) -> float:

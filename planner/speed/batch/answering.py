@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from planner.speed.batch.question import Figure, Named, Question
+import math
+from dataclasses import replace
+
+from planner.speed.batch.question import Figure, Question
+from planner.speed.batch.throughput_rows import OFFERED_REQUESTS
 from planner.speed.constants import decode_rates, rates, serving_constants
 from planner.speed.estimate import Estimate
 from planner.speed.intervals import interval_of
 from planner.speed.loads import (
-    Load,
     decode_step_ms,
     highest_tokens_per_s,
     pooled_served,
@@ -16,6 +19,8 @@ from planner.speed.loads import (
 )
 from planner.speed.serving import Served, ServingConstants, on_board
 from planner.speed.steps import Rates
+
+ROUNDS = 12
 
 
 def estimates(question: Question) -> tuple[Estimate, ...]:
@@ -27,17 +32,44 @@ def estimates(question: Question) -> tuple[Estimate, ...]:
 def figures(question: Question) -> tuple[float, ...]:
     """The figures of the question, in the row's own units."""
     named = question.named
-    prompt = rates(*_levels(named))
-    decode = decode_rates(*_levels(named))
-    constants = serving_constants(*_levels(named), named.release)
-    under_load = _under_load(question, prompt, decode, constants) if question.figures[0].served else None
+    levels = named.engine, named.kernel, named.gpu_class, named.vintage
+    constants = serving_constants(*levels, named.release, named.scenario)
+    question = at_the_offered_rate(question, rates(*levels), decode_rates(*levels), constants)
     return tuple(
-        f.scale * _measure(f, question.load, under_load, prompt, decode, constants) ** f.power for f in question.figures
+        f.scale * measure(f, question, rates(*levels), decode_rates(*levels), constants) ** f.power
+        for f in question.figures
     )
 
 
-def _levels(named: Named) -> tuple[str, str, str, str]:
-    return named.engine, named.kernel, named.gpu_class, named.vintage
+def at_the_offered_rate(question: Question, prompt: Rates, decode: Rates, constants: ServingConstants) -> Question:
+    """The question at the concurrency its offered load leads to: arrivals x time in the server (Little's law)."""
+    if question.offered_per_s is None or question.figures[0].kind == "tokens_per_s":
+        return question
+    load = replace(question.load, concurrency=1.0)
+    for _ in range(ROUNDS):
+        seen = served(load, prompt, decode, constants)
+        seconds = (seen.ttft_ms + seen.tpot_ms * load.output_tokens) / 1000
+        present = min(max(1.0, question.offered_per_s * seconds), OFFERED_REQUESTS)
+        load = replace(load, concurrency=(load.concurrency + present) / 2)
+    return replace(question, load=load)
+
+
+def measure(figure: Figure, question: Question, prompt: Rates, decode: Rates, constants: ServingConstants) -> float:
+    """Milliseconds of a figure, or tokens per second of a server kept full; arrays where the question holds arrays."""
+    load = question.load
+    if figure.kind == "tokens_per_s":
+        return highest_tokens_per_s(load, prompt, decode, constants)
+    if figure.served:
+        seen = _under_load(question, prompt, decode, constants)
+        return seen.tpot_ms if figure.kind == "tpot_ms" else seen.ttft_ms
+    decode_ms = decode_step_ms(load, decode, on_board(load.concurrency, load.room)) if _any(figure.decodes) else 0.0
+    prompt_ms = prompt_alone_ms(load, prompt) if _any(figure.prefills) else 0.0
+    return figure.decodes * decode_ms + figure.prefills * prompt_ms + figure.requests * constants.request_ms
+
+
+def _any(count: float) -> bool:
+    """False for the number 0; True for any other, and for arrays."""
+    return not (isinstance(count, float | int) and count == 0)
 
 
 def _under_load(question: Question, prompt: Rates, decode: Rates, constants: ServingConstants) -> Served:
@@ -46,24 +78,14 @@ def _under_load(question: Question, prompt: Rates, decode: Rates, constants: Ser
     return served(question.load, prompt, decode, constants)
 
 
-def _measure(
-    figure: Figure, load: Load, under_load: Served | None, prompt: Rates, decode: Rates, constants: ServingConstants
-) -> float:
-    """Milliseconds of a figure, or tokens per second of a server kept full."""
-    if figure.kind == "tokens_per_s":
-        return highest_tokens_per_s(load, prompt, decode, constants)
-    if under_load:
-        return under_load.tpot_ms if figure.kind == "tpot_ms" else under_load.ttft_ms
-    decode_ms = decode_step_ms(load, decode, on_board(load.concurrency, load.room)) if figure.decodes else 0.0
-    prompt_ms = prompt_alone_ms(load, prompt) if figure.prefills else 0.0
-    return figure.decodes * decode_ms + figure.prefills * prompt_ms + figure.requests * constants.request_ms
-
-
 def _estimate(question: Question, figure: Figure, value: float) -> Estimate:
+    most = math.inf
+    if question.offered_per_s is not None and figure.kind == "tokens_per_s":
+        most = figure.scale * question.offered_per_s * question.load.output_tokens
     low, high, source = interval_of(question.named, figure.kind, mode_of(question, figure), question.guessed)
     if figure.power < 0:
         low, high = 1 / high, 1 / low
-    return Estimate(value, value * low, value * high, source)
+    return Estimate(min(value, most), min(value * low, most), min(value * high, most), source)
 
 
 def mode_of(question: Question, figure: Figure) -> str:
@@ -71,5 +93,5 @@ def mode_of(question: Question, figure: Figure) -> str:
     if question.pools:
         return "disagg"
     if figure.served:
-        return "agg"
+        return "online" if question.offered_per_s or question.load.concurrency == OFFERED_REQUESTS else "agg"
     return "full" if figure.kind == "tokens_per_s" else "stream"

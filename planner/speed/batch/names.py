@@ -54,23 +54,16 @@ def accelerator_named(text: str) -> Accelerator | None:
     """The accelerator a cell means: by the file's spellings, by catalogue name, or by the longest name inside it."""
     line = _first("gpus", text.replace("_", " "))
     if line:
-        return find_accelerator(line["gpu"])
+        return find_accelerator(line["gpu"]) if line["gpu"] else None
     return find_accelerator(text) or _longest_name_inside(text)
 
 
-def kernel_named(engine: str, format: Format, gpu: Accelerator) -> str | None:
+def kernel_named(engine: Engine, format: Format, gpu: Accelerator) -> str | None:
     """The kernel that engine runs for that format on that GPU; None where none is known."""
     if format.id.startswith("gguf"):
         kernel = load_yaml(FILE)["ggml_kernels"].get(gpu.vendor)
         return str(kernel) if kernel else None
-    found = next(
-        (
-            str(k["kernel"])
-            for k in load_yaml(FILE)["kernels"]
-            if k["engine"] in (engine, "*") and k["format"] == format.id
-        ),
-        None,
-    )
+    found = next((str(line["kernel"]) for line in load_yaml(FILE)["kernels"] if _runs(line, engine, format)), None)
     if found is None or _has_units(found, gpu):
         return found
     return str(load_yaml(FILE)["without_units"][found])
@@ -100,6 +93,11 @@ def _patterns(section: str) -> tuple[tuple[re.Pattern[str], Mapping[str, Any]], 
     return tuple((re.compile(line["match"], re.IGNORECASE), line) for line in load_yaml(FILE)[section])
 
 
+def _runs(line: Mapping[str, Any], engine: Engine, format: Format) -> bool:
+    same_vintage = str(line.get("vintage", engine.vintage)) == engine.vintage
+    return line["engine"] in (engine.id, "*") and line["format"] == format.id and same_vintage
+
+
 def _has_units(kernel: str, gpu: Accelerator) -> bool:
     if kernel in ("nvfp4-w4a4", "mxfp4-w4a16"):
         return gpu.fp4_tflops is not None
@@ -109,9 +107,9 @@ def _has_units(kernel: str, gpu: Accelerator) -> bool:
 
 
 def _longest_name_inside(text: str) -> Accelerator | None:
-    """The accelerator whose name stands inside `text` as words of its own, the longest if there are several."""
-    found = [(len(match[0]), gpu) for pattern, gpu in _spellings() if (match := pattern.search(text))]
-    return max(found, key=lambda each: each[0])[1] if found else None
+    """The accelerator whose name stands inside `text` as words of its own, the longest, then the first."""
+    found = [(len(match[0]), -match.start(), gpu) for pattern, gpu in _spellings() if (match := pattern.search(text))]
+    return max(found, key=lambda each: each[:2])[2] if found else None
 
 
 @cache

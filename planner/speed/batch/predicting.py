@@ -19,7 +19,7 @@ from planner.speed.batch.architectures import Architectures
 from planner.speed.batch.question import Question, cell
 from planner.speed.batch.serving_rows import serving_question
 from planner.speed.batch.stream_rows import stream_question
-from planner.speed.batch.throughput_rows import limited, throughput_question
+from planner.speed.batch.throughput_rows import throughput_question
 from planner.speed.estimate import Estimate
 
 ABSTENTIONS = {
@@ -133,17 +133,8 @@ def _answers(row: Row, architectures: Architectures, ask: Ask) -> tuple[Estimate
         found = estimates(asked)
     except (OverflowError, ZeroDivisionError, ValueError):
         return "out-of-range"
-    if ask is throughput_question:
-        found = tuple(_limited(e, row, asked) for e in found)
     finite = all(e.value is not None and math.isfinite(e.value) and e.value > 0 for e in found)
     return found if finite else "out-of-range"
-
-
-def _limited(estimate: Estimate, row: Row, question: Question) -> Estimate:
-    """A server cannot give more than clients ask for."""
-    figure, outputs = question.figures[0], question.load.output_tokens
-    value, low, high = (limited(x or 0.0, row, figure, outputs) for x in (estimate.value, estimate.low, estimate.high))
-    return Estimate(value, low, high, estimate.source)
 
 
 def _bounded(name: str, estimate: Estimate) -> dict[str, object]:

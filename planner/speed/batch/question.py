@@ -19,18 +19,20 @@ from planner.units import GIB
 
 EXPERTS_ONLY = frozenset({"nvfp4", "mxfp4"})
 SIXTEEN_BITS = 16.0
-USABLE_MEMORY, LEFT_FOR_ACTIVATIONS_GIB, LARGEST_BATCH = 0.9, 4.0, 2048.0
+USABLE_MEMORY, LEFT_FOR_ACTIVATIONS_GIB, LARGEST_BATCH = 0.93, 2.0, 2048.0
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What constants a question is answered with. `release` tells a build that may speculate; else empty."""
+    """What constants a question is answered with. `release` tells a build that may speculate, `scenario` a benchmark
+    whose rules hold a server back; else empty."""
 
     engine: str
     kernel: str
     gpu_class: str
     vintage: str
     release: str = ""
+    scenario: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A row that can be asked. `guessed`: its architecture is only a size read from the model's name."""
+    """A row that can be asked. `guessed`: its architecture is only a size read from the model's name. `offered_per_s`:
+    requests a second that clients send whatever the server does; None where there is always a next one."""
 
     id: str
     named: Named
@@ -60,6 +63,7 @@ class Question:
     figures: tuple[Figure, ...]
     guessed: bool
     pools: PooledLoad | None = None
+    offered_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +75,15 @@ class Setting:
     engine: Engine
     format: Format
     kernel: str
+    eight_bit_cache: bool = False
 
     @property
     def dense_bits(self) -> float | None:
         """Published FP4 checkpoints of mixtures quantize the experts alone."""
         return SIXTEEN_BITS if self.known.shape.is_moe and self.format.id in EXPERTS_ONLY else None
 
-    def named(self, release: str = "") -> Named:
-        return Named(self.engine.id, self.kernel, gpu_class(self.gpu), self.engine.vintage, release)
+    def named(self, release: str = "", scenario: str = "") -> Named:
+        return Named(self.engine.id, self.kernel, gpu_class(self.gpu), self.engine.vintage, release, scenario)
 
     def load(self, layout: Layout, input_tokens: float, output_tokens: float, concurrency: float) -> Load | None:
         """The load; None where the GPU has no published rate for the kernel's arithmetic."""
@@ -101,7 +106,7 @@ class Setting:
         bits = self.format.weight_bits
         dense = bits if self.dense_bits is None else self.dense_bits
         held = nominal_weight_bytes(self.known.shape, layout, bits, dense)
-        element = "fp8" if self.engine.id == "tensorrt-llm" and bits < SIXTEEN_BITS else "16-bit"
+        element = "fp8" if self.eight_bit_cache and bits < SIXTEEN_BITS else "16-bit"
         kv = kv_cache(self.known.shape, element, int(layout.tensor_parallel)).bytes_per_token
         return Stored(bits, held, kv, self.dense_bits)
 
@@ -120,10 +125,12 @@ def fits(setting: Setting, layout: Layout, share: float) -> bool:
     return nominal_weight_bytes(setting.known.shape, layout, bits, dense) <= share * setting.gpu.memory_gib * GIB
 
 
-def setting_of(known: Known, gpu: Accelerator, engine: Engine, format: Format) -> Setting | None:
-    """None where no kernel is known."""
-    kernel = kernel_named(engine.id, format, gpu)
-    return Setting(known, gpu, engine, format, kernel) if kernel else None
+def setting_of(
+    known: Known, gpu: Accelerator, engine: Engine, format: Format, eight_bit_cache: bool = False
+) -> Setting | None:
+    """None where no kernel is known. `eight_bit_cache`: servers cache in 8 bits where the weights are quantized."""
+    kernel = kernel_named(engine, format, gpu)
+    return Setting(known, gpu, engine, format, kernel, eight_bit_cache) if kernel else None
 
 
 def cell(row: Mapping[str, str | None], name: str) -> str:

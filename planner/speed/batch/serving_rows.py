@@ -44,7 +44,7 @@ def serving_question(row: Row, architectures: Architectures) -> Question | str:
 def _setting(row: Row, architectures: Architectures) -> Setting | str:
     known = architectures.find(cell(row, "model_path"))
     gpu = accelerator_named(cell(row, "system"))
-    engine = engine_named(cell(row, "backend"))
+    engine = engine_named(f"{cell(row, 'backend')} {cell(row, 'backend_version')}")
     if known is None:
         return "unknown-model"
     if gpu is None:
@@ -54,17 +54,18 @@ def _setting(row: Row, architectures: Architectures) -> Setting | str:
     stated = cell(row, "precision") or cell(row, "moe_quant_mode") or cell(row, "gemm_quant_mode")
     native = load_yaml(FILE)["native_formats"].get(known.shape.family)
     format = format_named(native or stated)
-    return (format and setting_of(known, gpu, engine, format)) or "unknown-format"
+    return (format and setting_of(known, gpu, engine, format, eight_bit_cache=True)) or "unknown-format"
 
 
 def concurrency(row: Row) -> float | None:
-    """Clients in flight: what the run is named after (`..._c64_...`), else the batch of each attention copy times
-    the copies; None where neither is stated."""
+    """Clients of one server: what the run is named after (`..._c64_...`) or the batch of each attention copy times the
+    copies, the smaller where both are stated (a run may have many servers); None where neither is."""
     named = CLIENTS_IN_ID.search(cell(row, "id"))
-    if named:
-        return float(named[1])
     batch = whole(row, "batch_size")
-    return float(batch * max(1, whole(row, "attention_dp_size") or 1)) if batch else None
+    stated = [float(named[1])] if named else []
+    if batch:
+        stated.append(float(batch * max(1, whole(row, "attention_dp_size") or 1)))
+    return min(stated, default=None)
 
 
 def layout_of(row: Row) -> Layout:
@@ -74,23 +75,38 @@ def layout_of(row: Row) -> Layout:
     )
     if expert_tensor == expert > 1 and tensor * copies == expert_tensor * expert:
         tensor, copies = (expert, 1) if copies == 1 else (1, expert)
-    return Layout(tensor, copies, expert)
+    return _as_dealt(Layout(tensor, copies, expert))
+
+
+def _as_dealt(layout: Layout) -> Layout:
+    """More ranks than one server has hold a copy of the attention each: nobody splits heads so far."""
+    widest = load_yaml(FILE)["widest_tensor_parallel"]
+    return Layout(1, layout.accelerators, layout.accelerators) if layout.tensor_parallel > widest else layout
 
 
 def _pools(row: Row, setting: Setting, lengths: tuple[float, float], clients: float) -> PooledLoad | None:
-    """Prompt and decode servers. Where their number is not stated, `decode_tp_size` counts all decode GPUs."""
-    prompt_layout = _pool_layout(row, "prefill")
-    decode_layout = _pool_layout(row, "decode")
-    load = setting.load(decode_layout, *lengths, clients)
-    prompts = setting.load(prompt_layout, *lengths, clients)
-    if load is None or prompts is None:
+    """Prompt and decode servers; where their number is not stated, as in the middle of the runs that state it."""
+    prompts, decode = _pool_layout(row, "prefill"), _pool_layout(row, "decode")
+    prompt_servers, decode_servers = (whole(row, f"{pool}_num_workers") for pool in ("prefill", "decode"))
+    if not prompt_servers or not decode_servers:
+        prompts, prompt_servers, decode, decode_servers = _usual_pools(prompts, decode, clients)
+    load, reading = (setting.load(layout, *lengths, clients) for layout in (decode, prompts))
+    if load is None or reading is None:
         return None
-    return PooledLoad(
-        load,
-        prompts,
-        prompt_servers=float(max(1, whole(row, "prefill_num_workers") or 1)),
-        decode_servers=float(max(1, whole(row, "decode_num_workers") or 1)),
-    )
+    return PooledLoad(load, reading, float(prompt_servers), float(decode_servers))
+
+
+def _usual_pools(prompts: Layout, decode: Layout, clients: float) -> tuple[Layout, int, Layout, int]:
+    """Layouts and numbers of servers that a row leaves open. One size for both pools above a server's is the number of
+    all GPUs; many clients are decoded with a copy of the attention on each GPU."""
+    usual = load_yaml(FILE)["unstated_pools"]
+    gpus, ranks = usual["decode_gpus"], decode.accelerators
+    if prompts == decode and ranks > usual["one_server"]:
+        gpus, ranks = ranks - usual["least_prompt_gpus"], usual["one_server"]
+        prompts = Layout(usual["least_prompt_gpus"])
+    ranks = max(ranks, usual["fewest_copies"]) if clients >= usual["attention_copies_from"] else ranks
+    decode = Layout(1, ranks, ranks) if clients >= usual["attention_copies_from"] else Layout(ranks)
+    return prompts, max(1, round(usual["prompt_gpus"] / prompts.accelerators)), decode, max(1, round(gpus / ranks))
 
 
 def _pool_layout(row: Row, pool: str) -> Layout:

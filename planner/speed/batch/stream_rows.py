@@ -33,7 +33,9 @@ def setting_of_row(row: Row, architectures: Architectures) -> Setting | str:
     if engine is None:
         return "unknown-engine"
     format = format_named(cell(row, "precision"))
-    return (format and setting_of(known, gpu, engine, _as_run(engine.id, format.id) or format)) or "unknown-format"
+    return (
+        format and setting_of(known, gpu, engine, _as_run(engine.id, format.id) or format, engine.id == "tensorrt-llm")
+    ) or "unknown-format"
 
 
 def _as_run(engine: str, format_id: str) -> Format | None:

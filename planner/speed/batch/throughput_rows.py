@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from planner.speed.batch.architectures import Architectures
 from planner.speed.batch.names import tokens_named
@@ -34,16 +33,20 @@ def throughput_question(row: Row, architectures: Architectures) -> Question | st
     if load is None:
         return "no-arithmetic"
     servers = max(1.0, gpus / (layout.accelerators * stages))
-    figure = _figure(cell(row, "metric").lower(), outputs, servers, gpus)
+    metric = cell(row, "metric").lower()
+    figure = _figure(metric, outputs, servers, gpus, online=cell(row, "batch").upper().startswith("QPS"))
     if figure is None:
         return "unknown-metric"
-    named = setting.named(next((s for s in SCENARIOS if s in cell(row, "metric").lower()), ""))
-    return Question(cell(row, "id"), named, load, (figure,), setting.known.guessed)
+    named = setting.named(scenario=next((s for s in SCENARIOS if s in metric), ""))
+    offered = offered_per_s(row)
+    return Question(cell(row, "id"), named, load, (figure,), setting.known.guessed, offered_per_s=offered)
 
 
 def _batch(row: Row) -> float:
     """The batch of a row; where it names requests a second or a maximum, as many as memory holds."""
     batch = whole(row, "batch")
+    if cell(row, "batch").upper() == "QPS=INF":
+        return OFFERED_REQUESTS
     return float(batch) if batch else NO_LIMIT
 
 
@@ -64,33 +67,19 @@ def _smallest_that_fits(setting: Setting, gpus: int) -> int:
     return ranks
 
 
-def _figure(metric: str, outputs: float, servers: float, gpus: int) -> Figure | None:
+def _figure(metric: str, outputs: float, servers: float, gpus: int, online: bool) -> Figure | None:
     if "per gpu" in metric or "omits /gpu" in metric:
         return Figure("tokens_per_s", scale=servers / gpus)
     if "per user" in metric:
         return Figure("tpot_ms", decodes=1, scale=1000.0, power=-1.0)
-    if "tokens/s" in metric:
+    if "tokens/s" in metric or metric.startswith("queries/s"):  # MLPerf prints tokens under that name (llama3.1-8b)
         return Figure("tokens_per_s", scale=servers)
-    if metric.startswith(("queries/s", "requests/s")):
+    if metric.startswith("requests/s"):
         return Figure("tokens_per_s", scale=servers / outputs)
     if metric.startswith("ttft"):
-        return Figure("ttft_ms", prefills=1, requests=1)
+        return Figure("ttft_ms", served=online, prefills=1, requests=1)
     if metric.startswith("itl"):
-        return Figure("tpot_ms", decodes=1)
+        return Figure("tpot_ms", served=online, decodes=1)
     if metric.startswith("latency"):
         return Figure("tpot_ms", decodes=outputs, prefills=1, requests=1)
     return None
-
-
-def limited(value: float, row: Row, figure: Figure, outputs: float) -> float:
-    """A rate, but not above what clients ask for."""
-    offered = offered_per_s(row)
-    if offered is None or figure.kind != "tokens_per_s":
-        return value
-    asked = offered if cell(row, "metric").lower().startswith("requests/s") else offered * outputs
-    return min(value, asked)
-
-
-def with_concurrency(question: Question, concurrency: float) -> Question:
-    """The same question at another concurrency."""
-    return replace(question, load=replace(question.load, concurrency=concurrency))
