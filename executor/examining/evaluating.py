@@ -15,6 +15,7 @@ from executor.evaluate.judging import judge
 from executor.evaluate.logprobs import prompt_logprobs, shift
 from executor.evaluate.queries import Query, answer, compare, read_queries, summary
 from executor.evaluate.text import held_out_text
+from executor.examining.page import render_evaluation
 from executor.examining.sides import Served, Side, Sides
 from executor.load.client import open_client
 from executor.load.prompts import tokenize
@@ -40,7 +41,7 @@ class Observed:
 
 
 def evaluate_run(sides: Sides, question: EvaluationQuestion) -> dict[str, Any]:
-    """{shift, divergence, queries, tasks, verdict}; written to `evaluation.json` in the run's folder too.
+    """{shift, divergence, queries, tasks, verdict, page}; kept as `evaluation.json` and a page in the run's folder.
 
     BadInput when the run serves its original as it is: there is nothing to compare.
     """
@@ -61,7 +62,8 @@ def evaluate_run(sides: Sides, question: EvaluationQuestion) -> dict[str, Any]:
     }
     result = {**measured, "verdict": judge(measured)}
     write_text(sides.folder / "evaluation.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    return result
+    page = write_text(sides.folder / "evaluation.html", render_evaluation(result))
+    return {**result, "page": str(page.path)}
 
 
 def observe(sides: Sides, side: Side, queries: list[Query], question: EvaluationQuestion) -> Observed:

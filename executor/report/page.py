@@ -12,6 +12,8 @@ TITLES = {
     "artifact_bytes": "Size of the file",
     "weights_gib": "Weights in memory",
     "kv_cache_gib": "KV cache",
+    "kv_tokens": "Tokens the KV cache holds",
+    "host_memory_gib": "Memory of the server",
     "compute_buffer_gib": "Compute buffer",
     "ttft_ms": "Time to first token",
     "tpot_ms": "Time per output token",

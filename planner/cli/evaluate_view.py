@@ -31,6 +31,7 @@ def print_evaluation(result: Mapping[str, Any], console: Console) -> None:
     _print_shift(result, console)
     if result["queries"]:
         _print_worst(result["queries"], console)
+    console.print(Text.assemble(("Page: ", "bold"), result["page"]), soft_wrap=True)
 
 
 def _print_shift(result: Mapping[str, Any], console: Console) -> None:
