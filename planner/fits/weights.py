@@ -18,6 +18,7 @@ from planner.memory.loading import (
     layers_with,
     rope_bytes,
     rounding_bytes,
+    sharing_bytes,
     vocab_padding_bytes,
 )
 from planner.memory.sharding import rank_fraction
@@ -134,7 +135,10 @@ def _dense_extra(table: WeightTable, tensor_parallel: int) -> Floats:
     """Padded vocabulary, rope tables and absorbed projections, which no scheme quantizes."""
     return np.array(
         [
-            vocab_padding_bytes(shape, tensor_parallel) + rope_bytes(shape) + absorbed_bytes(shape, tensor_parallel)
+            vocab_padding_bytes(shape, tensor_parallel)
+            + rope_bytes(shape)
+            + absorbed_bytes(shape, tensor_parallel)
+            + sharing_bytes(shape, tensor_parallel)
             for shape in table.shapes
         ]
     )

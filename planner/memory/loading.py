@@ -44,6 +44,7 @@ def loading_extra(
     padding = vocab_padding_bytes(shape, tensor_parallel)
     libraries = engine_constants("loading")["library_gib"].get(engine, 0) * GIB
     dense = padding + rope_bytes(shape) + absorbed_bytes(shape, tensor_parallel) + libraries
+    dense += sharing_bytes(shape, tensor_parallel)
     if engine == "vllm" and version_constants("vllm", engine_version)["absorbs_latent"]:
         dense += multiplied_out_bytes(shape, scheme, tensor_parallel)
     return WeightBytes(rounding, 0, dense) if scheme.is_quantized else WeightBytes(rounding + dense, 0, 0)
@@ -105,11 +106,21 @@ def vocab_padding_bytes(shape: Shape, tensor_parallel: int) -> float:
 
 
 def rope_bytes(shape: Shape) -> float:
-    """The table of rotary cosines and sines, shared by the layers: one 16-bit row a position."""
-    rotary = max(
-        (layers.rope_dim or layers.head_dim for layers in shape.attention if layers.kind != "encoder"), default=0
-    )
-    return shape.max_context_tokens * rotary * 2
+    """Tables of rotary cosines and sines, one 16-bit row a position: one for all full layers, one for sliding ones."""
+    one_table = engine_constants("loading")["one_rotary_table"]
+    rotary = {True: 0, False: 0}
+    for layers in shape.attention:
+        if layers.kind != "encoder":
+            is_sliding = layers.kind == "sliding" and shape.family not in one_table
+            rotary[is_sliding] = max(rotary[is_sliding], layers.rope_dim or layers.head_dim)
+    return shape.max_context_tokens * sum(rotary.values()) * 2
+
+
+def sharing_bytes(shape: Shape, tensor_parallel: int) -> float:
+    """Key and value projections that layers reading another's cache are given all the same, with nothing to load."""
+    reading = (layers for layers in shape.attention if not layers.owns_kv and layers.kind != "encoder")
+    elements = sum(layers.count * 2 * layers.kv_heads * layers.head_dim for layers in reading)
+    return elements * shape.hidden_size * 2 / tensor_parallel
 
 
 def absorbed_bytes(shape: Shape, tensor_parallel: int) -> float:

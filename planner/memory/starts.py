@@ -80,16 +80,17 @@ def described_shape(shape: Shape, case: Case) -> Shape:
 
 def weights_on_gpu(case: Case, shape: Shape, scheme: Scheme) -> WeightBytes:
     """What the fullest rank holds once loaded: its share of the model, adapters, less what stays on the host."""
-    ranks, experts = case.tensor_parallel, case.remarks.expert_parallel
+    ranks, experts, remarks = case.tensor_parallel, case.remarks.expert_parallel, case.remarks
     weights = weight_bytes(shape, scheme, None, ranks, experts)
+    if remarks.cpu_offload_gib:
+        return left_on_gpu(weights, shape, remarks.cpu_offload_gib, ranks)
     if case.engine in PYTORCH_ENGINES:
         weights += loading_extra(
             shape, scheme, None, ranks, str(case.engine), expert_parallel=experts, engine_version=case.version
         )
-    if case.remarks.lora_rank:
-        weights += adapter_bytes(shape, case.remarks.lora_rank, case.remarks.lora_adapters, ranks)
-    weights = stage_weights(weights, shape, ranks, case.pipeline_parallel)
-    return left_on_gpu(weights, shape, case.remarks.cpu_offload_gib, ranks)
+    if remarks.lora_rank:
+        weights += adapter_bytes(shape, remarks.lora_rank, remarks.lora_adapters, ranks)
+    return stage_weights(weights, shape, ranks, case.pipeline_parallel)
 
 
 def cache_of(case: Case, shape: Shape, version: str | None) -> KvCache:

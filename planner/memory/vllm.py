@@ -36,7 +36,7 @@ def account(situation: Situation) -> Account:
     terms = [
         *weight_terms(situation.weights, situation.scheme),
         activation_term(situation, limits, constants),
-        *graph_terms(situation, constants),
+        *graph_terms(situation, limits, constants),
         non_torch_term(situation, constants),
     ]
     return Account(
@@ -103,14 +103,23 @@ def activation_term(
     return gib_term("activation peak", moments[widest] + kept, widest)
 
 
-def graph_terms(situation: Situation, constants: Mapping[str, Any]) -> list[Term]:
+def graph_terms(situation: Situation, limits: Limits, constants: Mapping[str, Any]) -> list[Term]:
     """What vLLM estimates its CUDA graphs to take, where the version counts them into the budget."""
     if situation.eager or not constants["graphs_in_budget"]:
         return []
-    gib = engine_constants("vllm")["cuda_graphs"]["gib_per_layer"] * situation.shape.layer_count
-    return [
-        gib_term("CUDA graphs", gib * GIB, f"graphs of {situation.shape.layer_count} layers, as vLLM estimates them")
-    ]
+    graphs, layers = engine_constants("vllm")["cuda_graphs"], situation.shape.layer_count
+    sizes = captured_sizes(limits.sequences, graphs["largest_batch"])
+    usual = captured_sizes(graphs["fitted_sequences"], graphs["largest_batch"])
+    gib = graphs["gib_per_layer"] * layers * min(1, sizes / usual)
+    return [gib_term("CUDA graphs", gib * GIB, f"{sizes} batch sizes of {layers} layers, as vLLM estimates them")]
+
+
+def captured_sizes(sequences: int, largest_batch: int) -> int:
+    """Batch sizes vLLM captures graphs of: 1, 2, 4, then by 8 to 256, then by 16, to twice the sequences at most
+    (vllm/config/vllm.py, _set_cudagraph_sizes)."""
+    largest = min(2 * sequences, largest_batch)
+    small = sum(size <= largest for size in (1, 2, 4))
+    return small + min(largest, 255) // 8 + max(0, (largest - 256) // 16 + 1 if largest >= 256 else 0)
 
 
 def non_torch_term(situation: Situation, constants: Mapping[str, Any]) -> Term:

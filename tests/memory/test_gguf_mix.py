@@ -7,7 +7,10 @@ from collections import Counter
 import pytest
 
 from planner.errors import BadInput
+from planner.memory.batch import predict_start
+from planner.memory.cases import case_from_row
 from planner.memory.gguf_mix import gguf_tensors
+from planner.models.catalogue import find
 from planner.units import MIB
 
 # Sizes of published files (bartowski, lmstudio-community); each holds about 7.8 MB of vocabulary beside its tensors.
@@ -79,3 +82,19 @@ def test_rows_not_divisible_by_256_fall_back_to_larger_types():
 def test_a_format_that_is_not_gguf_is_refused(shape_of):
     with pytest.raises(BadInput, match="awq-int4 is not a GGUF format"):
         gguf_tensors(shape_of("tiny"), "awq-int4")
+
+
+@pytest.mark.parametrize(
+    ("model", "quantization", "gpu_mib"),
+    [
+        ("llama-3.1-8b", "gguf Q4_0", 4155.99),  # llama.cpp on Vulkan, August 2025
+        ("llama-3.1-70b", "gguf Q4_K_S", 37907.02),  # two RTX 4090, September 2024
+        ("llama-3-70b", "gguf Q4_0", 37546.98),  # over RPC, August 2025
+    ],
+)
+def test_file_types_without_a_format_of_ours_have_their_size_too(model, quantization, gpu_mib):
+    known = find(model)
+    assert known is not None
+    row = {"id": "1", "engine": "llama.cpp", "config_id": model, "quantization": quantization, "llamacpp_ngl": "99"}
+    found = predict_start(case_from_row(row), {model: known.shape})
+    assert found.weights_gib * 1024 == pytest.approx(gpu_mib, rel=0.001)
