@@ -48,6 +48,12 @@ def _require_gpus(plan: Plan, gpus: tuple[GpuReading, ...]) -> None:
             where=f"plan for {plan.model.name}",
             fix="apply it on that machine, or take its start file there: quantplan render PLAN --as shell",
         )
+    if plan.chosen.engine == "tensorrt-llm" and plan.chosen.kv_cache != "16-bit":
+        raise ExecutionFailed(
+            "TensorRT-LLM takes the type of its KV cache from a file of options, which this executor does not write",
+            where=f"plan for {plan.model.name}",
+            fix="start it with the rendered files (quantplan render PLAN --as tensorrt-llm), or plan a 16-bit cache",
+        )
 
 
 def _require_quantizers(plan: Plan) -> None:

@@ -8,9 +8,11 @@ from executor.engines.sglang import SglangServer
 from executor.engines.tensorrt_llm import TensorRtLlmServer
 from executor.engines.transformers import TransformersServer
 from executor.engines.vllm import VllmServer
+from executor.steps import supported
 from executor.steps.launch import memory_summary
 from executor.toolchains import Toolchains
 from planner.errors import ExecutionFailed
+from planner.hardware.nvml import DriverReading, GpuReading
 from planner.launching.serving import Serving
 from planner.planning import make_plan
 from planner.request import Request
@@ -73,3 +75,12 @@ def test_transformers_serves_bitsandbytes_on_a_cpu() -> None:
     assert plan.chosen.engine_arguments == ("--device", "cpu")
     assert TransformersServer().tokenize_request("m", "text") is None
     assert TransformersServer().buffers("anything") == []
+
+
+def test_a_cache_type_that_would_be_lost_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """trtllm-serve reads it from a file of options; without that it would serve a 16-bit cache and say nothing."""
+    plan = make_plan(Request(model="llama-3.1-8b", hardware="1xH100-80GB", engine="tensorrt-llm", kv_cache="fp8"))
+    gpu = GpuReading(index=0, name="NVIDIA H100 80GB HBM3", memory_gib=79.6, free_memory_gib=79.0)
+    monkeypatch.setattr(supported, "read_driver", lambda: DriverReading((gpu,)))
+    with pytest.raises(ExecutionFailed, match="takes the type of its KV cache from a file of options"):
+        supported.require_supported(plan)
