@@ -94,6 +94,11 @@ class Case:
     def accelerators(self) -> int:
         return self.copies * self.accelerators_a_copy
 
+    def machines(self, count: int) -> str:
+        """`1 accelerator`, `3 CPU hosts`."""
+        noun = "CPU host" if self.plan.facts.get("hardware", {}).get("kind") == "cpu" else "accelerator"
+        return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
     @property
     def usd_per_hour(self) -> float:
         return self.hourly.usd_per_hour * self.accelerators
@@ -183,7 +188,7 @@ class Case:
         served = most // self.accelerators_a_copy * self.planned_requests_per_s_a_copy
         instead = f"at most {served:.3g} requests/s, or " if served else ""
         return BadInput(
-            f"{requests_per_s:g} requests/s take {accelerators:,} accelerators with plan {self.label} ({self.name}); "
+            f"{requests_per_s:g} requests/s take {self.machines(accelerators)} with plan {self.label} ({self.name}); "
             f"{most:,} are allowed",
             fix=f"{instead}--max-accelerators {accelerators}, or a faster plan",
         )

@@ -10,7 +10,6 @@ from string import ascii_uppercase
 
 from planner.costs.break_even import BreakEven, Stretch, against_api, against_plan
 from planner.costs.case import AtLoad, Case, Throughput
-from planner.costs.derivation import accelerators
 from planner.costs.formula import SECONDS_PER_MONTH
 from planner.costs.hourly import price_warnings
 from planner.costs.measuring import measured_throughput, predicted_throughput
@@ -90,6 +89,8 @@ class Comparison:
         if made and abs(made.usd_per_hour - case.usd_per_hour) > 1e-9 * case.usd_per_hour:
             was, now = usd(made.usd_per_hour), usd(case.usd_per_hour)
             yield f"plan {case.label} was made at {was} an hour ({made.provider}), here {now} ({case.hourly.label})"
+        if self.terms.utilisation == 1 and self.terms.requests_per_s is not None:
+            yield "copies are planned 100% busy, so requests queue at every peak: plan with --utilisation 0.7 or so"
         if case.prompt_share is None:
             yield f"plan {case.label} does not say how its time divides: input and output tokens are not told apart"
         if not case.throughput.measured and "datasheet bound" in case.throughput.source:
@@ -120,7 +121,7 @@ class Comparison:
             return f"{_capital(whose)} costs {output} per 1M output tokens, {blended} per 1M tokens in and out."
         taken = best.at_load(load)
         month = usd(taken.usd_per_month)
-        copies = f"{taken.copies:,} {'copy' if taken.copies == 1 else 'copies'} on {accelerators(taken.accelerators)}"
+        copies = f"{taken.copies:,} {'copy' if taken.copies == 1 else 'copies'} on {best.machines(taken.accelerators)}"
         cheapest = "is the cheapest" if len(self.cases) > 1 else "serves it"
         said = f"At {figure(load)} requests/s {whose} {cheapest}: {month} a month for {copies}."
         return said + self._against_api(taken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import floor, log10
 
 from planner.costs.case import Case
 from planner.costs.formula import HOURS_PER_MONTH, SECONDS_PER_HOUR, SECONDS_PER_MONTH
@@ -35,7 +36,7 @@ def _hour(case: Case) -> Iterator[Step]:
     layout = f"{case.accelerators_a_copy} a copy x {case.copies} {'copy' if case.copies == 1 else 'copies'}"
     yield Step(
         "the plan, an hour",
-        f"{money(hourly.usd_per_hour)} x {accelerators(case.accelerators)} ({layout})",
+        f"{money(hourly.usd_per_hour)} x {case.machines(case.accelerators)} ({layout})",
         money(case.usd_per_hour),
         "layout from the plan",
     )
@@ -122,11 +123,11 @@ def _month(case: Case) -> Iterator[Step]:
         "copies for the load",
         f"{figure(load)} requests/s / ({each}), rounded up",
         f"{taken.copies:,}",
-        f"{accelerators(taken.accelerators)}; each copy then {taken.busy:.0%} busy",
+        f"{case.machines(taken.accelerators)}; each copy then {taken.busy:.0%} busy",
     )
     yield Step(
         "a month",
-        f"{money(case.hourly.usd_per_hour)} x {accelerators(taken.accelerators)} x {HOURS_PER_MONTH} h, always on",
+        f"{money(case.hourly.usd_per_hour)} x {case.machines(taken.accelerators)} x {HOURS_PER_MONTH} h, always on",
         money(taken.usd_per_month),
     )
     if api := case.terms.api:
@@ -139,13 +140,11 @@ def _month(case: Case) -> Iterator[Step]:
         )
 
 
-def accelerators(count: int) -> str:
-    """`1 accelerator`, `12 accelerators`."""
-    return f"{count:,} accelerator{'' if count == 1 else 's'}"
-
-
 def money(value: float | None) -> str:
-    """US dollars with enough digits to redo the sum: four significant below a dollar."""
+    """US dollars with enough digits to redo the sum: four significant below a dollar, never as a power of ten."""
     if value is None:
         return UNKNOWN
-    return usd(value) if value >= 1 else f"${value:.4g}"
+    if value >= 1 or value == 0:
+        return usd(value)
+    decimals = 3 - floor(log10(value))
+    return f"${value:.{decimals}f}".rstrip("0").rstrip(".")

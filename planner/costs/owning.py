@@ -1,4 +1,4 @@
-"""What an hour of an accelerator costs that is bought, not rented: its purchase over its life, power, and hosting."""
+"""What an hour of an accelerator costs that is bought, not rented: purchase over its life, power (A.walls), hosting."""
 
 from __future__ import annotations
 

@@ -17,9 +17,19 @@ from planner.request import Request, Workload
 TODAY = date(2026, 11, 21)
 
 
-def plan_of(hardware: str, format: str, concurrency: int = 32, model: str = "llama-3.1-70b") -> Plan:
+def plan_of(
+    hardware: str, format: str, concurrency: int = 32, model: str = "llama-3.1-70b", tensor_parallel: int | None = None
+) -> Plan:
     workload = Workload(input_tokens=1000, output_tokens=300, concurrency=concurrency)
-    return make_plan(Request(model=model, hardware=hardware, format=format, workload=workload))  # type: ignore[arg-type]
+    return make_plan(
+        Request(
+            model=model,
+            hardware=hardware,
+            format=format,
+            workload=workload,
+            tensor_parallel=tensor_parallel,  # type: ignore[arg-type]
+        )
+    )
 
 
 def run_of(plan: Plan, output_tokens_per_s: float | None, run_id: str = "r1") -> RunRecord:
@@ -54,7 +64,7 @@ def a100() -> Plan:
 
 @pytest.fixture(scope="session")
 def four_a100() -> Plan:
-    return plan_of("4xA100-80GB-SXM", "bf16")
+    return plan_of("4xA100-80GB-SXM", "bf16", tensor_parallel=4)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "header": {"bold": True, "bottom": 1, "text_wrap": True, "valign": "top", "bg_color": "#eef1f5"},
     "usd": {"num_format": "$#,##0.00"},
     "usd-small": {"num_format": "$#,##0.0000"},
-    "usd-tiny": {"num_format": "$0.000000"},
+    "usd-tiny": {"num_format": "$0.00000000"},
     "usd-month": {"num_format": "$#,##0"},
     "number": {"num_format": "#,##0.###"},
     "whole": {"num_format": "#,##0"},

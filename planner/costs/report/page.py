@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.costs.case import Case, Range
 from planner.costs.comparison import Comparison
-from planner.costs.derivation import accelerators, derivation, money
+from planner.costs.derivation import derivation, money
 from planner.costs.report.charts import latency_chart, load_chart
 from planner.costs.telling import break_even_sentence, stretch_sentences
 from planner.costs.tokens import METHOD
@@ -142,7 +142,6 @@ def _render(template: str, comparison: Comparison, palette: Palette, *, escape: 
         sentences=sentences(comparison),
         method=METHOD,
         derivation=derivation,
-        accelerators=accelerators,
         load_chart=load_chart(comparison),
         latency_chart=latency_chart(comparison),
         ranges=ranges,
