@@ -159,3 +159,12 @@ def test_quantization_is_never_forced_on_vllm() -> None:
 
 def test_there_is_a_renderer_for_each_kind() -> None:
     assert KINDS == ("shell", "compose", "systemd", "modelfile")
+
+
+@pytest.mark.parametrize("kind", ["shell", "compose", "systemd"])
+def test_copies_that_share_the_load_are_told_of(kind: str) -> None:
+    plan = plan_for("vllm")
+    copies = plan.model_copy(update={"chosen": plan.chosen.model_copy(update={"replicas": 3})})
+    said = "The plan is for 3 copies"
+    assert said in next(iter(render(copies, kind, model="/m").values()))
+    assert said not in next(iter(render(plan_for("sglang"), kind, model="/m").values()))
