@@ -33,7 +33,7 @@ EXPLAIN = """The published measurements are not part of the repository. Give the
 single_stream.csv, max_throughput.csv and int4_kernels.csv:
     python benchmarks/speed.py --truth DIR        (or: make bench-speed TRUTH=DIR)"""
 FOLDS, SMALL_GROUPS, SMALL = 5, 4, 1 / 40
-HELD_ROUNDS = 12
+HELD_ROUNDS = 10
 REPORTED = (
     ("serving TPOT", "agg", "tpot_ms", "floor 14 / 9, models out 22 / 13"),
     ("serving TTFT", "agg", "ttft_ms", "floor 38 / 28, models out 48 / 38"),

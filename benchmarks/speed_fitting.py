@@ -52,6 +52,13 @@ WEIGHTS = {
     ("agg", "tpot_ms"): 1.0, ("agg", "ttft_ms"): 0.4, ("disagg", "tpot_ms"): 0.5, ("disagg", "ttft_ms"): 0.15,
     ("stream", "tpot_ms"): 1.0, ("stream", "ttft_ms"): 0.3, ("full", "tokens_per_s"): 0.6,
 }  # fmt: skip
+UNDER_LOAD = frozenset({"interference", "queue", "crowding", "entry_steps", "dealing_steps", "overflow"})
+WITHOUT_EFFECT = {
+    "agg": frozenset({"saturation"}),
+    "disagg": frozenset({"saturation"}) | UNDER_LOAD - {"queue"},
+    "stream": frozenset({"saturation", "speculation"}) | UNDER_LOAD,
+    "full": frozenset({"request_ms"}) | UNDER_LOAD,
+}
 LESS_TRUSTED = 0.3
 CROWDED = -0.2  # a slice of n rows counts like n ** (1 + 2 x this)
 ROBUST_FROM = 0.1
@@ -137,6 +144,8 @@ class Problem:
             base = _log(table, values)
             parts = []
             for constant, columns in design.items():
+                if constant in WITHOUT_EFFECT[table.cases[0].mode]:
+                    continue
                 nudged = _log(table, {**values, constant: values[constant] * np.exp(DIFFERENCE)})
                 slope = (nudged - base) / DIFFERENCE
                 parts.append((np.repeat(slope, columns.shape[1]), columns))

@@ -77,8 +77,8 @@ def report_coverage(cases: Sequence[Case], held: np.ndarray) -> None:
 
 def supports(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> list[dict[str, Any]]:
     """For each measured engine, kernel and GPU class: sources, and the interval of each figure of a plan."""
+    cases, errors = _of_plans(cases, errors)
     keys = [(c.question.named.engine, c.question.named.kernel, c.question.named.gpu_class) for c in cases]
-    planned = np.array([c.mode in ("agg", "stream") for c in cases])
     kinds = np.array([c.kind for c in cases])
     found = []
     for engine, kernel, group in sorted(set(keys)):
@@ -90,9 +90,7 @@ def supports(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> list[dict[s
         ]
         intervals = {}
         for kind in ("ttft_ms", "tpot_ms"):
-            chosen = next(
-                n & planned & (kinds == kind) for n in nested if (n & planned & (kinds == kind)).sum() >= ENOUGH
-            )
+            chosen = next(n & (kinds == kind) for n in nested if (n & (kinds == kind)).sum() >= ENOUGH)
             intervals[kind] = Quantiles.of(np.concatenate([e[chosen] for e in errors]), len(errors))
         tpot = intervals["tpot_ms"]
         intervals["output_tokens_per_s"] = Quantiles(1 / tpot.high, 1 / tpot.low, tpot.rows, tpot.residual)
@@ -107,3 +105,9 @@ def supports(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> list[dict[s
             }
         )
     return found
+
+
+def _of_plans(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> tuple[list[Case], list[np.ndarray]]:
+    """Those of the modes a plan is about: one server under load, and one stream."""
+    planned = np.array([case.mode in ("agg", "stream") for case in cases])
+    return [case for case, own in zip(cases, planned, strict=True) if own], [each[planned] for each in errors]

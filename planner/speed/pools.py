@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from planner.speed.serving import Served, ServingConstants
 from planner.speed.work import lesser
 
-ROUNDS = 8
+ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True)
