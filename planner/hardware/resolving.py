@@ -8,6 +8,7 @@ from pathlib import Path
 from planner.errors import BadInput
 from planner.hardware.catalogue import Entry, find_entry, is_assumption, similar_names, variants
 from planner.hardware.hardware import Accelerator, Cpu, Hardware
+from planner.hardware.mig import name_and_profile, slice_of
 from planner.units import GB, GIB
 
 MAX_COUNT = 100_000
@@ -45,10 +46,12 @@ def _accelerators(asked: str) -> Hardware:
     count, name = _count_and_name(asked)
     if _looks_like_a_path(name):
         return _hardware(_from_file(Path(name).expanduser()), count)
+    name, profile = name_and_profile(name)
     entry = find_entry(name)
     if entry is None:
         raise _unknown(name)
-    return _hardware(entry.accelerator, count, _notes(name, entry))
+    gpu = slice_of(entry.accelerator, profile) if profile else entry.accelerator
+    return _hardware(gpu, count, _notes(name, entry))
 
 
 def _hardware(gpu: Accelerator, count: int, notes: tuple[str, ...] = ()) -> Hardware:
