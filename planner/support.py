@@ -27,6 +27,7 @@ class Engine:
     minimum_compute_capability: float
     on_cpu: Mapping[str, Any] = field(default_factory=dict, hash=False)
     flags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    claims_rest: bool = False
 
     def version_on(self, hardware: Hardware) -> str:
         """The version planned for: on a CPU it may be another than on GPUs."""
@@ -56,6 +57,7 @@ def engines() -> dict[EngineId, Engine]:
             e["minimum_compute_capability"],
             e.get("on_cpu", {}),
             e.get("flags", {}),
+            e.get("claims_rest", False),
         )
         for id, e in load_yaml("engines.yaml").items()
     }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from planner.catalog import load_yaml
 from planner.hardware.hardware import Hardware
-from planner.memory.vllm_cpu import pool_tokens
+from planner.memory.vllm_cpu import NULL_BLOCK, pool_tokens
 from planner.plan import Cost, Memory, Prediction
 from planner.quality import Quality
 from planner.request import Workload
 from planner.speed.estimate import Estimate
+from planner.support import engines
 from rules.vocabulary import EngineId
 
 MEASURED_BY = {
@@ -33,7 +34,7 @@ def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | N
     weights = sum(memory.gib(label) for label in ("weights", "scales and zeros", "16-bit remainder"))
     found = [
         _within("weights_gib", "GiB", weights, error["weights_gib"], error["source"]),
-        _within("kv_cache_gib", "GiB", memory.gib("KV cache"), error["kv_cache_gib"], error["source"]),
+        _within("kv_cache_gib", "GiB", pool_gib(engine, memory), error["kv_cache_gib"], error["source"]),
     ]
     compute = memory.gib("compute buffer")
     if compute:
@@ -41,6 +42,12 @@ def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | N
     if artifact_bytes is not None:
         found.append(_within("artifact_bytes", "bytes", artifact_bytes, error["weights_gib"], error["source"]))
     return found
+
+
+def pool_gib(engine: EngineId, memory: Memory) -> float:
+    """What the engine will report for its cache: what it is told to take, or for some all that the rest leaves."""
+    told = memory.gib("KV cache") + memory.gib(NULL_BLOCK)
+    return told + max(memory.free_gib, 0.0) if engines()[engine].claims_rest and not memory.gib(NULL_BLOCK) else told
 
 
 def cache_predictions(engine: EngineId, memory: Memory, workload: Workload, hardware: Hardware) -> list[Prediction]:
@@ -69,6 +76,7 @@ def speed_prediction(name: str, unit: str, estimate: Estimate) -> Prediction:
         measured_by=MEASURED_BY[name],
         source=estimate.source,
         abstained=estimate.abstained,
+        before_learning=estimate.before_learning,
     )
 
 

@@ -181,3 +181,15 @@ def test_memory_of_the_host_is_a_labelled_sum() -> None:
     assert memory.gib("null block") == 128 * 12_288 / GIB
     assert memory.gib("process") > 1
     assert cpu_plan().chosen.predicted("host_memory_gib").value == pytest.approx(memory.used_gib)
+
+
+def test_the_pool_that_an_engine_reports_is_what_is_predicted() -> None:
+    """On a GPU vLLM takes all that the rest leaves, whatever the workload needs; llama.cpp takes what it is told."""
+    on_gpu = make_plan(Request(model="llama-3.1-8b", hardware="1xH100-80GB", engine="vllm")).chosen
+    pool = on_gpu.predicted("kv_cache_gib").value
+    assert pool == pytest.approx(on_gpu.memory.gib("KV cache") + on_gpu.memory.free_gib)
+    assert pool * GIB / on_gpu.memory.kv_bytes_per_token == pytest.approx(on_gpu.memory.kv_tokens, rel=1e-3)
+    told = make_plan(Request(model="llama-3.1-8b", hardware="1xL40S", format="gguf-q4_k_m")).chosen
+    assert told.predicted("kv_cache_gib").value == told.memory.gib("KV cache")
+    on_cpu = cpu_plan().chosen
+    assert on_cpu.predicted("kv_cache_gib").value == on_cpu.memory.gib("KV cache") + on_cpu.memory.gib("null block")
