@@ -2,8 +2,9 @@
 
     python benchmarks/formats.py [--only fp8/llm-compressor/static,nf4 ...] [--model DIRECTORY]
 
-Each row is a whole run of the executor on the demonstration model (`quantplan plan --make-only`, then `apply`), with a
-user's own steps and checks. A format that fails has a row too, with its reason. Bytes are those of all tensors;
+Each row is a run of the executor on the demonstration model (`quantplan plan --make-only`, then `apply`), with a user's
+own steps and checks; the original is evaluated (and converted to GGUF) once, in the first of them. A format that fails
+has a row too, with its reason. Bytes are those of all tensors;
 `file_bytes` has the headers besides. Perplexity is transformers' for checkpoints and llama-perplexity's for GGUF files.
 """
 
@@ -65,27 +66,34 @@ def main() -> None:
     arguments.add_argument("--model", default=str(DEMO_MODEL))
     asked = arguments.parse_args()
     wanted = set(filter(None, asked.only.split(",")))
-    for format, tool, variant in FORMATS:
-        if not wanted or wanted & {format, f"{format}/{tool}", f"{format}/{tool}/{variant}"}:
-            row = made(asked.model, format, tool, variant)
-            write(row)
-            print(f"{format} {variant} by {tool}: {row['outcome']}", flush=True)
+    before: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as home:
+        for format, tool, variant in FORMATS:
+            if not wanted or wanted & {format, f"{format}/{tool}", f"{format}/{tool}/{variant}"}:
+                row = made(Path(home), asked.model, (format, tool, variant), before)
+                write(row)
+                print(f"{format} {variant} by {tool}: {row['outcome']}", flush=True)
 
 
-def made(model: str, format: str, tool: str, variant: str) -> dict[str, Any]:
-    """One row: what was planned beside what was made, checked and measured. Nothing is taken over from earlier runs."""
+def made(home: Path, model: str, what: tuple[str, str, str], before: dict[str, float]) -> dict[str, Any]:
+    """One row: the plan beside what was made, checked and measured. `before` keeps the original's perplexity."""
+    format, tool, variant = what
     about = {"format": format, "tool": tool, "variant": variant, "model": Path(model).name}
     about |= {"cpu": cpu_name(), "date": date.today(), "served_by": " ".join(served_by(format, tool, variant))}
     kind = "gguf" if format.startswith("gguf-") else "checkpoint"
     asked = {"format": format, "variant": variant or None, "make_only": True}
     asked["tool"] = tool if kind == "checkpoint" else None
-    with tempfile.TemporaryDirectory() as home:
-        try:
-            plan = make_plan(Request.model_validate({"model": model, "hardware": HARDWARE[kind], **asked}))
-            record = LocalExecutor(Path(home)).apply(plan, on_event=tell)
-        except QuantplanError as error:
-            return {**about, "outcome": error.what.splitlines()[0], "applied": "no"}
-        return {**about, **dict(figures(record, format, tool, variant)), "outcome": record.state}
+    try:
+        plan = make_plan(Request.model_validate({"model": model, "hardware": HARDWARE[kind], **asked}))
+        if kind in before:
+            stages = tuple(stage for stage in plan.stages if stage.name != "evaluate-before")
+            plan = plan.model_copy(update={"stages": stages}).sealed()
+        record = LocalExecutor(home).apply(plan, on_event=tell)
+    except QuantplanError as error:
+        return {**about, "outcome": error.what.splitlines()[0], "applied": "no"}
+    row = {**about, **dict(figures(record, format, tool, variant)), "outcome": record.state}
+    before.setdefault(kind, row.get("perplexity_before"))
+    return {**row, "perplexity_before": before[kind]}
 
 
 def figures(record: RunRecord, format: str, tool: str, variant: str) -> Iterator[tuple[str, Any]]:
@@ -94,7 +102,8 @@ def figures(record: RunRecord, format: str, tool: str, variant: str) -> Iterator
     yield "bytes", round(checked["tensor_bytes"])
     yield "predicted_bytes", round(checked["expected_bytes"])
     yield "file_bytes", checked["bytes"]
-    yield "perplexity_before", round(after["perplexity_before"], 3)
+    if "perplexity_before" in after:
+        yield "perplexity_before", round(after["perplexity_before"], 3)
     yield "perplexity_after", round(after["perplexity"], 3)
     stored = checked.get("schemes") or checked["types"]
     yield "applied", "; ".join(f"{count} x {name}" for name, count in sorted(stored.items()))

@@ -39,7 +39,16 @@ def gather(context: StepContext, changed_originals: Sequence[str], versions: Map
     return Report(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         plan=plan,
-        verdict=judge(found, quality, load, checked, changed_originals, plan.request.service_level),
+        verdict=judge(
+            found,
+            quality,
+            load,
+            checked,
+            changed_originals,
+            plan.request.service_level,
+            calibrated=result("calibrate"),
+            applied=result("check-applied"),
+        ),
         findings=tuple(found),
         memory=tuple(_memory(plan, launched.get("memory", {}))),
         resident_gib=load.get("resident_gib") or launched.get("resident_gib"),

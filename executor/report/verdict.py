@@ -16,11 +16,15 @@ def judge(
     artifact: Result,
     changed_originals: Sequence[str],
     service_level: ServiceLevel,
+    calibrated: Result | None = None,
+    applied: Result | None = None,
 ) -> Verdict:
     """Go unless a check failed. A prediction outside its interval is a surprise to look at, not a reason to stop."""
     checks = (
         _quality(quality),
         _artifact(artifact),
+        *_calibration(calibrated or {}),
+        *_applied(applied or {}),
         _load(load),
         *_service_level(load, service_level),
         _original(changed_originals),
@@ -63,6 +67,21 @@ def _artifact(artifact: Result) -> Check:
     types = "; ".join(f"{count} x {name}" for name, count in sorted(stored.items()))
     off = f"; {artifact['bytes_error']:+.3%} bytes against the plan" if "bytes_error" in artifact else ""
     return Check(name="scheme", held=True, says=f"every tensor is stored as planned: {types}{off}")
+
+
+def _calibration(calibrated: Result) -> Iterator[Check]:
+    """Warnings leave it unchecked: whether the text suits the purpose is the user's to say."""
+    if calibrated:
+        warnings = calibrated["warnings"]
+        of = f"{calibrated['samples']} samples of {calibrated['source']}"
+        yield Check(name="calibration", held=None if warnings else True, says="; ".join([of, *warnings]))
+
+
+def _applied(applied: Result) -> Iterator[Check]:
+    """What the server was found to hold and compute; a wrong scheme has failed its step before."""
+    if applied:
+        held = True if applied["verdict"] == "applied" else None
+        yield Check(name="scheme in the engine", held=held, says="; ".join(applied["says"]))
 
 
 def _load(load: Result) -> Check:

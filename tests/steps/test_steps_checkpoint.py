@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,9 +23,9 @@ evaluate_step = import_module("executor.steps.evaluate")
 CALIBRATE = {"source": None, "samples": 128, "text": "plain", "max_tokens": 512}
 
 
-def with_stage(kind: str, parameters: dict[str, Any]) -> Any:
+def with_stage(name: str, parameters: dict[str, Any], kind: str = "") -> Any:
     plan = example_plan()
-    extra = Stage(name=kind, kind=kind, parameters=parameters)  # type: ignore[arg-type]
+    extra = Stage(name=name, kind=kind or name, parameters=parameters)  # type: ignore[arg-type]
     return plan.model_copy(update={"stages": (*plan.stages[:4], extra, *plan.stages[4:])})
 
 
@@ -127,3 +129,37 @@ def test_layers_in_16_bits_fail_the_run_although_every_answer_is_fine(
     layer = {"name": "layers.0.qkv_proj", "method": "Int8OnlineLinearMethod", "kernel": "", "dtypes": {"bfloat16": 8}}
     with pytest.raises(ExecutionFailed, match="1 of 1 linear layers are held in 16 bits"):
         applied(make_context, tmp_path, f"quantplan-layers: {json.dumps([layer])}", None, monkeypatch)
+
+
+def test_a_taken_over_checkpoint_depends_on_every_file_made_before_it(make_context, tmp_path: Path) -> None:
+    """Another calibration text makes another checkpoint; a note that names places does not."""
+    from executor.sharing import key_of
+
+    tools = {"torch_quantize": lambda: SimpleNamespace(versions={"llmcompressor": "0.14.0.1"})}
+    parameters = {"format": "awq-int4", "tool": "llm-compressor", "variant": "", "group_size": 128}
+    plan = with_stage("quantize-torch", parameters, kind="quantize")
+
+    def key(text_sha: str, note_sha: str) -> str:
+        made = {"path": "/run/calibration.jsonl", "artifacts": [{"path": "/run/calibration.jsonl", "sha256": text_sha}]}
+        note = {"artifacts": [{"path": "/run/notes.json", "sha256": note_sha}]}
+        context = make_context("quantize-torch", {"calibrate": made, "report": note}, plan=plan)
+        return key_of(replace(context, toolchains=SimpleNamespace(**tools)))
+
+    assert key("a", "n") == key("a", "m") != key("b", "n")
+
+
+def test_the_report_says_what_was_calibrated_with_and_what_the_engine_holds() -> None:
+    from executor.report.verdict import judge
+    from planner.request import ServiceLevel
+
+    calibrated = {"samples": 128, "source": "queries.jsonl", "warnings": ["only 20 calibration samples"]}
+    held = {"verdict": "applied", "says": ["28 of 28 linear layers are held quantized"]}
+    stored = {"schemes": {"I32, 4 bits, a scale for every 128": 28}, "bytes_error": 0.0}
+    verdict = judge((), None, {}, stored, (), ServiceLevel(), calibrated=calibrated, applied=held)
+    said = {check.name: (check.held, check.says) for check in verdict.checks}
+    assert said["calibration"] == (None, "128 samples of queries.jsonl; only 20 calibration samples")
+    assert said["scheme in the engine"] == (True, "28 of 28 linear layers are held quantized")
+    assert said["scheme"] == (
+        True,
+        "every tensor is stored as planned: 28 x I32, 4 bits, a scale for every 128; +0.000% bytes against the plan",
+    )
