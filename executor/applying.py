@@ -11,6 +11,7 @@ from executor.attempting import attempt
 from executor.deployments.keeping import Kept, keep, still_serves
 from executor.journal import RunRegister
 from executor.ladder.diagnosing import Diagnosis, diagnose_failure, diagnose_result
+from executor.learning.recording import learn
 from executor.processes import Processes, kill_survivors
 from executor.run import Run
 from executor.signals import interruptible
@@ -67,6 +68,9 @@ def carry_out(run: Run, processes: Processes) -> None:
             processes.stop_all()
             run = run.fall(met.stage, met.diagnosis, met.rung)
             continue
+        load = next((stage for stage in run.plan.stages if stage.kind == "load-test"), None)
+        if load and (said := learn(run, results)):
+            run.tell(load, "learned", said)
         if run.options.keep:
             keep(run, results, processes, kept)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,14 +10,9 @@ from pathlib import Path
 from executor.artifacts import remove_partials
 from executor.locking import Held, is_locked, lock
 from planner.errors import ExecutionFailed
+from planner.home import home_directory
 
-
-def home_directory() -> Path:
-    """`$QUANTPLAN_HOME`, else `$XDG_DATA_HOME/quantplan`, else `~/.local/share/quantplan`; it need not exist yet."""
-    if own := os.environ.get("QUANTPLAN_HOME"):
-        return Path(own).expanduser()
-    shared = os.environ.get("XDG_DATA_HOME")
-    return (Path(shared) if shared else Path.home() / ".local" / "share") / "quantplan"
+__all__ = ["Workspace", "home_directory", "journal_path"]
 
 
 def journal_path(home: Path) -> Path:
@@ -41,9 +35,14 @@ class Workspace:
         return self.directory / ".lock"
 
     @property
+    def home(self) -> Path:
+        """Where this and all other runs live."""
+        return self.directory.parent.parent
+
+    @property
     def shared(self) -> Path:
         """Where finished files are kept for other runs, each under what it was made from."""
-        return self.directory.parent.parent / "artifacts"
+        return self.home / "artifacts"
 
     @property
     def in_use(self) -> bool:

@@ -72,7 +72,10 @@ class Lever(Frozen):
 
 
 class Prediction(Frozen):
-    """One figure that can be checked: `value` with its 90 % interval, or None and the reason in `abstained`."""
+    """One figure that can be checked: `value` with its 90 % interval, or None and the reason in `abstained`.
+
+    `before_learning` is what it would be without what runs on this machine have taught (`quantplan learned`).
+    """
 
     name: str
     unit: str
@@ -82,6 +85,7 @@ class Prediction(Frozen):
     measured_by: str
     source: str
     abstained: str | None = None
+    before_learning: float | None = None
 
 
 class Evidence(Frozen):
@@ -293,7 +297,9 @@ class Plan(Frozen):
         """What is carried out once the executor has taken this rung: same question, same digest, the rung's way."""
         request = self.request.model_copy(update={"workload": rung.workload or self.request.workload})
         chosen = rung.candidate or self.chosen
-        return self.model_copy(update={"request": request, "chosen": chosen, "stages": rung.stages or self.stages})
+        same = (chosen.format, chosen.group_size) == (self.chosen.format, self.chosen.group_size)
+        made = {"stages": rung.stages or self.stages, "quantizing": self.quantizing if same else None}
+        return self.model_copy(update={"request": request, "chosen": chosen, **made})
 
     def write(self, path: Path) -> None:
         """Write the plan as JSON: aside first, then renamed, so that no half-written plan is ever read."""

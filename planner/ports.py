@@ -16,7 +16,7 @@ GET_EXECUTOR = "pip install 'quantplan[executor]'"
 
 RunState = Literal["running", "interrupted", "failed", "done"]
 StepState = Literal["pending", "running", "done", "failed", "skipped"]
-EventState = Literal["pending", "running", "done", "failed", "skipped", "fallback", "kept"]
+EventState = Literal["pending", "running", "done", "failed", "skipped", "fallback", "kept", "learned"]
 DeploymentState = Literal["running", "ended", "stopped"]
 
 

@@ -23,6 +23,7 @@ MARKS = {
     "failed": "[red]✗[/]",
     "fallback": "[yellow]↓[/]",
     "kept": "[green]↻[/]",
+    "learned": "[green]✎[/]",
 }
 
 
@@ -73,7 +74,7 @@ class PlainWatcher:
             self._say(f"{self._heading(event)}: {event.message}")
         elif event.state == "done":
             self._say(f"    done in {time.monotonic() - self._began:.1f} s")
-        elif event.state in ("fallback", "kept"):
+        elif event.state in ("fallback", "kept", "learned"):
             self._step = ""
             self._say(f"{FELL if event.state == 'fallback' else ''}{event.step}: {event.message}")
         elif event.step != self._step:

@@ -9,6 +9,8 @@ from math import ceil
 from planner.costs.plan_cost import cost_of
 from planner.costs.time_share import predicted_prompt_share
 from planner.hardware.hardware import Hardware
+from planner.learned.correcting import corrected
+from planner.learned.lessons import configuration, lessons_for
 from planner.memory.gguf_mix import gguf_tensors
 from planner.memory.levers import levers
 from planner.memory.sizing import layout_problem, loaded_weights, situation_for, size_memory
@@ -28,7 +30,7 @@ from planner.quality import AS_PUBLISHED, expected_quality
 from planner.request import Request, Workload
 from planner.schemes import scheme
 from planner.speed.predicting import Speed, predict_crossover, predict_speed
-from planner.support import engines, kernel_for, kv_cache_problem
+from planner.support import engines, kernel_for, kv_cache_problem, why_refused
 from planner.units import GIB
 from rules.vocabulary import FormatId
 
@@ -118,6 +120,12 @@ class Assessor:
         )
         return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
 
+    def learned_speed(self, choice: Choice, speed: Speed) -> Speed:
+        """The speed corrected by what earlier runs on this machine measured, where they did."""
+        kernel = kernel_for(choice.engine, choice.format, self.hardware)
+        lessons = lessons_for(self.hardware, choice.engine, kernel.name if kernel else "none")
+        return corrected(speed, lessons, configuration(self.model.name, choice.format, self.request.workload))
+
     def crossover_batch(self, chosen: Candidate) -> int | None:
         """The number of requests decoding together from which these weights are no faster than 16-bit ones."""
         return predict_crossover(
@@ -158,7 +166,7 @@ class Assessor:
 
     def _candidate(self, choice: Choice, layout: Layout) -> Candidate:
         memory = self.memory(choice, layout)
-        speed = self.speed(choice, layout, memory)
+        speed = self.learned_speed(choice, self.speed(choice, layout, memory))
         cost = self.cost(choice, layout, memory, speed)
         quality = expected_quality(choice.format, self.model.shape.params_b)
         kernel = kernel_for(choice.engine, choice.format, self.hardware)
@@ -199,7 +207,9 @@ class Assessor:
     def judged(self, candidate: Candidate) -> Candidate:
         """The candidate with its verdict: no kernel, does not fit, misses the service level, or feasible."""
         if candidate.kernel == "none":
+            why = why_refused(candidate.engine, candidate.format, self.hardware)
             reason = f"{candidate.engine} {candidate.engine_version} has no {candidate.format} kernel here"
+            reason += f": {why}" if why else ""
             return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (reason,)})
         if problem := kv_cache_problem(candidate.engine, candidate.kv_cache, self.hardware):
             return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (problem,)})

@@ -47,6 +47,7 @@ class FakeSteps:
             "check-artifact": StepSpec(self._evaluate),
             "evaluate": StepSpec(self._evaluate),
             "launch": StepSpec(self._launch, ephemeral=True),
+            "check-applied": StepSpec(self._evaluate),
             "load-test": StepSpec(self._load_test, needs=("launch",)),
             "findings": StepSpec(self._findings),
             "report": StepSpec(self._report),

@@ -1,0 +1,1 @@
+"""After a run: its findings, kept as this machine's own constants."""

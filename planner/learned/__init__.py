@@ -1,0 +1,1 @@
+"""What runs on this machine taught: its own constants, stored with the run each comes from."""
