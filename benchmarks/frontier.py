@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def best_of(name: str, labels: Sequence[str]) -> tuple[int, int, float]:
-    """Candidates, those in the set, and the seconds of the quickest of some runs: other work on the machine only adds."""
+    """Candidates, those in the set, and the seconds of the quickest run: other work on the machine only adds."""
     model, book = resolve_model(name), load_book()
     request = Request(model=name, hardware=",".join(labels))
     seconds = []

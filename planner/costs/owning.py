@@ -9,6 +9,7 @@ from typing import Any
 from planner.catalog import load_yaml
 from planner.costs.formula import HOURS_PER_MONTH, HOURS_PER_YEAR
 from planner.costs.hourly import HourlyPrice, Part
+from planner.energy.electricity import electricity_usd_per_hour
 from planner.errors import BadInput
 
 FILE = "costing.yaml"
@@ -46,7 +47,7 @@ class Ownership:
         sources = f"{self.power_source}; PUE: {self.pue_source}; electricity: {self.electricity_source}"
         found = [
             Part("purchase", capital, bought, "purchase price and years as given"),
-            Part("electricity", kw * self.pue * self.usd_per_kwh, power, sources),
+            Part("electricity", electricity_usd_per_hour(self.watts, self.usd_per_kwh, self.pue), power, sources),
         ]
         if self.hosting_usd_per_month:
             per_hour = self.hosting_usd_per_month / HOURS_PER_MONTH
