@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
 from planner.request import Workload
@@ -37,8 +39,13 @@ def gpu_speed(shape: Shape, accelerator: Accelerator, scheme: Scheme, run: Runni
 
 def serve(shape: Shape, peaks: Peaks, gpu_class: str, run: Running, workload: Workload) -> Served:
     """The closed loop of this run on this class of GPUs."""
-    named = run.engine, run.kernel, gpu_class
-    load = load_of(shape, peaks, run, workload)
+    return _served(load_of(shape, peaks, run, workload), run.engine, run.kernel, gpu_class)
+
+
+@lru_cache(maxsize=4096)
+def _served(load: Load, engine: str, kernel: str, gpu_class: str) -> Served:
+    """A plan weighs the same run more than once, and a service the same plan."""
+    named = engine, kernel, gpu_class
     return served(load, rates(*named), decode_rates(*named), serving_constants(*named))
 
 
