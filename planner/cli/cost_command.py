@@ -88,7 +88,8 @@ def _compare(plans: tuple[Path, ...], runs: tuple[str, ...], options: dict[str, 
         provider=options["provider"],
         kind=options["kind"],
         usd_per_hour=options["usd_per_hour"],
-        file=own_price_file(options["prices"]),
+        file=options["prices"],
+        usual_file=own_price_file(None),
         owning=_owning(options),
     )
     return compare(loaded, records, pricing, terms_from(first.workload if first else Workload(), **given))

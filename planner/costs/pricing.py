@@ -32,12 +32,16 @@ class Owning:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """How hours are priced in this comparison; None leaves it to the plan's own request, then to the table."""
+    """How hours are priced in this comparison; None leaves it to the plan's own request, then to the table.
+
+    `file` is the price file that was asked for; `usual_file` the one that is used where the plan says nothing else.
+    """
 
     provider: str | None = None
     kind: PriceKind | None = None
     usd_per_hour: float | None = None
     file: str | None = None
+    usual_file: str | None = None
     owning: Owning | None = field(default=None)
 
     @property
@@ -104,9 +108,11 @@ def accelerator_of(plan: Plan) -> Accelerator | None:
 
 def _asked_price(plan: Plan, pricing: Pricing) -> Price:
     """What the command says, else what the plan's own request said."""
+    said = plan.request.price
+    file = pricing.file or said.file or pricing.usual_file
     if not pricing.asked:
-        return plan.request.price
-    return Price(usd_per_hour=pricing.usd_per_hour, provider=pricing.provider, kind=pricing.kind, file=pricing.file)
+        return said if said.usd_per_hour is not None else said.model_copy(update={"file": file})
+    return Price(usd_per_hour=pricing.usd_per_hour, provider=pricing.provider, kind=pricing.kind, file=file)
 
 
 def _rented(plan: Plan, gpu: Accelerator, pricing: Pricing) -> HourlyPrice | None:

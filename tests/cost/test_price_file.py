@@ -139,3 +139,11 @@ def test_old_prices_are_warned_of() -> None:
     assert age_warning("L4", "AWS", "2026", TODAY) == (
         "the price of L4 from AWS is 0 to 324 days old (known only as 2026): ask for it again before you rely on it"
     )
+
+
+def test_what_the_plan_was_told_outranks_the_usual_file(tmp_path: Path, a100: Plan) -> None:
+    file = written(tmp_path, OURS)
+    told = a100.model_copy(update={"request": a100.request.model_copy(update={"price": Price(usd_per_hour=1.5)})})
+    assert price_of_plan(told, Pricing(usual_file=file)).usd_per_hour == 1.5
+    assert price_of_plan(told, Pricing(file=file)).usd_per_hour == 1.10
+    assert price_of_plan(a100, Pricing(usual_file=file)).usd_per_hour == 1.10
