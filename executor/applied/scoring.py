@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from executor.quantizers.recipe import SCRIPTS
-from executor.quantizers.scripting import Script, run_script, threads
+from executor.quantizers.recipe import SCRIPTS, recipes
+from executor.quantizers.scripting import Script, run_script
 from executor.step import StepContext
 
 SCORE = "score_text.py"
@@ -29,7 +29,7 @@ def score(context: StepContext, model: Path, text: Path, context_tokens: int) ->
         "fingerprint_windows": FINGERPRINT_WINDOWS,
     }
     return run_script(
-        Script(python, SCRIPTS / SCORE, {"GPTQMODEL_CPU_WORKERS": str(threads())}),
+        Script(python, SCRIPTS / SCORE, recipes().tools["gptqmodel"].environment),
         job,
         workspace=context.workspace,
         log_path=context.log_path,

@@ -17,7 +17,7 @@ SCRIPTS = Path(__file__).with_name("scripts")
 
 
 class Tool(Frozen):
-    """A script, the toolchain whose Python runs it, and what is added to its environment (`{cores}`: ours)."""
+    """A script, the toolchain whose Python runs it, and what is added to its environment."""
 
     toolchain: str
     script: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from executor.quantizers.checkpoint import CheckpointWriter
 from executor.quantizers.recipe import SCRIPTS, Recipe, Tool, recipe_for, recipes
-from executor.quantizers.scripting import Script, run_script, threads
+from executor.quantizers.scripting import Script, run_script
 from executor.step import Result, StepContext
 from executor.steps.convert import view_without_code
 from executor.steps.earlier import result_of_kind
@@ -30,7 +30,7 @@ def quantize_torch(context: StepContext, format: str) -> Result:
     with CheckpointWriter(context.workspace / f"model-{format}", needs_bytes=needed_bytes(context)) as writer:
         job = job_of(recipe, source, writer.partial, parameters, calibration_of(context, recipe))
         said = run_script(
-            script_of(tool, chain.python),
+            Script(chain.python, SCRIPTS / tool.script, tool.environment),
             job,
             workspace=context.workspace,
             log_path=context.log_path,
@@ -63,11 +63,6 @@ def job_of(
         job["calibration"] = calibration
         job["kv_scales"] = bool(parameters.get("kv_scales"))
     return job
-
-
-def script_of(tool: Tool, python: Path) -> Script:
-    environment = {name: value.format(cores=threads()) for name, value in tool.environment.items()}
-    return Script(python, SCRIPTS / tool.script, environment)
 
 
 def original_of(context: StepContext) -> Path:

@@ -52,7 +52,7 @@ def context(
     script = tmp_path / "script.py"
     script.write_text(f"FAIL = {fail}\n{SCRIPT}")
     monkeypatch.setattr(quantizer, "SCRIPTS", tmp_path)
-    tool = Tool(toolchain="torch_quantize", script="script.py", environment={"WORKERS": "{cores}"})
+    tool = Tool(toolchain="torch_quantize", script="script.py", environment={"WORKERS": "2"})
     monkeypatch.setattr(quantizer, "recipes", lambda: SimpleNamespace(tools={"llm-compressor": tool}))
     chain = SimpleNamespace(python=Path(sys.executable), versions={"llmcompressor": "0.14.0.1"})
     stages = (
