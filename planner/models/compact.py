@@ -28,7 +28,7 @@ def is_gemma4_e(row: Config) -> bool:
 def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
     """The architectures of a JSONL file by `model_id` and alias, and why the others were refused, by `model_id`.
 
-    A row that says too little is read from the catalogue, where that knows the model.
+    A row that says too little, or nothing of its recurrent layers, is read from the catalogue where that knows it.
 
     Raises BadInput for a file that cannot be read, a line that is not a JSON object, or one without `model_id`.
     """
@@ -44,8 +44,17 @@ def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
                 refused[name] = error.what
                 continue
             shape = known.shape
+        else:
+            shape = completed(shape, name)
         shapes.update(dict.fromkeys([name, *row.texts("aliases")], shape))
     return shapes, refused
+
+
+def completed(shape: Shape, name: str) -> Shape:
+    """The catalogue's shape of the model where the row left its recurrent layers out, else the row's own."""
+    known = find(name)
+    is_same = known is not None and known.shape.layer_count == shape.layer_count
+    return known.shape if known and is_same and known.shape.recurrent and not shape.recurrent else shape
 
 
 def _lines(path: Path) -> list[str]:

@@ -44,5 +44,5 @@ def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
 
 
 def test_a_card_that_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(BadInput, match="RTX-4090 has no MIG profile 1g.3gb"):
+    with pytest.raises(BadInput, match=r"RTX-4090 has no MIG profile 1g\.3gb"):
         resolve_hardware("RTX4090:1g.3gb")
