@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,27 @@ def test_of_a_data_set_only_what_is_not_held_out_is_read(tmp_path: Path) -> None
         (tmp_path / "data" / f"{split}-00000-of-00001.jsonl").write_text(json.dumps({"text": split}))
     (tmp_path / "README.md").write_text("a card")
     assert [sample.text for sample in read_samples(str(tmp_path))] == ["train"]
+
+
+def test_a_hub_data_set_is_fetched_and_read_as_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def snapshot(name: str, **options: object) -> str:
+        asked.update(name=name, **options)
+        (tmp_path / "train.jsonl").write_text('{"text": "from the hub"}')
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    assert [sample.text for sample in read_samples("owner/data")] == ["from the hub"]
+    assert (asked["name"], asked["repo_type"]) == ("owner/data", "dataset")
+    assert "*.bin" not in asked["allow_patterns"]  # type: ignore[operator]
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "train.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadInput, match="To fix: pip install pyarrow, or give JSON lines"):
+        read_samples(str(tmp_path))
 
 
 def test_a_source_that_is_not_there_is_named() -> None:
