@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from executor.toolchains import Toolchains
@@ -38,6 +39,9 @@ class Engine(Protocol):
 
     def arguments(self, serving: Serving) -> list[str]:
         """Everything that follows the program."""
+
+    def served_name(self, model: Path, name: str) -> str:
+        """What clients must call the model: its name, unless the server knows it by something else."""
 
     def port_was_taken(self, log: str) -> bool:
         """Its log says that it ended because the port was in use."""

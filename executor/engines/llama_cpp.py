@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from executor.engines.engine import Buffer
@@ -28,6 +29,9 @@ class LlamaCppServer:
 
     def arguments(self, serving: Serving) -> list[str]:
         return [*server_arguments("llama.cpp", serving), "--log-verbosity", REPORTS_BUFFERS]
+
+    def served_name(self, model: Path, name: str) -> str:
+        return name
 
     def port_was_taken(self, log: str) -> bool:
         return PORT_TAKEN in log

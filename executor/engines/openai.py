@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from executor.engines.engine import Buffer
@@ -23,6 +24,9 @@ class OpenAiServer:
 
     def arguments(self, serving: Serving) -> list[str]:
         return []
+
+    def served_name(self, model: Path, name: str) -> str:
+        return name
 
     def port_was_taken(self, log: str) -> bool:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from executor.engines.engine import Buffer
@@ -36,6 +37,9 @@ class SglangServer:
 
     def arguments(self, serving: Serving) -> list[str]:
         return server_arguments("sglang", serving)
+
+    def served_name(self, model: Path, name: str) -> str:
+        return name
 
     def port_was_taken(self, log: str) -> bool:
         return "address already in use" in log.lower()

@@ -8,6 +8,7 @@ request at a time. Its continuous batching is left off: it pages a cache that no
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from executor.engines.engine import Buffer
@@ -27,6 +28,10 @@ class TransformersServer:
 
     def arguments(self, serving: Serving) -> list[str]:
         return server_arguments("transformers", serving)
+
+    def served_name(self, model: Path, name: str) -> str:
+        """It is pinned to what it was started with, and refuses any other name."""
+        return str(model)
 
     def port_was_taken(self, log: str) -> bool:
         return "address already in use" in log.lower()

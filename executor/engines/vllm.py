@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -40,6 +41,9 @@ class VllmServer:
 
     def arguments(self, serving: Serving) -> list[str]:
         return server_arguments("vllm", serving)
+
+    def served_name(self, model: Path, name: str) -> str:
+        return name
 
     def port_was_taken(self, log: str) -> bool:
         return PORT_TAKEN in log.lower()

@@ -29,11 +29,12 @@ class LocalExaminer:
             model = question.model or model_at(url)
             return Bench(url, engine_named(question.engine), model, Workload(), question, on_message).run()
         record = self.executor.show(question.target)
-        engine, name, workload = engine_of(record.plan), record.plan.model.name, record.plan.request.workload
+        engine, workload, sides = engine_of(record.plan), record.plan.request.workload, self._sides(record, on_message)
         if kept := next((d for d in record.deployments if d.state == "running"), None):
+            name = engine.served_name(sides.model("served"), record.plan.model.name)
             return Bench(kept.url, engine, name, workload, question, on_message).run()
-        with self._sides(record, on_message).serving("served") as served:
-            return Bench(served.url, engine, name, workload, question, on_message).run()
+        with sides.serving("served") as served:
+            return Bench(served.url, engine, served.name, workload, question, on_message).run()
 
     def evaluate(self, question: EvaluationQuestion, *, on_message: OnMessage) -> dict[str, Any]:
         """Both sides are started one after the other."""

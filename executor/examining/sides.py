@@ -78,4 +78,4 @@ class Sides:
             )
             self.on_message(f"starting the {side} model")
             server = start_server(launch, toolchains, processes, lambda said: None)
-            yield Served(side, server.url, engine, name, launch.model)
+            yield Served(side, server.url, engine, engine.served_name(launch.model, name), launch.model)

@@ -41,13 +41,15 @@ def launch(context: StepContext) -> Result:
         ready_within_s=parameters.get("ready_within_s", READY_WITHIN_S),
     )
     server = start_server(asked, context.toolchains, context.processes, lambda said: context.report(said, None))
-    answer = first_completion(server, context.plan.model.name)
+    name = engine.served_name(asked.model, asked.name)
+    answer = first_completion(server, name)
     resident = resident_bytes(server.process.pid)
     said, published = server.process.output(), summary(scrape(server.url, engine.metrics_path))
     return {
         "url": server.url,
         "port": server.port,
         "pid": server.process.pid,
+        "model_name": name,
         "command": list(server.process.arguments),
         "log_path": str(context.log_path),
         "ready_s": server.ready_s,

@@ -69,7 +69,8 @@ async def _run(context: StepContext, served: Result, load: Load) -> tuple[LoopRe
     """The counted requests, after the warm-up, and who used the processor meanwhile."""
     text = prompt_text(context.stage.parameters.get("text")).read_text(encoding="utf-8")
     async with open_client(served["url"], load.concurrency if load.rate_per_s is None else None) as client:
-        target = Target(client, engine_of(context.plan), context.plan.model.name, text)
+        name = served.get("model_name", context.plan.model.name)
+        target = Target(client, engine_of(context.plan), name, text)
         requests = await target.requests(load.lengths())
         context.report("warming up", None)
         requests = list(await warmed_up(target, load, requests))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from executor.engines.sglang import SglangServer
@@ -75,6 +77,7 @@ def test_transformers_serves_bitsandbytes_on_a_cpu() -> None:
     assert plan.chosen.engine_arguments == ("--device", "cpu")
     assert TransformersServer().tokenize_request("m", "text") is None
     assert TransformersServer().buffers("anything") == []
+    assert TransformersServer().served_name(Path("/m"), "nice-name") == "/m"  # it refuses any other
 
 
 def test_a_cache_type_that_would_be_lost_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
