@@ -40,8 +40,8 @@ class Workload(Frozen):
 class ServiceLevel(Frozen):
     """Targets a plan must meet; None means: no target."""
 
-    ttft_ms: Annotated[float, Field(gt=0)] | None = None
-    tpot_ms: Annotated[float, Field(gt=0)] | None = None
+    ttft_ms: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    tpot_ms: Annotated[float, Field(gt=0, le=1e9)] | None = None
 
 
 class Price(Frozen):
@@ -50,9 +50,9 @@ class Price(Frozen):
     `file` is a price file of the user's own, whose lines come before the catalogue's.
     """
 
-    usd_per_hour: Annotated[float, Field(ge=0)] | None = None
+    usd_per_hour: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
     provider: str | None = None
-    utilisation: Annotated[float, Field(gt=0, le=1)] = 1.0
+    utilisation: Annotated[float, Field(ge=0.001, le=1)] = 1.0
     kind: PriceKind | None = None
     file: str | None = None
 
@@ -73,7 +73,7 @@ class Request(Frozen):
     objective: Objective = "tree"
     format: FormatId | None = None
     engine: EngineId | None = None
-    tensor_parallel: Annotated[int, Field(gt=0)] | None = None
+    tensor_parallel: Annotated[int, Field(gt=0, le=1024)] | None = None
     kv_cache: KvFormat | None = None
     tool: Tool | None = None
     variant: str | None = None

@@ -8,6 +8,7 @@ from math import ceil
 
 from planner.costs.plan_cost import cost_of
 from planner.costs.time_share import predicted_prompt_share
+from planner.errors import BadInput
 from planner.hardware.hardware import Hardware
 from planner.learned.correcting import corrected
 from planner.learned.lessons import configuration, lessons_for
@@ -68,6 +69,16 @@ class Assessor:
         for size in (wanted,) if wanted else range(1, count + 1):
             if size <= count and layout_problem(self.model.shape, size) is None:
                 yield Layout(size, max(1, min(count // size, self.request.workload.concurrency)))
+
+    def require_layout(self) -> None:
+        """BadInput when the layout that the user insists on cannot be."""
+        wanted, there = self.request.tensor_parallel, max(self.hardware.count, 1)
+        if wanted is None or next(self.layouts(), None):
+            return
+        problem = layout_problem(self.model.shape, wanted) if wanted <= there else None
+        reason = problem or f"{self.hardware.label} has {there}"
+        fix = "leave it out: the rules choose a layout that is possible"
+        raise BadInput(f"--tensor-parallel {wanted}: {reason}", fix=fix)
 
     def memory(self, choice: Choice, layout: Layout) -> Memory:
         """The labelled sum for one accelerator of this layout; computed once."""

@@ -35,6 +35,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
     """The same, for a model and hardware already known."""
     deliberation = Deliberation(book, gather_facts(model, hardware, request), request)
     assessor = Assessor(model, hardware, request)
+    assessor.require_layout()
     chooser = Chooser(deliberation, assessor)
     found = chooser.choose()
     if found is None:

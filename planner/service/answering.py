@@ -60,8 +60,7 @@ class Answering:
 
     def made(self, request: Request) -> Plan:
         """A plan made now, of a model and hardware that this service may read."""
-        check_model(request.model, self.settings)
-        check_hardware(request.hardware, self.settings)
+        check_request(request, self.settings)
         return make_plan(request, book=self.book)
 
     def fingerprint(self, request: Request) -> str:
@@ -96,6 +95,16 @@ def digest_of(directory: Path) -> str:
     for path in sorted(p for p in directory.rglob("*") if p.suffix in (".yaml", ".csv", ".jsonl", ".json")):
         found.update(str(path.relative_to(directory)).encode() + b"\0" + path.read_bytes())
     return found.hexdigest()
+
+
+def check_request(request: Request, settings: Settings) -> None:
+    """BadInput for anything in a question that would have the service read a file it may not, or ask the hub."""
+    check_model(request.model, settings)
+    check_hardware(request.hardware, settings)
+    for name, value in (("price.file", request.price.file), ("calibration", request.calibration)):
+        if value is not None:
+            fix = f"leave out {name}; the command line takes it"
+            raise BadInput("this service reads no files of its callers", where=name, fix=fix)
 
 
 def check_model(name: str, settings: Settings) -> None:

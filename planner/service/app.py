@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from planner import __version__
-from planner.service import problems
+from planner.service import document, problems
 from planner.service.answering import Answering
 from planner.service.api import catalogue, costs, fits, health
 from planner.service.api import plans as plan_addresses
@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts = assembled(settings)
     problems.install(app)
+    document.install(app)
     for noun in VERSIONED:
         app.include_router(noun, prefix="/v1")
     app.include_router(health.router)

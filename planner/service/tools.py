@@ -15,7 +15,7 @@ from planner.plan import Decision, Evidence, Plan
 from planner.planning.pipeline import make_plan
 from planner.planning.reviewing import verdict
 from planner.request import Request
-from planner.service.answering import check_hardware, check_model
+from planner.service.answering import check_request
 from planner.service.settings import Settings
 from planner.service.sweeping import FitsQuestion, as_plain, swept
 from rules.book import load_book
@@ -106,8 +106,7 @@ def _request(settings: Settings, **asked: Any) -> Request:
     """The question, checked against what may be read here. ToolError in the words of the command line."""
     try:
         request = request_of(asked, "the question")
-        check_model(request.model, settings)
-        check_hardware(request.hardware, settings)
+        check_request(request, settings)
     except QuantplanError as error:
         raise ToolError(str(error)) from None
     return request

@@ -144,6 +144,16 @@ def test_no_hardware_file_is_read(client: TestClient, hardware: str) -> None:
     assert (told.status_code, told.json()["detail"]) == (422, "this service reads no hardware files")
 
 
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [({"price": {"file": "/etc/passwd"}}, "price.file"), ({"calibration": "/etc/passwd"}, "calibration")],
+)
+def test_no_file_of_a_caller_is_read(client: TestClient, more: dict[str, object], where: str) -> None:
+    told = client.post("/v1/plans", json={**EIGHT, **more})
+    assert (told.status_code, told.json()["where"]) == (422, where)
+    assert told.json()["detail"] == "this service reads no files of its callers"
+
+
 def test_a_body_over_the_limit_is_refused_stated_or_not(make_client: MakeClient) -> None:
     client = make_client(max_body_bytes=2048)
     stated = client.post("/v1/plans", content=b" " * 4096)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from planner.planning.reviewing import verdict
 from planner.request import Request as Question
 from planner.service.access import Planner, Reader
-from planner.service.answering import check_hardware, check_model
+from planner.service.answering import check_request
 from planner.service.parts import Service
 from planner.service.problems import Problem
 from rules.rule import Chapter
@@ -37,8 +37,7 @@ def decision(service: Service, asks: Reader, decision: str) -> dict[str, Any]:
 def explain(service: Service, asks: Planner, question: Question) -> dict[str, Any]:
     """Walk through every decision of a question: what spoke, what did not, and the clause that failed."""
     answering = service.answering
-    check_model(question.model, answering.settings)
-    check_hardware(question.hardware, answering.settings)
+    check_request(question, answering.settings)
     found = verdict(question, answering.book)
     decisions = [decision.model_dump(mode="json") for decision in found.decisions]
     return {"choice": found.choice, "refused": found.refused, "decisions": decisions}

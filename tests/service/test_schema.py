@@ -1,0 +1,27 @@
+"""Every address against its own OpenAPI document: no 5xx, no answer that the document does not promise.
+
+A few cases each here; `make bench-service` tries thousands.
+"""
+
+import tempfile
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+from planner.service.app import create_app
+from planner.service.settings import Settings
+
+CASES = 8
+CHECKS = (not_a_server_error, content_type_conformance, response_schema_conformance)
+
+home = tempfile.TemporaryDirectory()
+app = create_app(Settings(database_url=f"sqlite:///{home.name}/service.db", trusted_hosts=("testserver",)))
+schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app).exclude(path_regex="/events$")  # that one never ends
+
+
+@schema.parametrize()
+@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_an_address_keeps_its_promises(case: schemathesis.Case) -> None:
+    case.call_and_validate(checks=list(CHECKS))
