@@ -43,6 +43,8 @@ def against_api(case: Case, api: ApiPrice) -> BreakEven:
     own = case.usd_per_request_when_full
     if own >= asked:
         return BreakEven(None, None, own, asked)
+    if own == 0:
+        return BreakEven(0.0, 0.0, own, asked)
     one_copy = usd_per_month(case.usd_per_hour_a_copy) / (asked * SECONDS_PER_MONTH)
     steps = ceil(1 / (asked / own - 1) - ALMOST)
     return BreakEven(one_copy, max(steps, 1) * one_copy, own, asked)

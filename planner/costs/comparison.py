@@ -22,6 +22,7 @@ from planner.plan import Plan
 from planner.ports import RunRecord
 
 COPIES_SHOWN = 6
+COPIES_COMPARED = 1000
 LOADS_SHOWN = 10
 
 
@@ -60,8 +61,9 @@ class Comparison:
     @cached_property
     def stretches(self) -> dict[tuple[str, str], tuple[Stretch, ...]]:
         """For each pair of plans, which is cheaper at which load."""
+        most = min(self.largest_load, COPIES_COMPARED * min(case.planned_requests_per_s_a_copy for case in self.cases))
         pairs = ((a, b) for n, a in enumerate(self.cases) for b in self.cases[n + 1 :])
-        return {(a.label, b.label): against_plan(a, b, self.largest_load) for a, b in pairs}
+        return {(a.label, b.label): against_plan(a, b, most) for a, b in pairs}
 
     @cached_property
     def loads(self) -> tuple[float, ...]:

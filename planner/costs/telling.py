@@ -37,7 +37,7 @@ def stretch_sentences(comparison: Comparison) -> list[str]:
 def _stretches(a: str, b: str, found: tuple[Stretch, ...], comparison: Comparison) -> str:
     shown = found[:STRETCHES_SHOWN]
     if len(found) == 1:
-        end = figure(comparison.largest_load)
+        end = figure(found[0].to_requests_per_s)
         return f"Plans {a} and {b} cost the same." if found[0].cheaper is None else (
             f"Plan {found[0].cheaper} is cheaper than plan {b if found[0].cheaper == a else a} "
             f"at every load up to {end} requests/s."

@@ -12,7 +12,6 @@ import numpy as np
 from planner.errors import NoFeasiblePlan
 from planner.figures import figure, usd
 from planner.fits.arrays import Ints
-from planner.frontier.pareto import pareto
 from planner.frontier.places import Place, places
 from planner.frontier.point import Point, Standing
 from planner.frontier.rule_choice import RuleChoice, rule_choice
@@ -45,10 +44,8 @@ class Frontier:
     @cached_property
     def avoided(self) -> tuple[Point, ...]:
         """What would stand in the set if no rule advised against it."""
-        found = self.swept
-        eligible = np.flatnonzero(found.meets)
-        kept = pareto(found.usd_per_1m[eligible], found.speeds.tpot_ms[eligible], found.losses[eligible])
-        return tuple(self.point(int(n)) for n in eligible[kept] if found.avoided[n])
+        numbers = self.swept.ranked(np.flatnonzero(self.swept.avoided_in_set))
+        return tuple(self.point(int(n)) for n in numbers)
 
     @cached_property
     def choices(self) -> tuple[Point, ...]:

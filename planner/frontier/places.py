@@ -58,6 +58,11 @@ def places(model: Model, labels: Sequence[str], request: Request, book: Book) ->
             _everywhere(model, request, book) if label.strip() == ANY else (_named(model, label, request, book),)
         ):
             found.setdefault(place.hardware.label, place)
+    if request.price.usd_per_hour is not None and len({place.name for place in found.values()}) > 1:
+        raise BadInput(
+            "--usd-per-hour is the price of one kind of accelerator, and --on names several",
+            fix="put a line for each into a price file (--prices FILE)",
+        )
     answering = tuple(place for place in found.values() if place.offered)
     if not answering:
         wanted = " and ".join(filter(None, (request.engine, request.format, request.kv_cache)))

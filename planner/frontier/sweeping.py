@@ -90,10 +90,18 @@ class Swept:
 
         By throughput the two are USD an hour and output tokens a second instead.
         """
-        eligible = np.flatnonzero(self.meets & ~self.avoided)
+        return self._unbeaten(np.flatnonzero(self.meets & ~self.avoided))
+
+    @cached_property
+    def avoided_in_set(self) -> Flags:
+        """What would be in the set if no rule advised against it."""
+        found: Flags = self._unbeaten(np.flatnonzero(self.meets)) & self.avoided
+        return found
+
+    def _unbeaten(self, among: Ints) -> Flags:
         by_rate = self.request.objective == "throughput"
         costs, delays = (self.usd_per_hour, -self.tokens_per_s) if by_rate else (self.usd_per_1m, self.speeds.tpot_ms)
-        fewest = eligible[np.argsort(self.usd_per_hour[eligible], kind="stable")]  # of equals the smallest machine
+        fewest = among[np.argsort(self.usd_per_hour[among], kind="stable")]  # of equals the smallest machine
         chosen = np.zeros(len(self), dtype=bool)
         chosen[fewest[pareto(costs[fewest], delays[fewest], self.losses[fewest])]] = True
         return chosen

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from planner.costs.pricing import Pricing
+from planner.costs.report.page import page
+from planner.costs.report.workbook import workbook
 from planner.costs.terms import api_price_from, terms_from
 from planner.errors import BadInput
 from planner.plan import Plan
@@ -162,3 +165,18 @@ def test_plans_for_different_requests_are_not_compared(a100: Plan, h100: Plan) -
         "the plans are for different requests: 1,000 in and 300 out, 2,000 in and 300 out\n"
         "To fix: plan again with the same --input-tokens and --output-tokens, or compare them one by one"
     )
+
+
+def test_an_hour_that_costs_nothing_is_no_error(a100: Plan) -> None:
+    free = compared(a100, pricing=Pricing(usd_per_hour=0.0), requests_per_s=1.0, api_price="1,1")
+    assert free.cases[0].tokens.all_on_output == 0
+    assert free.break_evens["A"].first == 0
+    assert "$0" in page(free) and workbook(free)
+    alone = compared(a100, pricing=Pricing(usd_per_hour=0.0))
+    assert "$0" in page(alone) and workbook(alone)
+
+
+def test_an_enormous_load_is_answered_at_once(a100: Plan, h100: Plan) -> None:
+    found = compared(a100, h100, requests_per_s=1e9, api_price="1,1")
+    assert found.cheapest.at_load(1e9).copies > 1e8
+    assert found.stretches["A", "B"] and page(found)

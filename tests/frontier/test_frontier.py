@@ -214,3 +214,14 @@ def test_options_that_do_not_go_together(more: list[str], says: str) -> None:
     with pytest.raises(BadInput) as refused:
         CliRunner().invoke(cli, ["plan", "llama-3.1-8b", *more], catch_exceptions=False)
     assert str(refused.value) == says
+
+
+def test_one_price_for_several_kinds_of_accelerator_is_refused() -> None:
+    with pytest.raises(BadInput) as refused:
+        make_frontier(request(price=Price(usd_per_hour=2.0)), NAMED)
+    assert str(refused.value) == (
+        "--usd-per-hour is the price of one kind of accelerator, and --on names several\n"
+        "To fix: put a line for each into a price file (--prices FILE)"
+    )
+    alone = make_frontier(request(price=Price(usd_per_hour=2.0)), ["1xA100-80GB-SXM"])
+    assert {point.usd_per_hour for point in alone.points} == {2.0}

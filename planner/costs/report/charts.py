@@ -90,7 +90,8 @@ def load_chart(comparison: Comparison) -> Chart:
     if comparison.terms.api:
         lines.append(("API", ((0.0, 0.0), (most, comparison.api_month(comparison.terms.api, most)))))
     x = Axis(0, most, LEFT, WIDTH - RIGHT)
-    y = Axis(0, 1.06 * max(cost for _, points in lines for _, cost in points), HEIGHT - BOTTOM, TOP)
+    dearest = max(cost for _, points in lines for _, cost in points)
+    y = Axis(0, 1.06 * dearest or 1.0, HEIGHT - BOTTOM, TOP)
     asked = comparison.terms.requests_per_s
     return Chart(
         "load",
@@ -105,10 +106,10 @@ def load_chart(comparison: Comparison) -> Chart:
 
 
 def latency_chart(comparison: Comparison) -> Chart | None:
-    """USD per 1M output tokens against time per output token, one copy at rising concurrency; None: nothing known."""
+    """USD per 1M output tokens against time per output token, one copy at rising concurrency; None: nothing to show."""
     curves = [(case, latency_points(case)) for case in comparison.cases]
     every = [point for _, points in curves for point in points]
-    if not every:
+    if not every or min(cost for _, cost in every) <= 0:
         return None
     x = Axis(*_around([latency for latency, _ in every]), LEFT, WIDTH - RIGHT, logarithmic=True)
     y = Axis(*_around([cost for _, cost in every]), HEIGHT - BOTTOM, TOP, logarithmic=True)
