@@ -85,6 +85,8 @@ def supports(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> list[dict[s
         nested = [
             np.array([k == (engine, kernel, group) for k in keys]),
             np.array([k[:2] == (engine, kernel) for k in keys]),
+            np.array([k[1:] == (kernel, group) for k in keys]),
+            np.array([k[1] == kernel for k in keys]),
             np.array([k[0] == engine for k in keys]),
             np.ones(len(keys), bool),
         ]

@@ -109,10 +109,11 @@ def support(engine: str, kernel: str, gpu_class: str) -> Support | None:
         return None
     measured = content["support"]
     for exact, wanted in _nearness(engine, kernel, gpu_class):
-        for entry in measured:
-            if all(entry[key] == value for key, value in wanted.items()):
-                note = "" if exact else f"constants of {entry['engine']} {entry['kernel']} on {entry['gpu_class']}"
-                return _support(entry, exact, note, 1.0 if exact else float(content["borrowed_widening"]))
+        matching = [entry for entry in measured if all(entry[key] == value for key, value in wanted.items())]
+        if matching:
+            entry = max(matching, key=lambda each: _kinship(each, engine))
+            note = "" if exact else f"constants of {entry['engine']} {entry['kernel']} on {entry['gpu_class']}"
+            return _support(entry, exact, note, 1.0 if exact else float(content["borrowed_widening"]))
     return _support(content["datasheet_bound"], False, "datasheet bound: nothing measured is near", 1.0)
 
 
@@ -124,9 +125,14 @@ def levels_of(engine: str, kernel: str, gpu_class: str, *others: str) -> dict[st
 def _nearness(engine: str, kernel: str, gpu_class: str) -> list[tuple[bool, dict[str, str]]]:
     return [
         (True, {"engine": engine, "kernel": kernel, "gpu_class": gpu_class}),
-        (False, {"kernel": kernel, "gpu_class": gpu_class}),
         (False, {"engine": engine, "kernel": kernel}),
+        (False, {"kernel": kernel, "gpu_class": gpu_class}),
     ]
+
+
+def _kinship(entry: Mapping[str, Any], engine: str) -> tuple[bool, int]:
+    """Engines of the same family are nearer than others, and of those the one with most rows."""
+    return family_of(entry["engine"]) == family_of(engine), int(entry["intervals"]["tpot_ms"]["rows"])
 
 
 def _support(entry: Mapping[str, Any], exact: bool, note: str, widening: float) -> Support:
