@@ -21,11 +21,12 @@ class Evidence:
     """What is known of a running engine; None where it could not be had.
 
     `layers`: what the engine's own process holds ([{name, method, kernel, dtypes, elements}], as
-    `scripts/vllm_inspection.py` tells it). `weights_bytes`: weights in memory by the engine's own log. `fingerprint`:
-    its log-probabilities against both checkpoints'.
+    `scripts/vllm_inspection.py` tells it). `tensor_types`: tensors by type, as llama.cpp read them. `weights_bytes`:
+    weights in memory by the engine's own log. `fingerprint`: its log-probabilities against both checkpoints'.
     """
 
     layers: Sequence[Mapping[str, Any]] | None = None
+    tensor_types: Mapping[str, int] | None = None
     weights_bytes: int | None = None
     fingerprint: Fingerprint | None = None
 
@@ -42,13 +43,16 @@ class AppliedInEngine:
         return {"verdict": self.verdict, "says": list(self.says), "layers": dict(self.layers)}
 
 
-def applied_in_engine(format: str, evidence: Evidence, expected_bytes: float | None) -> AppliedInEngine:
+def applied_in_engine(
+    format: str, evidence: Evidence, expected_bytes: float | None, expected_types: Mapping[str, int] | None = None
+) -> AppliedInEngine:
     """Judge a format by all the evidence there is: one piece that says "wrong" or "not applied" decides.
 
     `expected_bytes` is what the tensors of the checkpoint take on disk, where this run made it: then every linear layer
-    is quantized. One that came ready-made may leave some out.
+    is quantized. One that came ready-made may leave some out. `expected_types` are the tensors of a GGUF file by type.
     """
-    found = [*_by_bytes(evidence.weights_bytes, expected_bytes)]
+    found = [*_by_types(evidence.tensor_types, expected_types)]
+    found += _by_bytes(evidence.weights_bytes, expected_bytes)
     if scheme(format).is_quantized:
         found += _by_layers(evidence.layers, every=expected_bytes is not None)
     if evidence.fingerprint:
@@ -91,6 +95,14 @@ def _by_layers(layers: Sequence[Mapping[str, Any]] | None, *, every: bool) -> It
 def _is_plain(layer: Mapping[str, Any]) -> bool:
     floats = sum(size for dtype, size in layer["dtypes"].items() if dtype in SIXTEEN_BIT)
     return floats > sum(layer["dtypes"].values()) / 2
+
+
+def _by_types(held: Mapping[str, int] | None, expected: Mapping[str, int] | None) -> Iterator[tuple[Verdict, str]]:
+    """llama.cpp computes with the types it reads."""
+    if held and expected:
+        read = ", ".join(f"{count} x {name}" for name, count in sorted(held.items()))
+        same = {name.upper(): count for name, count in expected.items()} == dict(held)
+        yield "applied" if same else "not-applied", f"the engine read {read}"
 
 
 def _by_bytes(held: int | None, expected: float | None) -> Iterator[tuple[Verdict, str]]:

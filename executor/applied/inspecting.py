@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 SCRIPTS = Path(__file__).with_name("scripts")
 MARK = "quantplan-layers: "
+TENSORS = re.compile(r"llama_model_loader: - type\s+(\w+):\s+(\d+) tensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,8 @@ def layers_in(log: str) -> list[dict[str, Any]] | None:
                 layers: list[dict[str, Any]] = json.loads(rest)
                 return layers
     return None
+
+
+def tensor_types_in(log: str) -> dict[str, int] | None:
+    """How many tensors of each type llama.cpp says it has read; None where it says nothing."""
+    return {name.upper(): int(count) for name, count in TENSORS.findall(log)} or None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from executor.applied.fingerprint import Fingerprint, fingerprint
 from executor.applied.in_engine import Evidence, applied_in_engine, require_applied
-from executor.applied.inspecting import layers_in
+from executor.applied.inspecting import layers_in, tensor_types_in
 from executor.engines import engine_of
 from executor.evaluate.logprobs import prompt_logprobs
 from executor.load.client import open_client
@@ -29,12 +29,13 @@ def check_applied(context: StepContext) -> Result:
     weights_gib = (served.get("memory") or {}).get("weights_gib")
     evidence = Evidence(
         layers=layers_in(log),
+        tensor_types=tensor_types_in(log),
         weights_bytes=round(weights_gib * GIB) if weights_gib else None,
         fingerprint=asyncio.run(_fingerprint(context, served)),
     )
     checked = result_of_kind(context, "check-artifact") or {}
     format = context.plan.chosen.format
-    applied = applied_in_engine(format, evidence, checked.get("tensor_bytes"))
+    applied = applied_in_engine(format, evidence, checked.get("tensor_bytes"), checked.get("types"))
     require_applied(format, applied, str(served.get("url", "")))
     found = evidence.fingerprint
     distances = {name: getattr(found, name) for name in found.__slots__} if found else None

@@ -11,6 +11,8 @@ from planner.errors import ExecutionFailed
 def quantize(context: StepContext) -> Result:
     """Hand over to the quantizer that the stage names. ExecutionFailed when there is none of that name."""
     tool = context.stage.parameters.get("tool") or "llama.cpp"
-    if tool not in quantizers.QUANTIZERS:
-        raise ExecutionFailed(f"no quantizer {tool!r}", nearest=quantizers.QUANTIZERS, fix="plan again, and name one of these with --tool if you like")
-    return quantizers.QUANTIZERS[tool](context, str(parameter(context, "format")))
+    known = quantizers.QUANTIZERS
+    if tool not in known:
+        fix = "plan again, and name one of these with --tool if you like"
+        raise ExecutionFailed(f"no quantizer {tool!r}", nearest=known, fix=fix)
+    return known[tool](context, str(parameter(context, "format")))

@@ -57,10 +57,11 @@ def _require_gpus(plan: Plan, gpus: tuple[GpuReading, ...]) -> None:
 
 
 def _require_quantizers(plan: Plan) -> None:
+    known = quantizers.QUANTIZERS
     for stage in plan.stages:
-        if stage.kind == "quantize" and (tool := stage.parameters.get("tool") or "llama.cpp") not in quantizers.QUANTIZERS:
+        if stage.kind == "quantize" and (tool := stage.parameters.get("tool") or "llama.cpp") not in known:
             raise ExecutionFailed(
-                f"this executor quantizes with {', '.join(quantizers.QUANTIZERS)}; the plan asks for {tool}",
+                f"this executor quantizes with {', '.join(known)}; the plan asks for {tool}",
                 where=f"stage {stage.name!r}",
                 fix="plan again, and name one of these with --tool if you like",
             )

@@ -9,7 +9,7 @@ import pytest
 
 from executor.applied.fingerprint import Fingerprint, fingerprint
 from executor.applied.in_engine import Evidence, applied_in_engine, require_applied
-from executor.applied.inspecting import inspection_of, layers_in
+from executor.applied.inspecting import inspection_of, layers_in, tensor_types_in
 from planner.errors import ExecutionFailed
 
 NAMES = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")
@@ -90,6 +90,15 @@ def test_without_evidence_nothing_is_claimed() -> None:
 def test_the_weights_an_engine_reports_are_held_against_the_file() -> None:
     assert applied_in_engine("gguf-q4_k_m", Evidence(weights_bytes=1_850_000), 1_850_880).verdict == "applied"
     assert applied_in_engine("gguf-q4_k_m", Evidence(weights_bytes=5_800_000), 1_850_880).verdict == "unknown"
+
+
+def test_llama_cpp_says_which_types_it_read() -> None:
+    log = "llama_model_loader: - type  f32:    9 tensors\nllama_model_loader: - type q4_K:   24 tensors\n"
+    read = tensor_types_in(log)
+    assert read == {"F32": 9, "Q4_K": 24} and tensor_types_in("nothing") is None
+    evidence = Evidence(tensor_types=read)
+    assert applied_in_engine("gguf-q4_k_m", evidence, 9, {"F32": 9, "Q4_K": 24}).verdict == "applied"
+    assert applied_in_engine("gguf-q4_k_m", evidence, 9, {"F32": 9, "Q8_0": 24}).verdict == "not-applied"
 
 
 def test_distances_are_of_the_same_tokens_or_not_at_all() -> None:
