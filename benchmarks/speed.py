@@ -34,6 +34,7 @@ single_stream.csv, max_throughput.csv and int4_kernels.csv:
     python benchmarks/speed.py --truth DIR        (or: make bench-speed TRUTH=DIR)"""
 FOLDS, SMALL_GROUPS, SMALL = 5, 4, 1 / 40
 HELD_ROUNDS = 10
+HELD_OUT = ("random folds", "leave one model out", "leave one GPU type out")
 REPORTED = (
     ("serving TPOT", "agg", "tpot_ms", "floor 14 / 9, models out 22 / 13"),
     ("serving TTFT", "agg", "ttft_ms", "floor 38 / 28, models out 48 / 38"),
@@ -62,6 +63,14 @@ class Bench:
         problem = Problem.of(published_cases, parameters, few_tokens)
         vector = fit(problem, parameters)
         return cls(problem.cases, parameters, few_tokens, vector, problem.measured - problem.logs(vector))
+
+    def ways_of_holding_out(self) -> tuple[np.ndarray, ...]:
+        """The group of each case, for each of `HELD_OUT`."""
+        return (
+            np.random.default_rng(0).integers(0, FOLDS, len(self.cases)).astype(str),
+            np.array([c.group for c in self.cases]),
+            np.array([c.gpu for c in self.cases]),
+        )
 
     def held_out(self, groups: np.ndarray) -> np.ndarray:
         """log(measured / predicted) of every case, by a fit that has not seen its group; small groups go together."""
@@ -94,34 +103,33 @@ def main() -> None:
     bench = Bench.of(published(given.truth, skipped), kernels)
     report("in sample", bench.cases, bench.in_sample)
     if not given.quick:
-        errors = report_held_out(bench)
+        folds, models, gpus = bench.ways_of_holding_out()
+        errors = [bench.held_out(folds), bench.held_out(models)]
         if given.fit:
-            runs = measured_runs()
-            cpu = leave_one_model_out(runs)
-            write_constants(bench.cases, bench.parameters, bench.vector, errors, kernels, fit_cpu(runs), cpu)
-            print("\nllama.cpp on a CPU, models left out, median TTFT / TPOT / throughput:", end=" ")
-            print(" / ".join(f"{m:.1%}" for m in np.median(abs(cpu), axis=0)))
+            write(bench, errors, kernels)
+        report_held_out(bench, [*errors, bench.held_out(gpus)])
     print("\nleft out:", ", ".join(f"{why} ({count})" for why, count in skipped.most_common()))
     print_crossovers(given.truth)
     print_times()
 
 
-def report_held_out(bench: Bench) -> list[np.ndarray]:
+def write(bench: Bench, errors: list[np.ndarray], kernels: dict[str, tuple[float, float]]) -> None:
+    """The data files; CPU constants from the committed measurements."""
+    runs = measured_runs()
+    cpu = leave_one_model_out(runs)
+    write_constants(bench.cases, bench.parameters, bench.vector, errors, kernels, fit_cpu(runs), cpu)
+    print("\nllama.cpp on a CPU, models left out, median TTFT / TPOT / throughput:", end=" ")
+    print(" / ".join(f"{m:.1%}" for m in np.median(abs(cpu), axis=0)))
+
+
+def report_held_out(bench: Bench, errors: list[np.ndarray]) -> None:
     """The three ways of holding out, and whether intervals made of the first two hold."""
-    groups = {
-        "random folds": np.random.default_rng(0).integers(0, FOLDS, len(bench.cases)).astype(str),
-        "leave one model out": np.array([c.group for c in bench.cases]),
-        "leave one GPU type out": np.array([c.gpu for c in bench.cases]),
-    }
-    errors = {title: bench.held_out(group) for title, group in groups.items()}
-    used = [errors["random folds"], errors["leave one model out"]]
-    found = slices(bench.cases, used)
-    for title, each in errors.items():
+    found = slices(bench.cases, errors[:2])
+    for title, each in zip(HELD_OUT, errors, strict=True):
         report(title, bench.cases, each)
         held = inside(bench.cases, found, each)
         print(f"  90 % intervals hold {held.mean():.0%}")
         report_coverage(bench.cases, held)
-    return used
 
 
 def report(title: str, cases: Sequence[Case], errors: np.ndarray) -> None:
