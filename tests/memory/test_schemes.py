@@ -7,6 +7,9 @@ from typing import get_args
 import pytest
 
 from planner.errors import BadInput
+from planner.memory.quantization_names import named_scheme
+from planner.memory.weights import weight_bytes
+from planner.models.catalogue import find
 from planner.quality import expected_quality
 from planner.schemes import load_schemes, scheme
 from rules.vocabulary import FormatId
@@ -37,3 +40,38 @@ def test_an_unknown_format_is_refused_with_the_nearest():
         "Did you mean: awq-int4, gptq-int4, rtn-int4?",
     ]
     assert refused.value.fix.startswith("use one of: bf16, fp16, fp8")
+
+
+@pytest.mark.parametrize(
+    ("quantization", "model", "expected"),
+    [
+        ("bf16", "x", "bf16"),
+        ("float16", "x", "fp16"),
+        ("", "nvidia/DeepSeek-R1-FP4", "nvfp4"),
+        ("", "deepseek-ai/DeepSeek-R1", "fp8"),
+        ("", "unsloth/meta-llama-3.1-8b-instruct-bnb-4bit", "nf4"),
+        ("bitsandbytes", "Qwen/Qwen2.5-7B-Instruct", "fp4-bnb"),
+        ("GPTQ 8bit", "x", "gptq-int8"),
+        ("gguf Q5_K_S", "x", "gguf-q5_k_s"),
+        ("gguf", "some-model.Q6_K", "gguf-q6_k"),
+        ("hqq", "llama-3.1-8b", "rtn-int4"),
+        ("auto-round", "x", "gptq-int4"),
+    ],
+)
+def test_schemes_are_recognised_by_what_logs_and_repositories_call_them(quantization, model, expected):
+    found = named_scheme(quantization, model, is_moe=True)
+    assert found is not None and found.id == expected
+
+
+@pytest.mark.parametrize("quantization", ["quark", "gguf IQ3_XXS", "aqlm", "modelopt"])
+def test_a_scheme_without_a_byte_count_is_no_scheme(quantization):
+    assert named_scheme(quantization, "x") is None
+
+
+def test_a_checkpoint_stored_in_four_bits_by_habit_has_the_size_its_repository_has():
+    """moonshotai/Kimi-K2-Thinking: 594 GB, its routed experts in INT4 with groups of 32, all else in 16 bits."""
+    known = find("kimi-k2-thinking")
+    assert known is not None
+    found = named_scheme("", "moonshotai/Kimi-K2-Thinking", is_moe=True)
+    assert found is not None
+    assert weight_bytes(known.shape, found).total / 1e9 == pytest.approx(594, rel=0.002)
