@@ -76,6 +76,7 @@ def test_prompts_on_servers_of_their_own_do_not_stretch_the_tokens_of_others() -
         ({"backend": "novel"}, "unknown-engine"),
         ({"precision": "ternary"}, "unknown-format"),
         ({"id": "x", "batch_size": ""}, "no-concurrency"),
+        ({"tp_size": "1", "system": "l40s"}, "does-not-fit"),
     ],
 )
 def test_a_row_that_cannot_be_asked_says_why(change: dict[str, str], reason: str) -> None:

@@ -29,6 +29,7 @@ ABSTENTIONS = {
     "unknown-format": "this format, or a kernel for it under that engine on that GPU, is not known",
     "unknown-metric": "the metric is no time or rate of tokens, but a ratio of two runs",
     "no-arithmetic": "the GPU has no published rate for the arithmetic of this format",
+    "does-not-fit": "the weights alone are larger than the memory of the GPUs the row names",
     "no-concurrency": "neither a batch nor a number of clients is stated",
     "cpu": "a CPU whose bandwidth was not measured by quantplan",
     "partial-offload": "layers split between host and GPU: their number on each side is not a column",

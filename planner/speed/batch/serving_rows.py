@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from planner.catalog import load_yaml
 from planner.speed.batch.architectures import Architectures
 from planner.speed.batch.names import FILE, accelerator_named, engine_named, format_named
-from planner.speed.batch.question import Figure, Question, Setting, cell, drafts, setting_of, whole
+from planner.speed.batch.question import Figure, Question, Setting, cell, drafts, fits, setting_of, whole
 from planner.speed.loads import PooledLoad
 from planner.speed.work import Layout
 
@@ -35,7 +35,10 @@ def serving_question(row: Row, architectures: Architectures) -> Question | str:
         if pools is None:
             return "no-arithmetic"
         return Question(cell(row, "id"), named, pools.load, (TTFT, TPOT), setting.known.guessed, pools)
-    load = setting.load(layout_of(row), *lengths, clients)
+    layout = layout_of(row)
+    if not fits(setting, layout, share=1.0):
+        return "does-not-fit"
+    load = setting.load(layout, *lengths, clients)
     if load is None:
         return "no-arithmetic"
     return Question(cell(row, "id"), named, load, (TTFT, TPOT), setting.known.guessed)
