@@ -87,6 +87,10 @@ class Comparison:
 
     def _warnings_of(self, case: Case) -> Iterator[str]:
         yield from price_warnings(case.hourly, case.plan.hardware.name, self.today)
+        if (line := case.hourly.on_demand) and case.hourly.kind == "reserved":
+            share, price = case.hourly.usd_per_hour / line.usd_per_hour, usd(line.usd_per_hour)
+            against = f"{line.provider} on demand ({price}) only where machines are needed more than {share:.0%}"
+            yield f"reserving for plan {case.label} pays off against {against} of the hours"
         made = case.plan.chosen.cost
         if made and abs(made.usd_per_hour - case.usd_per_hour) > 1e-9 * case.usd_per_hour:
             was, now = usd(made.usd_per_hour), usd(case.usd_per_hour)
@@ -120,7 +124,8 @@ class Comparison:
         whose = f"plan {best.label} ({best.name})" if len(self.cases) > 1 else best.name
         if load is None:
             blended, output = usd(best.tokens.blended), usd(best.tokens.all_on_output)
-            return f"{_capital(whose)} costs {output} per 1M output tokens, {blended} per 1M tokens in and out."
+            serving = f"Plan {best.label} ({best.name})" if len(self.cases) > 1 else f"Serving {best.name}"
+            return f"{serving} costs {output} per 1M output tokens, {blended} per 1M tokens in and out."
         taken = best.at_load(load)
         month = usd(taken.usd_per_month)
         copies = f"{taken.copies:,} {'copy' if taken.copies == 1 else 'copies'} on {best.machines(taken.accelerators)}"
@@ -178,7 +183,3 @@ def _check_same_requests(plans: tuple[Plan, ...]) -> None:
                 f"{other.input_tokens:,} in and {other.output_tokens:,} out",
                 fix="plan again with the same --input-tokens and --output-tokens, or compare them one by one",
             )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

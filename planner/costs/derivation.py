@@ -130,6 +130,13 @@ def _month(case: Case) -> Iterator[Step]:
         f"{money(case.hourly.usd_per_hour)} x {case.machines(taken.accelerators)} x {HOURS_PER_MONTH} h, always on",
         money(taken.usd_per_month),
     )
+    if term := case.hourly.term_months:
+        yield Step(
+            "committed for the whole term",
+            f"{money(taken.usd_per_month)} a month x {term} months, used or not",
+            money(taken.usd_per_month * term),
+            f"{case.hourly.kind} for {term} months",
+        )
     if api := case.terms.api:
         asked = api.usd_per_request(case.workload, case.terms.cached_share)
         yield Step(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +10,7 @@ from planner.hardware.hardware import Hardware
 from planner.prices.ages import age_warning
 from planner.prices.finding import lines_like, price_of
 from planner.prices.line import PriceLine
-from planner.prices.table import price_table
+from planner.prices.table import PriceTable, price_table
 from planner.request import Price
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class HourlyPrice:
     """The price of one accelerator (or CPU host) for an hour, and where it comes from.
 
     `others` are all providers' lines for the same thing rented the same way, its own included, cheapest first.
-    `parts` is what an owned machine's hour consists of.
+    `parts` is what an owned machine's hour consists of. `on_demand`: the cheapest line on demand for the same.
     """
 
     kind: HourlyKind
@@ -60,6 +60,7 @@ class HourlyPrice:
     others: tuple[PriceLine, ...] = ()
     parts: tuple[Part, ...] = ()
     ownership: Ownership | None = None
+    on_demand: PriceLine | None = None
 
     @property
     def label(self) -> str:
@@ -88,11 +89,12 @@ def hourly_price(price: Price, hardware: Hardware) -> HourlyPrice | None:
         return HourlyPrice("given", price.usd_per_hour, price.provider or "given", "given", GIVEN)
     table = price_table(price.file)
     line = price_of(hardware, provider=price.provider, kind=price.kind, table=table)
-    return of_line(line, lines_like(line, table)) if line else None
+    return of_line(line, table) if line else None
 
 
-def of_line(line: PriceLine, others: tuple[PriceLine, ...]) -> HourlyPrice:
-    """A line of the price table as an hourly price."""
+def of_line(line: PriceLine, table: PriceTable) -> HourlyPrice:
+    """A line of the price table as an hourly price, with what the same costs elsewhere."""
+    on_demand = lines_like(replace(line, price_type="on-demand"), table)
     return HourlyPrice(
         kind=line.price_type,
         usd_per_hour=line.usd_per_hour,
@@ -102,7 +104,8 @@ def of_line(line: PriceLine, others: tuple[PriceLine, ...]) -> HourlyPrice:
         note=line.note,
         term_months=line.term_months,
         file=line.file,
-        others=others,
+        others=lines_like(line, table),
+        on_demand=on_demand[0] if on_demand else None,
     )
 
 

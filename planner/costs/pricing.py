@@ -137,7 +137,7 @@ def _host(plan: Plan, pricing: Pricing) -> HourlyPrice | None:
     if not wanted:
         names = ", ".join(sorted({line.provider for line in others}))
         raise BadInput(f"no price of {pricing.provider} for this CPU host", fix=f"name one of: {names}")
-    return of_line(own if own in wanted else wanted[0], others)
+    return of_line(own if own in wanted else wanted[0], table)
 
 
 def _is_same(line: PriceLine, provider: str, usd_per_hour: float) -> bool:

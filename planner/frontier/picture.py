@@ -15,7 +15,9 @@ from planner.writing import write_aside
 
 WIDTH, HEIGHT = 880, 520
 LEFT, RIGHT, TOP, BOTTOM = 72, 210, 62, 52
-PALETTE = ("#2358b0", "#b0432a", "#1d7a64", "#7a4db3", "#8a5a00", "#4d5966")
+PALETTE = (
+    "#2358b0", "#b0432a", "#1d7a64", "#7a4db3", "#8a5a00", "#4d5966", "#c2185b", "#00838f", "#6a8f1f", "#5d4037",
+)  # fmt: skip
 MOST_DOTS = 1500
 
 

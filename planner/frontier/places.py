@@ -16,6 +16,7 @@ from planner.hardware.resolving import resolve_hardware
 from planner.models.model import Model
 from planner.planning.deciding import Deliberation
 from planner.planning.facts import gather_facts
+from planner.prices import known_provider, price_table
 from planner.request import Request
 from rules.book import Book
 
@@ -90,12 +91,17 @@ def _everywhere(model: Model, request: Request, book: Book) -> list[Place]:
     """One place an accelerator type that has a price of the kind asked for, with as many as a copy may need."""
     found = []
     most = max(load_yaml("frontier.yaml")["counts"])
+    if request.price.provider:
+        known_provider(price_table(request.price.file), request.price.provider)
     for gpu in known_accelerators():
         count = 1 if gpu.interconnect == ALONE else most
         hardware = Hardware(label=gpu.name, accelerator=gpu, count=count)
         hourly = _price_if_any(request, hardware)
         if hourly is not None:
             found.append(_place(model, hardware, gpu, hourly, request, book, whole=False))
+    if not found:
+        wanted = " ".join(filter(None, (request.price.provider, request.price.kind)))
+        raise BadInput(f"no accelerator has a price: {wanted}", fix="`quantplan prices` lists what there is")
     return found
 
 
@@ -103,9 +109,7 @@ def _price_if_any(request: Request, hardware: Hardware) -> HourlyPrice | None:
     """None also where the provider or the kind asked for does not rent it: of all hardware, that is left out."""
     try:
         return hourly_price(request.price, hardware)
-    except BadInput as error:
-        if error.what.startswith("no prices of provider"):
-            raise
+    except BadInput:
         return None
 
 

@@ -4,7 +4,7 @@ A name's default line is the one marked `yes` in the `default` column: on demand
 A CPU host costs what the cheapest rented machine with at least its cores and memory costs.
 """
 
-from planner.prices.finding import find_host_price, find_price, lines_like, price_of, providers
+from planner.prices.finding import find_host_price, find_price, known_provider, lines_like, price_of, providers
 from planner.prices.line import KINDS, PriceKind, PriceLine
 from planner.prices.table import PriceTable, price_lines, price_table
 
@@ -15,6 +15,7 @@ __all__ = [
     "PriceTable",
     "find_host_price",
     "find_price",
+    "known_provider",
     "lines_like",
     "price_lines",
     "price_of",

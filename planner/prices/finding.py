@@ -74,7 +74,7 @@ def _choose(
     table: PriceTable, lines: Sequence[PriceLine], offered: str, provider: str | None, kind: PriceKind | None
 ) -> PriceLine | None:
     if provider is not None:
-        return _of_provider(table, lines, offered, _known_provider(table, provider), kind)
+        return _of_provider(table, lines, offered, known_provider(table, provider), kind)
     if kind is not None:
         return _of_kind(lines, offered, kind)
     own = [line for line in lines if line.file]
@@ -111,7 +111,8 @@ def _of_provider(
     return next((line for line in theirs if line.price_type == "on-demand"), theirs[0] if theirs else None)
 
 
-def _known_provider(table: PriceTable, provider: str) -> str:
+def known_provider(table: PriceTable, provider: str) -> str:
+    """The provider as the table spells it. BadInput with the nearest when the table has no price of it."""
     by_lower = {known.lower(): known for known in table.providers}
     if provider.lower() in by_lower:
         return by_lower[provider.lower()]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from planner.costs.derivation import derivation
 from planner.costs.pricing import Pricing, price_of_plan
 from planner.errors import BadInput
 from planner.plan import Plan
@@ -13,6 +14,7 @@ from planner.prices import find_price, price_table
 from planner.prices.ages import age_days, age_warning
 from planner.prices.table import own_price_file
 from planner.request import Price
+from tests.cost.conftest import compared
 
 HEADER = "name,provider,price_type,usd_per_hour,as_of,source,term_months,note,currency\n"
 OURS = 'A100-80GB-SXM,Our contract,reserved,1.10,2026-10-01,"contract 7, signed",12,,USD\n'
@@ -147,3 +149,17 @@ def test_what_the_plan_was_told_outranks_the_usual_file(tmp_path: Path, a100: Pl
     assert price_of_plan(told, Pricing(usual_file=file)).usd_per_hour == 1.5
     assert price_of_plan(told, Pricing(file=file)).usd_per_hour == 1.10
     assert price_of_plan(a100, Pricing(usual_file=file)).usd_per_hour == 1.10
+
+
+def test_a_reserved_price_says_what_it_commits_to_and_when_it_pays_off(tmp_path: Path, a100: Plan) -> None:
+    """$1.10 reserved against Verda's $1.29 on demand: from 85 % of the hours on. 12 months of one A100 are $9,636."""
+    file = written(tmp_path, OURS)
+    found = compared(a100, pricing=Pricing(file=file), requests_per_s=0.1)
+    steps = {step.name: step for step in derivation(found.cases[0])}
+    assert steps["committed for the whole term"].arithmetic == "$803.00 a month x 12 months, used or not"
+    assert steps["committed for the whole term"].result == "$9,636"
+    assert (
+        "reserving for plan A pays off against Verda on demand ($1.29) only where machines are needed more than 85% of "
+        "the hours"
+    ) in found.warnings
+    assert "Our contract reserved: paid for the whole term, used or not" in found.warnings

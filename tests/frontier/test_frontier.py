@@ -225,3 +225,13 @@ def test_one_price_for_several_kinds_of_accelerator_is_refused() -> None:
     )
     alone = make_frontier(request(price=Price(usd_per_hour=2.0)), ["1xA100-80GB-SXM"])
     assert {point.usd_per_hour for point in alone.points} == {2.0}
+
+
+def test_of_any_hardware_a_provider_must_be_known_and_rent_something() -> None:
+    with pytest.raises(BadInput, match="no prices of provider 'Lamda'"):
+        make_frontier(request(price=Price(provider="Lamda")), ["any"])
+    with pytest.raises(BadInput) as refused:
+        make_frontier(request(price=Price(provider="Lambda", kind="spot")), ["any"])
+    assert str(refused.value) == (
+        "no accelerator has a price: Lambda spot\nTo fix: `quantplan prices` lists what there is"
+    )
