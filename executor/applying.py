@@ -29,6 +29,7 @@ def apply_plan(run: Run) -> None:
     with run.workspace.held(), interruptible():
         run.journal.begin_run(run.run_id, run.plan)
         kill_survivors(run.journal.unended_processes(run.run_id))
+        run.journal.all_processes_ended(run.run_id)
         try:
             with Processes(RunRegister(run.journal, run.run_id)) as processes:
                 carry_out(run.where_it_stands(), processes)

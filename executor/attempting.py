@@ -12,6 +12,7 @@ from executor.artifacts import no_space_left
 from executor.explaining import EXPLANATIONS
 from executor.process import Usage
 from executor.processes import RESUME, Processes
+from executor.resources import require_room
 from executor.run import Run
 from executor.sharing import share, take_shared
 from executor.step import Result, StepContext
@@ -52,10 +53,12 @@ def _result(run: Run, stage: Stage, context: StepContext) -> Result:
     """The step's result: taken over from an earlier run where one made the same, else made now (and shared)."""
     spec, store = run.steps[stage.kind], run.workspace.shared
     if not spec.shared:
+        require_room(run.plan, stage, run.workspace.directory)
         return spec.run(context)
     if (result := take_shared(context, store)) is not None:
         run.tell(stage, "running", "taken over from an earlier run: same original, same parameters, same tools")
         return result
+    require_room(run.plan, stage, run.workspace.directory)
     result = spec.run(context)
     share(context, result, store)
     return result

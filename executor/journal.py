@@ -165,6 +165,11 @@ class Journal(JournalFile):
                 "UPDATE processes SET ended_at = ? WHERE pid = ? AND created_at = ?", (time.time(), pid, created_at)
             )
 
+    def all_processes_ended(self, run_id: str) -> None:
+        """None of the run's processes is left, whether or not its end could be written down."""
+        with self.transaction() as do:
+            do.execute("UPDATE processes SET ended_at = ? WHERE run_id = ? AND ended_at IS NULL", (time.time(), run_id))
+
     def unended_processes(self, run_id: str) -> list[tuple[int, float]]:
         """Processes of the run that were never seen to end: (pid, start in seconds since the epoch)."""
         rows = self.rows("SELECT pid, created_at FROM processes WHERE run_id = ? AND ended_at IS NULL", run_id)

@@ -66,12 +66,27 @@ class QualityResult(Frozen):
     window_tokens: int
 
 
+class Fallback(Frozen):
+    """One rung of the plan's ladder that was taken: where, what was seen, what was changed for it, by which rule."""
+
+    step: str
+    trouble: str
+    says: str
+    evidence: str
+    log_path: str | None
+    change: str
+    rule: str
+    because: str
+    source: str
+
+
 class StepTime(Frozen):
-    """One step: how it ended and how long it took (seconds; None where the journal does not say)."""
+    """One step: how it ended, how long it took (seconds; None where the journal does not say), its largest tool."""
 
     name: str
     state: str
     seconds: float | None
+    peak_memory_gib: float | None = None
 
 
 class File(Frozen):
@@ -101,6 +116,7 @@ class Report(Frozen):
     server_command: tuple[str, ...]
     first_completion: str
     steps: tuple[StepTime, ...]
+    fallbacks: tuple[Fallback, ...] = ()
     files: tuple[File, ...]
     versions: dict[str, str]
     environment: dict[str, str]

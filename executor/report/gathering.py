@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from executor.findings import measured_cost, relative_error
-from executor.report.document import File, Finding, MemoryPart, QualityResult, Report, StepTime
+from executor.report.document import Fallback, File, Finding, MemoryPart, QualityResult, Report, StepTime
 from executor.report.verdict import judge
 from executor.step import Result, StepContext
 from executor.steps.earlier import result_of_kind
 from planner.plan import Plan, Prediction, StageKind
-from planner.ports import StepRecord
+from planner.ports import RungRecord, StepRecord
 
 # Part of the engine's memory, its name among the measurements, the terms of the plan's sum that predict it.
 PARTS = (
@@ -61,6 +61,7 @@ def gather(context: StepContext, changed_originals: Sequence[str], versions: Map
         server_command=tuple(launched.get("command", ())),
         first_completion=launched.get("first_completion", ""),
         steps=tuple(_step(record) for record in context.finished),
+        fallbacks=tuple(_fallback(rung) for rung in context.rungs),
         files=tuple(_files(context.results)),
         versions=dict(versions),
         environment=describe_machine(),
@@ -91,7 +92,9 @@ def describe_machine() -> dict[str, str]:
 
 
 def _finding(plan: Plan, record: Mapping[str, Any]) -> Finding:
-    prediction: Prediction = plan.chosen.predicted(record["name"])
+    of_making = plan.quantizing.predictions if plan.quantizing else ()
+    predictions = {prediction.name: prediction for prediction in (*of_making, *plan.chosen.predictions)}
+    prediction: Prediction = predictions[record["name"]]
     return Finding(
         **record,
         relative_error=relative_error(record["predicted"], record["measured"]),
@@ -131,10 +134,13 @@ def _exchanges(load: Result) -> list[dict[str, Any]]:
     return []
 
 
+def _fallback(rung: RungRecord) -> Fallback:
+    return Fallback(**{name: getattr(rung, name) for name in Fallback.model_fields})
+
+
 def _step(record: StepRecord) -> StepTime:
-    known = record.started_at is not None and record.ended_at is not None
-    seconds = record.ended_at - record.started_at if known else None  # type: ignore[operator]
-    return StepTime(name=record.name, state=record.state, seconds=seconds)
+    peak_gib = record.resources.get("peak_memory_gib")
+    return StepTime(name=record.name, state=record.state, seconds=record.seconds, peak_memory_gib=peak_gib)
 
 
 def _files(results: Mapping[str, Result]) -> Iterator[File]:
