@@ -3,6 +3,7 @@
 A few cases each here; `make bench-service` tries thousands.
 """
 
+import os
 import tempfile
 
 import schemathesis
@@ -13,7 +14,8 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from planner.service.app import create_app
 from planner.service.settings import Settings
 
-CASES = 8
+ADDRESSES = 18
+CASES = int(os.environ.get("QUANTPLAN_SCHEMA_CASES", "144")) // ADDRESSES
 CHECKS = (not_a_server_error, content_type_conformance, response_schema_conformance)
 
 home = tempfile.TemporaryDirectory()
@@ -22,6 +24,10 @@ schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app).exclude(path_re
 
 
 @schema.parametrize()
-@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=int(os.environ.get("QUANTPLAN_SCHEMA_CASES", CASES * ADDRESSES)) // ADDRESSES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 def test_an_address_keeps_its_promises(case: schemathesis.Case) -> None:
     case.call_and_validate(checks=list(CHECKS))
