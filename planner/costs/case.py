@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
-from planner.costs.formula import SECONDS_PER_HOUR, SECONDS_PER_MONTH, usd_per_month
+from planner.costs.formula import MILLION, SECONDS_PER_HOUR, SECONDS_PER_MONTH, usd_per_month
 from planner.costs.hourly import HourlyPrice
 from planner.costs.terms import Terms
 from planner.costs.tokens import TokenPrices, token_prices
@@ -152,16 +152,26 @@ class Case:
         return self.usd_per_hour_a_copy / (self.planned_requests_per_s_a_copy * SECONDS_PER_HOUR)
 
     def at_load(self, requests_per_s: float) -> AtLoad:
-        """Copies and USD a month for this load. BadInput when it takes more accelerators than allowed."""
+        """Copies and USD a month for this load, however many accelerators it takes."""
         copies = self.copies_for(requests_per_s, self.requests_per_s_a_copy())
-        accelerators = copies * self.accelerators_a_copy
-        most = self.terms.max_accelerators
-        if most is not None and accelerators > most:
-            raise self._too_much(requests_per_s, accelerators, most)
         month = usd_per_month(self.usd_per_hour_a_copy * copies)
         tokens = (self.workload.input_tokens + self.workload.output_tokens) * requests_per_s * SECONDS_PER_MONTH
         busy = requests_per_s / (copies * self.requests_per_s_a_copy())
-        return AtLoad(requests_per_s, copies, accelerators, busy, month, month / tokens * 1e6)
+        accelerators = copies * self.accelerators_a_copy
+        return AtLoad(requests_per_s, copies, accelerators, busy, month, month / tokens * MILLION)
+
+    def check_load(self, requests_per_s: float) -> None:
+        """BadInput when this load takes more accelerators than are allowed."""
+        most, taken = self.terms.max_accelerators, self.at_load(requests_per_s).accelerators
+        if most is None or taken <= most:
+            return
+        served = most // self.accelerators_a_copy * self.planned_requests_per_s_a_copy
+        instead = f"at most {served:.3g} requests/s, or " if served else ""
+        raise BadInput(
+            f"{requests_per_s:g} requests/s take {self.machines(taken)} with plan {self.label} ({self.name}); "
+            f"{most:,} are allowed",
+            fix=f"{instead}--max-accelerators {taken}, or a faster plan",
+        )
 
     def month_range(self, requests_per_s: float) -> Range:
         """USD a month at this load, when the speed is at the ends of its interval, and at others' prices."""
@@ -180,15 +190,6 @@ class Case:
 
     def usd_per_1m_output_at(self, point: OperatingPoint) -> Span:
         """The whole cost on output tokens, with one copy held at this number of requests in flight."""
-        rate, busy = point.output_tokens_per_s, self.terms.utilisation * SECONDS_PER_HOUR / 1e6
+        rate, busy = point.output_tokens_per_s, self.terms.utilisation * SECONDS_PER_HOUR / MILLION
         low, value, high = (self.usd_per_hour_a_copy / (speed * busy) for speed in (rate.high, rate.value, rate.low))
         return Span(value=value, low=low, high=high)
-
-    def _too_much(self, requests_per_s: float, accelerators: int, most: int) -> BadInput:
-        served = most // self.accelerators_a_copy * self.planned_requests_per_s_a_copy
-        instead = f"at most {served:.3g} requests/s, or " if served else ""
-        return BadInput(
-            f"{requests_per_s:g} requests/s take {self.machines(accelerators)} with plan {self.label} ({self.name}); "
-            f"{most:,} are allowed",
-            fix=f"{instead}--max-accelerators {accelerators}, or a faster plan",
-        )

@@ -71,11 +71,6 @@ class Comparison:
         even = {self.largest_load * n / LOADS_SHOWN for n in range(1, LOADS_SHOWN + 1)}
         return tuple(sorted(even | ({self.terms.requests_per_s} if self.terms.requests_per_s else set())))
 
-    def unbounded(self, case: Case, load: float) -> AtLoad:
-        """The case at any load, whatever number of accelerators is allowed."""
-        free = Terms(self.terms.utilisation, load, self.terms.cached_share)
-        return Case(case.label, case.plan, case.hourly, case.throughput, case.prompt_share, free).at_load(load)
-
     def api_month(self, api: ApiPrice, load: float) -> float:
         """USD a month of the API at this load; plans of one comparison ask for the same lengths."""
         return api.usd_per_request(self.cases[0].workload, self.terms.cached_share) * load * SECONDS_PER_MONTH
@@ -162,7 +157,7 @@ def compare(
     )
     if terms.requests_per_s is not None:
         for case in cases:
-            case.at_load(terms.requests_per_s)
+            case.check_load(terms.requests_per_s)
     return Comparison(cases, terms, today or date.today())
 
 

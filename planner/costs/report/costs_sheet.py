@@ -115,7 +115,7 @@ def _load_formulas(plan: Callable[[int], str], here: Callable[[str], str]) -> di
 def values_of(comparison: Comparison, case: Case) -> dict[str, float | str | None]:
     """What the formulas give as the sheet is written, from the model itself."""
     terms, tokens, rate = comparison.terms, case.tokens, case.throughput.span.value
-    taken = comparison.unbounded(case, terms.requests_per_s or plans.EXAMPLE_LOAD)
+    taken = case.at_load(terms.requests_per_s or plans.EXAMPLE_LOAD)
     asked = comparison.api_month(terms.api, taken.requests_per_s) if terms.api else None
     found = comparison.break_evens.get(case.label)
     known = case.prompt_share is not None

@@ -29,7 +29,7 @@ def load_sheet(book: Book, sheet: Any, comparison: Comparison) -> None:
         row, here = row0 + step - 1, load * step * LOAD_STEP
         page.formula(row, 0, f"=Load*{step}/10", here)
         for column, case in enumerate(cases, 1):
-            month = comparison.unbounded(case, here).usd_per_month
+            month = case.at_load(here).usd_per_month
             page.formula(row, column, _month(COSTS_ROW + column - 1, FIRST_ROW + column - 1, row), month, "usd-month")
         asked = comparison.api_month(api, here) if api else None
         formula = f'=IF(ApiRequest="","",{at(row, 0)}*3600*HoursPerMonth*ApiRequest)'
