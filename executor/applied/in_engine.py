@@ -13,6 +13,8 @@ from planner.schemes import scheme
 
 SIXTEEN_BIT = {"bfloat16", "float16", "float32"}
 KEPT = ("lm_head", "embed", "router", "gate.", "vision", "visual")
+BYTES_OF_16_BITS = 2
+LEAST_BYTES = 1 / 8  # of a weight: one bit
 SURE: tuple[Verdict, ...] = ("wrong", "not-applied", "applied", "unknown")
 
 
@@ -20,7 +22,7 @@ SURE: tuple[Verdict, ...] = ("wrong", "not-applied", "applied", "unknown")
 class Evidence:
     """What is known of a running engine; None where it could not be had.
 
-    `layers`: what the engine's own process holds ([{name, method, kernel, dtypes, elements}], as
+    `layers`: what the engine's own process holds ([{name, method, kernel, weights, dtypes}], as
     `scripts/vllm_inspection.py` tells it). `tensor_types`: tensors by type, as llama.cpp read them. `weights_bytes`:
     weights in memory by the engine's own log. `fingerprint`: its log-probabilities against both checkpoints'.
     """
@@ -81,20 +83,24 @@ def describe(layer: Mapping[str, Any]) -> str:
 
 
 def _by_layers(layers: Sequence[Mapping[str, Any]] | None, *, every: bool) -> Iterator[tuple[Verdict, str]]:
-    """A quantized layer holds most of its bytes in something other than a 16- or 32-bit float."""
+    """A layer is plain when it holds 16 bits or more for each weight; hidden when a kernel keeps them elsewhere."""
     held = [layer for layer in layers or () if not any(part in layer["name"] for part in KEPT)]
     if not held:
         return
     plain = [layer["name"] for layer in held if _is_plain(layer)]
     if plain and (every or len(plain) == len(held)):
         yield "not-applied", f"{len(plain)} of {len(held)} linear layers are held in 16 bits, for example {plain[0]}"
+        return
+    hidden = sum(sum(layer["dtypes"].values()) < layer["weights"] * LEAST_BYTES for layer in held)
+    if hidden:
+        yield "unknown", f"{hidden} of {len(held)} linear layers are kept by {held[0]['kernel']} where no tensor shows"
     else:
         yield "applied", f"{len(held) - len(plain)} of {len(held)} linear layers are held quantized"
 
 
 def _is_plain(layer: Mapping[str, Any]) -> bool:
     floats = sum(size for dtype, size in layer["dtypes"].items() if dtype in SIXTEEN_BIT)
-    return floats > sum(layer["dtypes"].values()) / 2
+    return floats >= BYTES_OF_16_BITS * layer["weights"]
 
 
 def _by_types(held: Mapping[str, int] | None, expected: Mapping[str, int] | None) -> Iterator[tuple[Verdict, str]]:

@@ -16,7 +16,9 @@ NAMES = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")
 
 
 def held(method: str, dtypes: dict[str, int], kernel: str = "") -> list[dict[str, Any]]:
-    return [{"name": f"model.layers.0.{name}", "method": method, "kernel": kernel, "dtypes": dtypes} for name in NAMES]
+    """Layers of 131,072 weights each."""
+    about = {"method": method, "kernel": kernel, "weights": 131072, "dtypes": dtypes}
+    return [{"name": f"model.layers.0.{name}", **about} for name in NAMES]
 
 
 PACKED = held("CompressedTensorsWNA16", {"int32": 65536, "bfloat16": 2048}, "CPUWNA16LinearKernel")
@@ -44,9 +46,19 @@ def test_a_dummy_start_that_drops_the_scheme_is_caught() -> None:
 
 
 def test_a_checkpoint_of_ours_is_quantized_in_every_layer_and_a_ready_made_one_may_leave_some_out() -> None:
-    mixed = [*PACKED[:3], *held("UnquantizedLinearMethod", {"bfloat16": 9})[3:]]
+    mixed = [*PACKED[:3], *held("UnquantizedLinearMethod", {"bfloat16": 262144})[3:]]
     assert applied_in_engine("awq-int4", Evidence(layers=mixed), 2_279_360).verdict == "not-applied"
     assert applied_in_engine("awq-int4", Evidence(layers=mixed), None).verdict == "applied"
+
+
+def test_weights_that_a_kernel_keeps_for_itself_are_no_evidence() -> None:
+    """oneDNN's INT8 matrices on a CPU: the module is left with its scales alone."""
+    layers = held("CompressedTensorsW8A8Int8", {"float32": 2048}, "CPUInt8ScaledMMLinearKernel")
+    found = applied_in_engine("int8-w8a8", Evidence(layers=layers), 3_428_864)
+    assert found.verdict == "unknown"
+    assert found.says == ("4 of 4 linear layers are kept by CPUInt8ScaledMMLinearKernel where no tensor shows",)
+    near = Fingerprint(to_quantized=0.02, to_original=0.05, effect=0.04)
+    assert applied_in_engine("int8-w8a8", Evidence(layers=layers, fingerprint=near), 3_428_864).verdict == "applied"
 
 
 def test_sixteen_bits_have_nothing_to_apply() -> None:

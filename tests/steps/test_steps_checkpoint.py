@@ -126,7 +126,13 @@ def test_a_server_that_speaks_as_the_original_does_fails_the_run(
 def test_layers_in_16_bits_fail_the_run_although_every_answer_is_fine(
     make_context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer = {"name": "layers.0.qkv_proj", "method": "Int8OnlineLinearMethod", "kernel": "", "dtypes": {"bfloat16": 8}}
+    layer = {
+        "name": "layers.0.qkv_proj",
+        "method": "Int8OnlineLinearMethod",
+        "kernel": "",
+        "weights": 4,
+        "dtypes": {"bfloat16": 8},
+    }
     with pytest.raises(ExecutionFailed, match="1 of 1 linear layers are held in 16 bits"):
         applied(make_context, tmp_path, f"quantplan-layers: {json.dumps([layer])}", None, monkeypatch)
 

@@ -33,7 +33,8 @@ def is_linear(module: Any) -> bool:
 
 
 def described(name: str, module: Any) -> dict[str, Any]:
-    """{name, method, kernel, dtypes}: the class that multiplies it, the kernel it chose, its bytes by dtype."""
+    """{name, method, kernel, weights, dtypes}: the class that multiplies it, the kernel it chose, how many weights this
+    worker's part has, and its bytes by dtype (a kernel may keep a repacked copy where no tensor shows it)."""
     scheme = getattr(module, "scheme", None)
     method = scheme if scheme is not None else module.quant_method
     kernel = getattr(method, "kernel", None) or getattr(method, "fp8_linear", None)
@@ -42,7 +43,10 @@ def described(name: str, module: Any) -> dict[str, Any]:
         dtype = str(tensor.dtype).removeprefix("torch.")
         dtypes[dtype] = dtypes.get(dtype, 0) + tensor.numel() * tensor.element_size()
     kernel_name = type(kernel).__name__ if kernel is not None else ""
-    return {"name": name, "method": type(method).__name__, "kernel": kernel_name, "dtypes": dtypes}
+    rows = getattr(module, "output_size_per_partition", None) or getattr(module, "output_size", 0)
+    columns = getattr(module, "input_size_per_partition", None) or module.input_size
+    about = {"name": name, "method": type(method).__name__, "kernel": kernel_name}
+    return {**about, "weights": rows * columns, "dtypes": dtypes}
 
 
 def watch_loading() -> None:
