@@ -12,6 +12,7 @@ from planner.models.model import Model
 from planner.plan import Candidate, Stage
 from planner.planning.making import Making
 from planner.request import Workload
+from planner.units import GB, GIB
 
 WRITES_KV_SCALES = ("llm-compressor",)
 FULL_PRECISION = ("bf16", "fp16")
@@ -112,6 +113,14 @@ def _requests(candidate: Candidate, workload: Workload) -> int:
     return min(max(wished, least), most)
 
 
+def _ready_within_s(candidate: Candidate) -> int:
+    """When a start is taken for hung: several times as long as the engine and a slow disk should take."""
+    start = load_yaml("checks.yaml")["start"]
+    weights_gb = (candidate.predicted("weights_gib").value or 0.0) * candidate.tensor_parallel * GIB / GB
+    usual_s = start["seconds"].get(candidate.engine, start["seconds"]["default"])
+    return ceil(start["factor"] * (usual_s + weights_gb / start["disk_gb_s"]))
+
+
 def _serving(candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
     load = load_yaml("checks.yaml")["load_test"]
     return (
@@ -122,6 +131,7 @@ def _serving(candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
                 "engine": candidate.engine,
                 "arguments": list(candidate.engine_arguments),
                 "environment": candidate.engine_environment,
+                "ready_within_s": _ready_within_s(candidate),
             },
         ),
         Stage(name="check-applied", kind="check-applied"),

@@ -87,3 +87,13 @@ def test_insisting_on_a_cache_keeps_it() -> None:
 def test_every_rung_says_its_rule_reason_and_source() -> None:
     for rung in plan("llama-3.1-8b", "2xL40S").ladder:
         assert isinstance(rung, Rung) and rung.rule and rung.because and rung.source
+
+
+def test_a_start_is_given_several_times_what_it_should_take() -> None:
+    """70B in FP8 is 70.6 GB; from a slow disk of 0.1 GB/s that is 12 minutes, and five times as long is an hour."""
+
+    def allowed_s(found: Plan) -> float:
+        return next(stage for stage in found.stages if stage.kind == "launch").parameters["ready_within_s"]
+
+    assert 3600 < allowed_s(plan("llama-3.1-70b", "2xH100-80GB")) < 4500
+    assert 50 < allowed_s(plan("llama-3.2-1b", "cpu:16GB")) < 120

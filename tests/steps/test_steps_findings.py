@@ -164,7 +164,7 @@ def vars_of(finding) -> dict:
 
 
 def test_the_report_is_data_that_can_be_read_back(make_context, results) -> None:
-    steps = (StepRecord("fetch", "done", 10.0, 12.5, {}, None, None),)
+    steps = (StepRecord("fetch", "done", 10.0, 12.5, {}, None, None, seconds=2.5),)
     result = report(make_context("report", results, finished=steps))
     read = Report.model_validate_json(Path(result["json_path"]).read_text())
     assert read.schema_version == 1
