@@ -12,13 +12,13 @@ from rich.text import Text
 from planner.costs.case import Case, Range
 from planner.costs.comparison import Comparison
 from planner.costs.derivation import derivation, money
-from planner.costs.telling import break_even_sentence, stretch_sentences
+from planner.costs.telling import assumptions, cheaper_sentences, headline, warnings
 from planner.figures import figure, usd
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the whole comparison."""
-    console.print(Text(comparison.headline(), style="bold green"))
+    console.print(Text(headline(comparison), style="bold green"))
     for title, body in _sections(comparison):
         console.print(f"\n[bold]{title}[/bold]")
         console.print(Padding(body, (0, 0, 0, 2)))
@@ -30,16 +30,15 @@ def _sections(comparison: Comparison) -> Iterator[tuple[str, RenderableType]]:
     yield "USD per 1M tokens, told apart by the machine's time", _apart(comparison)
     if comparison.terms.requests_per_s is not None:
         yield f"A month at {figure(comparison.terms.requests_per_s)} requests/s", _month(comparison)
-    said = [*(break_even_sentence(comparison, case) for case in comparison.cases if comparison.terms.api)]
-    said += stretch_sentences(comparison)
+    said = cheaper_sentences(comparison)
     if said:
         yield "Which is cheaper", Group(*(Text(sentence) for sentence in said))
     best = comparison.cheapest
     yield f"From price to dollar, plan {best.label}", _steps(best)
     yield "Prices", _prices(comparison)
-    if comparison.warnings:
-        yield "Warnings", Group(*(Text(f"! {warning}", style="yellow") for warning in comparison.warnings))
-    yield "Assumptions", Group(*(Text(f"- {assumption}", style="dim") for assumption in comparison.assumptions))
+    if beware := warnings(comparison):
+        yield "Warnings", Group(*(Text(f"! {warning}", style="yellow") for warning in beware))
+    yield "Assumptions", Group(*(Text(f"- {assumption}", style="dim") for assumption in assumptions(comparison)))
 
 
 def _plans(comparison: Comparison) -> Table:

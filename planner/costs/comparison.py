@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from string import ascii_uppercase
 
 from planner.costs.break_even import BreakEven, Stretch, against_api, against_plan
-from planner.costs.case import AtLoad, Case, Throughput
+from planner.costs.case import Case, Throughput
 from planner.costs.formula import SECONDS_PER_MONTH
-from planner.costs.hourly import price_warnings
 from planner.costs.measuring import measured_throughput, predicted_throughput
 from planner.costs.pricing import Pricing, price_of_plan
 from planner.costs.terms import ApiPrice, Terms
-from planner.costs.tokens import METHOD
 from planner.errors import BadInput
-from planner.figures import figure, usd
 from planner.plan import Plan
 from planner.ports import RunRecord
 
@@ -74,67 +71,6 @@ class Comparison:
     def api_month(self, api: ApiPrice, load: float) -> float:
         """USD a month of the API at this load; plans of one comparison ask for the same lengths."""
         return api.usd_per_request(self.cases[0].workload, self.terms.cached_share) * load * SECONDS_PER_MONTH
-
-    @cached_property
-    def warnings(self) -> tuple[str, ...]:
-        """What to know before relying on the figures, said once each."""
-        return tuple(dict.fromkeys(warning for case in self.cases for warning in self._warnings_of(case)))
-
-    def _warnings_of(self, case: Case) -> Iterator[str]:
-        yield from price_warnings(case.hourly, case.plan.hardware.name, self.today)
-        if (line := case.hourly.on_demand) and case.hourly.kind == "reserved":
-            share, price = case.hourly.usd_per_hour / line.usd_per_hour, usd(line.usd_per_hour)
-            against = f"{line.provider} on demand ({price}) only where machines are needed more than {share:.0%}"
-            yield f"reserving for plan {case.label} pays off against {against} of the hours"
-        made = case.plan.chosen.cost
-        if made and abs(made.usd_per_hour - case.usd_per_hour) > 1e-9 * case.usd_per_hour:
-            was, now = usd(made.usd_per_hour), usd(case.usd_per_hour)
-            yield f"plan {case.label} was made at {was} an hour ({made.provider}), here {now} ({case.hourly.label})"
-        if self.terms.utilisation == 1 and self.terms.requests_per_s is not None:
-            yield "copies are planned 100% busy, so requests queue at every peak: plan with --utilisation 0.7 or so"
-        if case.prompt_share is None:
-            yield f"plan {case.label} does not say how its time divides: input and output tokens are not told apart"
-        if not case.throughput.measured and "datasheet bound" in case.throughput.source:
-            yield f"plan {case.label}: {case.throughput.source}; its interval is wide"
-
-    @cached_property
-    def assumptions(self) -> tuple[str, ...]:
-        """What every figure rests on."""
-        workload, terms = self.cases[0].workload, self.terms
-        cached = f", {terms.cached_share:.0%} of it found in the prefix cache" if terms.cached_share else ""
-        return (
-            "All amounts are US dollars (USD), without taxes, storage, traffic and staff.",
-            f"A request is {workload.input_tokens:,} tokens in{cached} and {workload.output_tokens:,} tokens out.",
-            f"No copy is planned busier than {terms.utilisation:.0%} of its time, at the plan's requests in flight.",
-            "A month is 730 hours (8,760 / 12); machines are always on and copies come whole.",
-            f"Input and output tokens are told apart {METHOD}.",
-            "A token read from the prefix cache takes no time to read, so it carries no cost here; APIs charge for it.",
-            "Ranges: from the speed alone (90 % interval of the prediction), from the price alone (cheapest to dearest "
-            "provider of the same accelerator rented the same way), and from both at once.",
-        )
-
-    def headline(self) -> str:
-        """The answer in a sentence or two."""
-        best, load = self.cheapest, self.terms.requests_per_s
-        whose = f"plan {best.label} ({best.name})" if len(self.cases) > 1 else best.name
-        if load is None:
-            blended, output = usd(best.tokens.blended), usd(best.tokens.all_on_output)
-            serving = f"Plan {best.label} ({best.name})" if len(self.cases) > 1 else f"Serving {best.name}"
-            return f"{serving} costs {output} per 1M output tokens, {blended} per 1M tokens in and out."
-        taken = best.at_load(load)
-        month = usd(taken.usd_per_month)
-        copies = f"{taken.copies:,} {'copy' if taken.copies == 1 else 'copies'} on {best.machines(taken.accelerators)}"
-        cheapest = "is the cheapest" if len(self.cases) > 1 else "serves it"
-        said = f"At {figure(load)} requests/s {whose} {cheapest}: {month} a month for {copies}."
-        return said + self._against_api(taken)
-
-    def _against_api(self, taken: AtLoad) -> str:
-        if not self.terms.api:
-            return ""
-        asked = self.api_month(self.terms.api, taken.requests_per_s)
-        difference = taken.usd_per_month / asked - 1
-        word = "less" if difference < 0 else "more"
-        return f" The API would ask {usd(asked)}: serving it yourself costs {abs(difference):.0%} {word}."
 
 
 def compare(

@@ -7,6 +7,7 @@ import pytest
 
 from planner.costs.derivation import derivation
 from planner.costs.pricing import Pricing, price_of_plan
+from planner.costs.telling import warnings
 from planner.errors import BadInput
 from planner.plan import Plan
 from planner.planning import make_plan
@@ -161,5 +162,5 @@ def test_a_reserved_price_says_what_it_commits_to_and_when_it_pays_off(tmp_path:
     assert (
         "reserving for plan A pays off against Verda on demand ($1.29) only where machines are needed more than 85% of "
         "the hours"
-    ) in found.warnings
-    assert "Our contract reserved: paid for the whole term, used or not" in found.warnings
+    ) in warnings(found)
+    assert "Our contract reserved: paid for the whole term, used or not" in warnings(found)

@@ -9,7 +9,7 @@ from planner.costs.case import Case, Range
 from planner.costs.comparison import Comparison
 from planner.costs.derivation import derivation, money
 from planner.costs.report.charts import latency_chart, load_chart
-from planner.costs.telling import break_even_sentence, stretch_sentences
+from planner.costs.telling import assumptions, cheaper_sentences, headline, warnings
 from planner.costs.tokens import METHOD
 from planner.figures import figure, usd
 from planner.prices.ages import age_days, stale_after_days
@@ -61,12 +61,6 @@ def print_page(comparison: Comparison) -> str:
 def markdown(comparison: Comparison) -> str:
     """The same tables and sentences as Markdown, without the pictures."""
     return _render("cost/report.md.j2", comparison, PRINTED, escape=False)
-
-
-def sentences(comparison: Comparison) -> list[str]:
-    """Break-even loads, against the API and between plans."""
-    against = [break_even_sentence(comparison, case) for case in comparison.cases] if comparison.terms.api else []
-    return against + stretch_sentences(comparison)
 
 
 def ranges(case: Case) -> Iterator[tuple[str, Range]]:
@@ -139,7 +133,10 @@ def _render(template: str, comparison: Comparison, palette: Palette, *, escape: 
     return environment.get_template(template).render(
         it=comparison,
         title=title_of(comparison),
-        sentences=sentences(comparison),
+        headline=headline(comparison),
+        sentences=cheaper_sentences(comparison),
+        warnings=warnings(comparison),
+        assumptions=assumptions(comparison),
         method=METHOD,
         derivation=derivation,
         load_chart=load_chart(comparison),

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from planner.costs.case import Case, Range
 from planner.costs.comparison import Comparison
 from planner.costs.derivation import derivation
+from planner.costs.telling import assumptions, headline, warnings
 from planner.prices.line import CURRENCY
 from planner.writing import csv_cell
 
@@ -21,15 +22,15 @@ def as_json(comparison: Comparison) -> dict[str, object]:
         "schema_version": SCHEMA_VERSION,
         "currency": CURRENCY,
         "as_of": comparison.today.isoformat(),
-        "headline": comparison.headline(),
+        "headline": headline(comparison),
         "terms": asdict(comparison.terms),
         "plans": [_case(comparison, case) for case in comparison.cases],
         "break_even_with_api": {label: asdict(found) for label, found in comparison.break_evens.items()},
         "cheaper_plan": {
             f"{a} or {b}": [asdict(stretch) for stretch in found] for (a, b), found in comparison.stretches.items()
         },
-        "warnings": list(comparison.warnings),
-        "assumptions": list(comparison.assumptions),
+        "warnings": list(warnings(comparison)),
+        "assumptions": list(assumptions(comparison)),
     }
 
 

@@ -14,8 +14,9 @@ from planner.costs.report.cells import Book
 from planner.costs.report.costs_sheet import costs_sheet
 from planner.costs.report.curve_sheets import latency_sheet, load_sheet
 from planner.costs.report.inputs_sheets import inputs_sheet, plans_sheet
-from planner.costs.report.page import price_rows, sentences
+from planner.costs.report.page import price_rows
 from planner.costs.report.pdf import ReportToolMissing
+from planner.costs.telling import assumptions, cheaper_sentences, headline, warnings
 
 if TYPE_CHECKING:
     from planner.costs.report.page import PriceRow
@@ -63,9 +64,9 @@ def _words(book: Book, sheet: object, comparison: Comparison) -> None:
     page.heading(f"What these figures rest on ({comparison.today.isoformat()})")
     page.width(0, 130)
     sections = (
-        ("When the report was made", (comparison.headline(), *sentences(comparison))),
-        ("Before you rely on it", comparison.warnings),
-        ("Assumptions", comparison.assumptions),
+        ("When the report was made", (headline(comparison), *cheaper_sentences(comparison))),
+        ("Before you rely on it", warnings(comparison)),
+        ("Assumptions", assumptions(comparison)),
         ("Sources of the speeds", tuple(f"{case.label}: {case.throughput.source}" for case in comparison.cases)),
     )
     row = 2
