@@ -22,7 +22,7 @@ from planner.memory.loading import (
     vocab_padding_bytes,
 )
 from planner.memory.sharding import rank_fraction
-from planner.memory.weights import matrix_bytes
+from planner.memory.weights import layout_of, matrix_bytes
 from planner.models.shape import Matrix, Shape
 from planner.schemes import Scheme
 from planner.units import GIB
@@ -64,8 +64,8 @@ class WeightTable:
 
     def quantized(self, scheme: Scheme) -> Flags:
         """Which tensors this scheme quantizes."""
-        kept = scheme.keeps_16_bit
-        return np.array([matrix.quantizable and not matrix.is_part_of(kept) for _, matrix in self.matrices])
+        kept = [layout_of(shape, scheme).keeps_16_bit for shape in self.shapes]
+        return np.array([matrix.quantizable and not matrix.is_part_of(kept[owner]) for owner, matrix in self.matrices])
 
     def per_model(self, bytes: Floats) -> Floats:
         """Sums of a column of tensors by model."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from planner.memory.constants import engine_constants, version_constants
 from planner.memory.sharding import rank_fraction
-from planner.memory.weights import NOTHING, WeightBytes, matrix_bytes
+from planner.memory.weights import NOTHING, WeightBytes, layout_of, matrix_bytes
 from planner.models.shape import Matrix, Shape
 from planner.schemes import Scheme
 from planner.units import GIB, MIB
@@ -36,6 +36,7 @@ def loading_extra(
     engine_version: str | None = None,
 ) -> WeightBytes:
     """Bytes a rank holds beyond the checkpoint: allocator rounding, padded vocabulary, rope tables."""
+    scheme = layout_of(shape, scheme)
     rounding = sum(
         rounding_bytes(tensor_bytes) * count
         for tensor_bytes, count in fused_tensors(shape, scheme, group_size, tensor_parallel, expert_parallel)

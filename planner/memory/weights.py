@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
+from planner.catalog import load_yaml
 from planner.memory.gguf_mix import gguf_file
 from planner.memory.sharding import rank_fraction
 from planner.models.model import Checkpoint, Model, StoredTensor
@@ -55,12 +58,22 @@ def weight_bytes(
     """
     if scheme.ggml:
         return _gguf_bytes(shape, scheme, scheme.ggml).times(1 / tensor_parallel)
-    total = NOTHING
+    total, scheme = NOTHING, layout_of(shape, scheme)
     for matrix in shape.matrices:
         total += matrix_bytes(matrix, scheme, group_size).times(
             rank_fraction(matrix, shape, tensor_parallel, expert_parallel)
         )
     return total
+
+
+@lru_cache(maxsize=1024)
+def layout_of(shape: Shape, scheme: Scheme) -> Scheme:
+    """The scheme as the makers of that family apply it, where they leave more in 16 bits than it does."""
+    published: list[Mapping[str, Any]] = load_yaml("quantization_names.yaml")["published_layouts"]
+    for entry in published:
+        if entry["family"] == shape.family and entry["scheme"] == scheme.id:
+            return replace(scheme, keeps_16_bit=tuple(dict.fromkeys((*scheme.keeps_16_bit, *entry["keeps_16_bit"]))))
+    return scheme
 
 
 def model_weight_bytes(

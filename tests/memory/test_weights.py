@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from planner.memory.loading import loading_extra
 from planner.memory.weights import model_weight_bytes, weight_bytes
+from planner.models.catalogue import find
 from planner.models.model import Checkpoint, Model, StoredTensor
 from planner.schemes import scheme
-from planner.units import GB
+from planner.units import GB, GIB
 
 # Bytes on disk of the 5.2 M-parameter Llama (November 2026); a file holds a header of at most 0.4 % beside its tensors.
 WRITTEN_BY_QUANTIZERS = {
@@ -98,3 +100,13 @@ def test_a_checkpoint_stored_otherwise_is_estimated(shape_of):
     model = Model("x", shape_of("tiny"), "directory", "x", checkpoint)
     expected = weight_bytes(shape_of("tiny"), scheme("nf4"))
     assert model_weight_bytes(model, scheme("nf4")) == expected
+
+
+def test_gpt_oss_keeps_its_attention_in_sixteen_bits():
+    """openai/gpt-oss-20b: a checkpoint of 13.76 GB; vLLM logs 13.72 GiB once its kernels have padded the experts."""
+    known = find("gpt-oss-20b")
+    assert known is not None
+    chosen = scheme("mxfp4")
+    assert weight_bytes(known.shape, chosen).total / GB == pytest.approx(13.76, rel=0.005)
+    loaded = weight_bytes(known.shape, chosen) + loading_extra(known.shape, chosen)
+    assert loaded.total / GIB == pytest.approx(13.72, rel=0.005)
