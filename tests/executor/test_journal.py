@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from executor.journal import Journal
-from executor.journal_schema import SCHEMA_VERSION
+from executor.journal_schema import FIRST, SCHEMA_VERSION
 from planner.errors import BadInput, ExecutionFailed
 from planner.plan import Plan
 
@@ -107,3 +108,20 @@ def test_processes_that_were_not_seen_to_end_are_remembered(path: Path, plan: Pl
     journal.process_started("r1", 11, 6.5, "llama-server")
     journal.process_ended(10, 5.5)
     assert journal.unended_processes("r1") == [(11, 6.5)]
+
+
+def test_a_journal_of_the_first_version_is_brought_up_to_date_and_keeps_its_runs(path: Path, plan: Plan) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as first:
+        first.executescript(f"{FIRST} PRAGMA user_version = 1;")
+        first.execute(
+            "INSERT INTO runs (run_id, plan_digest, plan, state, started_at) VALUES ('r1', ?, ?, 'done', 1.0)",
+            (plan.digest, plan.model_dump_json()),
+        )
+        first.execute(
+            "INSERT INTO steps (run_id, name, state, started_at, ended_at) VALUES ('r1', 'fetch', 'done', 1, 2)"
+        )
+    first.close()
+    with closing(Journal(path)) as journal:
+        assert journal.run("r1").plan == plan
+        assert journal.steps("r1")["fetch"].seconds is None and journal.ways("r1") == {"fetch": None}
