@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench-memory bench-speed bench-fits fit clean
+.PHONY: help demo test check docs bench-memory bench-speed bench-fits bench-executor fit clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ bench-memory: $(VENV)/ready ## Memory predictions against published start-up log
 
 bench-fits: $(VENV)/ready ## Candidates a second of `quantplan fits`, and its cold time
 	@$(BIN)/python benchmarks/fits.py
+
+bench-executor: $(VENV)/ready ## 500 random kills of a run, then what was left behind; the executor's own time beside a tool's
+	@$(BIN)/python benchmarks/executor.py
 
 bench-speed: $(VENV)/ready ## Speed predictions against published measurements (TRUTH=folder with serving.csv)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
