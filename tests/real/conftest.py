@@ -1,0 +1,6 @@
+"""The committed tables of real runs, and the predictions replayed against them."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "real"))
