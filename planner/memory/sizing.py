@@ -129,6 +129,8 @@ def both_directions(situation: Situation, account: Account) -> Memory:
 
 def longest_context(bytes_of: Callable[[int], float], pool_bytes: float, model_maximum: int) -> int:
     """The longest single sequence that fits, at most what the model was made for."""
+    if bytes_of(model_maximum) <= pool_bytes:
+        return model_maximum
     low, high = 0, model_maximum
     while low < high:
         middle = (low + high + 1) // 2

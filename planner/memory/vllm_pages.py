@@ -8,13 +8,14 @@ being written, recurrent ones a single one (vllm/v1/core/kv_cache_utils.py, get_
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from planner.memory.kv_cache import CachedLayers, KvCache, padded
 
 SIMILAR_COUNTS = 1.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pages:
     """The layout of one GPU's pool. `step_tokens` is the most tokens one step writes.
 
@@ -28,7 +29,7 @@ class Pages:
     states_per_request: int = 1
     counts_groups: bool = False
 
-    @property
+    @cached_property
     def page_bytes(self) -> float:
         """Bytes of one layer's page: a block of the widest attention layer, enlarged to hold a recurrent state."""
         widest = max((part.layer_bytes_per_token for part in self.kv.layers), default=0.0)
@@ -43,15 +44,15 @@ class Pages:
         widest = max((part.layer_bytes_per_token for part in self.kv.layers), default=0.0)
         return int(self.page_bytes // widest) if widest else self.block_tokens
 
-    @property
+    @cached_property
     def group_size(self) -> int:
         """Layers a group has: those of the rarest kind, or of the commonest where the kinds are nearly as many."""
-        counts = self._counts()
+        counts = self._counts
         if not counts:
             return 0
         return max(counts) if max(counts) < SIMILAR_COUNTS * min(counts) else min(counts)
 
-    @property
+    @cached_property
     def block_bytes(self) -> float:
         """Bytes of one block of the pool."""
         return self.page_bytes * self.group_size
@@ -63,17 +64,17 @@ class Pages:
 
     def sequence_bytes(self, context_tokens: int) -> float:
         """Bytes of one request of that length."""
-        return self.request_blocks(context_tokens) * self.block_bytes if self._counts() else 0.0
+        return self.request_blocks(context_tokens) * self.block_bytes if self._counts else 0.0
 
     def tokens(self, pool_bytes: float, context_tokens: int) -> int:
         """Tokens vLLM reports for the pool: as many requests of that context as it holds, in tokens."""
-        if pool_bytes <= 0 or not self._counts():
+        if pool_bytes <= 0 or not self._counts:
             return 0
         blocks = int(pool_bytes // self.block_bytes)
         if self.kv.is_proportional:
             return blocks * self.block_tokens
         if self.counts_groups:
-            groups = sum(self._groups(count) for count in self._counts())
+            groups = sum(self._groups(count) for count in self._counts)
             return blocks // groups * self.attention_block_tokens
         return int(blocks / self.request_blocks(context_tokens) * context_tokens)
 
@@ -87,5 +88,6 @@ class Pages:
     def _groups(self, layers: int) -> int:
         return -(-layers // self.group_size)
 
+    @cached_property
     def _counts(self) -> list[int]:
         return [*(part.count for part in self.kv.layers), *(part.count for part in self.kv.states)]

@@ -26,6 +26,7 @@ class Chooser:
     deliberation: Deliberation
     assessor: Assessor
     tried: list[Candidate] = field(default_factory=list)
+    _laid_out: dict[Choice, Candidate] = field(default_factory=dict, init=False, repr=False)
 
     def choose(self) -> tuple[Choice, Candidate] | None:
         """The first rung that holds. A format the user insists on has no ladder."""
@@ -53,7 +54,12 @@ class Chooser:
         return [choice] if choice else list(self.deliberation.after_width(width))
 
     def best_layout(self, choice: Choice, *, record: bool = False) -> Candidate:
-        """The layout the parallelism rules ask for: one accelerator a copy, or the fewest that hold it."""
+        """The choice on the layout the parallelism rules ask for: one accelerator a copy, or the fewest that hold it."""
+        if record or choice not in self._laid_out:
+            self._laid_out[choice] = self._on_best_layout(choice, record=record)
+        return self._laid_out[choice]
+
+    def _on_best_layout(self, choice: Choice, *, record: bool) -> Candidate:
         layouts = list(self.assessor.layouts())
         fits_one = bool(layouts) and layouts[0].tensor_parallel == 1 and self.fits(choice, layouts[0])
         answer = self.deliberation.ask(

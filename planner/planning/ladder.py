@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from planner.catalog import load_yaml
@@ -47,6 +47,7 @@ class Descent:
 
     chooser: Chooser
     start: Position
+    _choosers: dict[Workload, Chooser] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rungs(self, trouble: Trouble) -> Iterator[Rung]:
         """Settings one on top of another; then other formats, for the whole load and the reduced one; then layouts."""
@@ -98,7 +99,7 @@ class Descent:
 
     def other_formats(self, trouble: Trouble, here: Position) -> Iterator[Rung]:
         """The formats the book names next, serving the load of this position, with its cache where the engine stays."""
-        workload, chooser = here.workload, replace(self.chooser, assessor=self.assessor_for(here.workload))
+        workload, chooser = here.workload, self.chooser_for(here.workload)
         for choice in chooser.deliberation.after(self.start.choice, trouble):
             if choice.engine == here.choice.engine and here != self.start:
                 choice = replace(choice, kv_cache=here.choice.kv_cache)
@@ -115,12 +116,18 @@ class Descent:
                 yield rung
 
     def assessed(self, there: Position) -> Candidate:
-        found = self.assessor_for(there.workload).assess(there.choice, there.layout)
+        found = self.chooser_for(there.workload).assessor.assess(there.choice, there.layout)
         return found.model_copy(update={"engine_arguments": (*found.engine_arguments, *there.arguments)})
 
-    def assessor_for(self, workload: Workload) -> Assessor:
+    def chooser_for(self, workload: Workload) -> Chooser:
+        """The chooser for another load; one for each, so that what it has assessed is not assessed again."""
         assessor = self.chooser.assessor
-        return replace(assessor, request=assessor.request.model_copy(update={"workload": workload}))
+        if workload == assessor.request.workload:
+            return self.chooser
+        if workload not in self._choosers:
+            asked = assessor.request.model_copy(update={"workload": workload})
+            self._choosers[workload] = replace(self.chooser, assessor=replace(assessor, request=asked))
+        return self._choosers[workload]
 
     def difference(self, there: Position, found: Candidate) -> Iterator[tuple[str, Any]]:
         """What the rung changes, by the name of the setting."""
