@@ -49,7 +49,7 @@ PRIORS: dict[str, tuple[float, float, dict[str, float]]] = {
     "speculation": (1.0, 1e-3, {"release": 0.3}),
 }  # fmt: skip
 WEIGHTS = {
-    ("agg", "tpot_ms"): 1.0, ("agg", "ttft_ms"): 0.4, ("disagg", "tpot_ms"): 0.5, ("disagg", "ttft_ms"): 0.15,
+    ("agg", "tpot_ms"): 1.0, ("agg", "ttft_ms"): 0.4, ("disagg", "tpot_ms"): 1.0, ("disagg", "ttft_ms"): 0.15,
     ("stream", "tpot_ms"): 1.0, ("stream", "ttft_ms"): 0.3, ("full", "tokens_per_s"): 0.6,
 }  # fmt: skip
 UNDER_LOAD = frozenset({"interference", "queue", "crowding", "entry_steps", "dealing_steps", "overflow"})
