@@ -1,4 +1,4 @@
-"""What is installed for vLLM on a CPU: what its metadata asks for, less what would not start, under the name it needs."""
+"""What is installed for vLLM on a CPU: what its metadata asks for, less what would not start, under its old name."""
 
 from __future__ import annotations
 
