@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
 from planner import __version__
 from planner.catalog import DIRECTORY as CATALOGUE
-from planner.errors import BadInput
+from planner.errors import BadInput, NoFeasiblePlan
 from planner.plan import Plan
 from planner.planning.pipeline import make_plan
 from planner.request import Request
@@ -39,7 +39,7 @@ class Answering:
     settings: Settings
     store: PlanStore
     book: Book = field(init=False)
-    _latest: OrderedDict[str, tuple[str, str]] = field(default_factory=OrderedDict, init=False)
+    _latest: OrderedDict[str, Answer | NoFeasiblePlan] = field(default_factory=OrderedDict, init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -48,14 +48,26 @@ class Answering:
     def plan(self, request: Request) -> Answer:
         """The plan for a question: remembered, kept in the database, or made now. Raises what `make_plan` raises."""
         asked = self.fingerprint(request)
-        known = self._remembered(asked) or self.store.answer_to(asked)
-        if known:
-            self._remember(asked, *known)
-            return Answer(*known, fresh=False)
-        plan = self.made(request)
+        known = self._remembered(asked) or self._kept(asked)
+        if known is None:
+            known = self._answered(request, asked)
+        self._remember(asked, known if isinstance(known, NoFeasiblePlan) else replace(known, fresh=False))
+        if isinstance(known, NoFeasiblePlan):
+            raise known
+        return known
+
+    def _kept(self, asked: str) -> Answer | None:
+        found = self.store.answer_to(asked)
+        return Answer(*found, fresh=False) if found else None
+
+    def _answered(self, request: Request, asked: str) -> Answer | NoFeasiblePlan:
+        """Made now, and kept; a refusal is an answer, too, and is remembered."""
+        try:
+            plan = self.made(request)
+        except NoFeasiblePlan as refusal:
+            return NoFeasiblePlan(refusal.what, fix=refusal.fix)
         body = plan.model_dump_json()
         self.store.keep(plan, body, asked)
-        self._remember(asked, plan.digest, body)
         return Answer(plan.digest, body, fresh=True)
 
     def made(self, request: Request) -> Plan:
@@ -69,16 +81,16 @@ class Answering:
         text = "\n".join((request.model_dump_json(), knowledge_digest(), rules))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _remembered(self, asked: str) -> tuple[str, str] | None:
+    def _remembered(self, asked: str) -> Answer | NoFeasiblePlan | None:
         with self._lock:
             known = self._latest.get(asked)
-            if known:
+            if known is not None:
                 self._latest.move_to_end(asked)
             return known
 
-    def _remember(self, asked: str, digest: str, body: str) -> None:
+    def _remember(self, asked: str, answer: Answer | NoFeasiblePlan) -> None:
         with self._lock:
-            self._latest[asked] = digest, body
+            self._latest[asked] = answer
             while len(self._latest) > self.settings.plans_in_memory:
                 self._latest.popitem(last=False)
 
