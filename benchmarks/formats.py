@@ -1,6 +1,6 @@
 """Every format that can be made on a CPU, in one run: planned, quantized, read back, checked and evaluated.
 
-    python benchmarks/formats.py [--only fp8/llm-compressor/static,nf4 ...] [--model DIRECTORY]
+    python -m benchmarks.formats [--only fp8/llm-compressor/static,nf4 ...] [--model DIRECTORY]
 
 Each row is a run of the executor on the demonstration model (`quantplan plan --make-only`, then `apply`), with a user's
 own steps and checks; the original is evaluated (and converted to GGUF) once, in the first of them. A format that fails
@@ -85,10 +85,9 @@ def made(home: Path, model: str, what: tuple[str, str, str], before: dict[str, f
     asked["tool"] = tool if kind == "checkpoint" else None
     try:
         plan = make_plan(Request.model_validate({"model": model, "hardware": HARDWARE[kind], **asked}))
-        if kind in before:
-            stages = tuple(stage for stage in plan.stages if stage.name != "evaluate-before")
-            plan = plan.model_copy(update={"stages": stages}).sealed()
-        record = LocalExecutor(home).apply(plan, on_event=tell)
+        left_out = {"findings", "report", *({"evaluate-before"} if kind in before else ())}
+        stages = tuple(stage for stage in plan.stages if stage.name not in left_out)
+        record = LocalExecutor(home).apply(plan.model_copy(update={"stages": stages}).sealed(), on_event=tell)
     except QuantplanError as error:
         return {**about, "outcome": error.what.splitlines()[0], "applied": "no"}
     row = {**about, **dict(figures(record, format, tool, variant)), "outcome": record.state}

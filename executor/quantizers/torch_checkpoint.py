@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from executor.quantizers.checkpoint import CheckpointWriter
-from executor.quantizers.recipe import SCRIPTS, Recipe, Tool, recipe_for, recipes
+from executor.quantizers.recipe import SCRIPTS, Recipe, recipe_for, recipes
 from executor.quantizers.scripting import Script, run_script
 from executor.step import Result, StepContext
 from executor.steps.convert import view_without_code
