@@ -26,7 +26,7 @@ from rules.vocabulary import EngineId, FormatId, KvFormat
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One way to run the model. `room` is the requests one copy's cache holds, for each count of `COUNTED_AT`."""
+    """One way to run the model. `room` is the requests one copy's cache holds, for each of `counted_at()`."""
 
     place: Place
     offer: Offer
