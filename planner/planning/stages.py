@@ -118,7 +118,8 @@ def _ready_within_s(candidate: Candidate) -> int:
     start = load_yaml("checks.yaml")["start"]
     weights_gb = (candidate.predicted("weights_gib").value or 0.0) * candidate.tensor_parallel * GIB / GB
     usual_s = start["seconds"].get(candidate.engine, start["seconds"]["default"])
-    return ceil(start["factor"] * (usual_s + weights_gb / start["disk_gb_s"]))
+    within_s: float = start["factor"] * (usual_s + weights_gb / start["disk_gb_s"])
+    return ceil(within_s)
 
 
 def _serving(candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
