@@ -51,10 +51,16 @@ def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
 
 
 def completed(shape: Shape, name: str) -> Shape:
-    """The catalogue's shape of the model where the row left its recurrent layers out, else the row's own."""
+    """The row's shape under its family's own name, where the catalogue knows the model.
+
+    A compact row does not name its family, and one that leaves its recurrent layers out is the catalogue's.
+    """
     known = find(name)
-    is_same = known is not None and known.shape.layer_count == shape.layer_count
-    return known.shape if known and is_same and known.shape.recurrent and not shape.recurrent else shape
+    if known is None or (known.shape.layer_count, known.shape.hidden_size) != (shape.layer_count, shape.hidden_size):
+        return shape
+    if known.shape.recurrent and not shape.recurrent:
+        return known.shape
+    return replace(shape, family=known.shape.family)
 
 
 def _lines(path: Path) -> list[str]:
