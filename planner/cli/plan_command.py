@@ -44,7 +44,8 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 @click.option("--frontier", is_flag=True, help="Show the Pareto set instead; --on takes several, or `any`.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="With --frontier: write a picture (SVG).")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path, dir_okay=False), help="With --frontier: write CSV.")
-@click.option("--rules", "rules_directory", type=click.Path(path_type=Path), help="Use this rule book instead.")
+@click.option("--rules", "rules_directory", type=click.Path(file_okay=False, path_type=Path), envvar="QUANTPLAN_RULES",
+              help="House rules over the built-in book: a folder.")  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan here, for `quantplan apply`."
 )
