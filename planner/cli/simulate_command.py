@@ -1,0 +1,104 @@
+"""`quantplan simulate`: a plan's server under a load, and the largest load that meets a target."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from planner.errors import BadInput
+
+if TYPE_CHECKING:
+    from planner.plan import Plan
+    from planner.serving.answering import Question
+
+RATE = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*(?:/\s*(s|min|h))?\s*")
+SECONDS = {"s": 1, "min": 60, "h": 3600}
+
+
+@click.command(name="simulate", short_help="Put a plan's server under a simulated load: waits by percentile.")
+@click.argument("plan_or_model")
+@click.option("--on", "hardware", help="For a model: 1xA100-80GB, 2xL40S ...")
+@click.option("--rate", help="Requests arriving at random: 5/s, 300/min.")
+@click.option("--clients", type=int, help="Or a fixed number of clients (the plan's requests in flight).")
+@click.option("--input-tokens", type=click.IntRange(min=1), help="Mean prompt tokens (the plan's).")
+@click.option("--output-tokens", type=click.IntRange(min=1), help="Mean generated tokens (the plan's).")
+@click.option("--length-spread", type=float, default=0.0, help="Standard deviation of lengths over their mean (0).")
+@click.option("--prefix-hit-rate", type=float, default=0.0, help="Part of a prompt found in the prefix cache (0).")
+@click.option("--max-num-seqs", type=click.IntRange(min=1), help="Sequences at once a copy takes in (the plan's).")
+@click.option("--ttft-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time to first token.")
+@click.option("--tpot-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time per output token.")
+@click.option("--percentile", type=click.Choice(["mean", "50", "95", "99"]), default="mean", help="Of the targets.")
+@click.option("--seed", type=int, default=0, help="Another seed, other requests (0).")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def command(
+    plan_or_model: str,
+    hardware: str | None,
+    rate: str | None,
+    clients: int | None,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    length_spread: float,
+    prefix_hit_rate: float,
+    max_num_seqs: int | None,
+    ttft_ms: float | None,
+    tpot_ms: float | None,
+    percentile: str,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Put the server of PLAN_OR_MODEL (a plan file, or a model with --on) under a simulated load.
+
+    It tells how long users wait, by percentile, at this load and at shares of what the server can carry.
+    """
+    from planner.serving.answering import Question, answer
+    from planner.serving.capacity import Targets
+
+    plan = _plan(plan_or_model, hardware)
+    question = Question(
+        input_tokens=input_tokens or plan.request.workload.input_tokens,
+        output_tokens=output_tokens or plan.request.workload.output_tokens,
+        requests_per_s=requests_per_s(rate) if rate else None,
+        clients=clients,
+        length_spread=length_spread,
+        prefix_hit_rate=prefix_hit_rate,
+        max_sequences=max_num_seqs,
+        targets=Targets(ttft_ms, tpot_ms, None if percentile == "mean" else int(percentile)),
+        seed=seed,
+    )
+    _print(plan, question, answer(plan, question).as_json(), as_json)
+
+
+def requests_per_s(text: str) -> float:
+    """`5/s`, `300/min`, or a bare number of requests a second. BadInput for anything else, or zero and below."""
+    found = RATE.fullmatch(text)
+    if found is None:
+        raise BadInput(f"--rate {text!r} is not a rate", fix="write --rate 5/s or --rate 300/min")
+    value = float(found[1]) / SECONDS[found[2] or "s"]
+    if value <= 0:
+        raise BadInput(f"--rate {text}: a load is above zero", fix="write --rate 5/s or --rate 300/min")
+    return value
+
+
+def _plan(plan_or_model: str, hardware: str | None) -> Plan:
+    if hardware is None:
+        from planner.plan import load_plan
+
+        return load_plan(Path(plan_or_model))
+    from planner.planning import make_plan
+    from planner.request import Request
+
+    return make_plan(Request(model=plan_or_model, hardware=hardware))
+
+
+def _print(plan: Plan, question: Question, content: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(content, indent=2))
+        return
+    from planner.cli.simulate_view import print_answer
+    from planner.cli.terminal import console
+
+    print_answer(plan, question, content, console())
