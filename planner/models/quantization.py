@@ -106,7 +106,13 @@ def _mxfp4(section: Config) -> Quantization:
 def _modelopt(section: Config) -> Quantization:
     """NVIDIA ModelOpt names one algorithm; its excluded modules stay in 16 bits."""
     algorithm = section.text("quant_algo", "without a quant_algo").upper()
-    schemes = {"FP8": ("fp8", None), "NVFP4": ("nvfp4", 16), "W4A16_AWQ": ("awq-int4", 128)}
+    schemes = {
+        "FP8": ("fp8", None),
+        "FP8_PER_CHANNEL_PER_TOKEN": ("fp8", None),
+        "FP8_PB_WO": ("fp8", 128),
+        "NVFP4": ("nvfp4", 16),
+        "W4A16_AWQ": ("awq-int4", 128),
+    }
     if algorithm not in schemes:
         return unknown(f"ModelOpt {algorithm}")
     scheme, group = schemes[algorithm]
@@ -151,6 +157,10 @@ METHODS: dict[str, Callable[[Config], Quantization]] = {
     "awq": _awq,
     "gptq": _gptq,
     "auto-round": _auto_round,
+    "awq_marlin": _awq,
+    "gptq_marlin": _gptq,
+    "inc": _auto_round,
+    "intel/auto-round": _auto_round,
     "bitsandbytes": _bitsandbytes,
     "fp8": _fp8,
     "fbgemm_fp8": _fp8,

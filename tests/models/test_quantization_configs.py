@@ -105,3 +105,19 @@ def test_what_is_not_known_is_named(config: dict[str, object], note: str) -> Non
     assert found == Quantization(
         "unknown", note=f"{note} is not known to quantplan: its bytes are taken from the headers"
     )
+
+
+@pytest.mark.parametrize(
+    ("section", "stored", "group_size"),
+    [
+        ({"quant_method": "intel/auto-round", "bits": 4, "group_size": 128}, "gptq-int4", 128),
+        ({"quant_method": "awq_marlin", "bits": 4, "group_size": 64}, "awq-int4", 64),
+        ({"quant_method": "gptq_marlin", "bits": 4, "group_size": 128}, "gptq-int4", 128),
+        ({"quant_method": "modelopt", "quant_algo": "FP8_PB_WO"}, "fp8", 128),
+        ({"quant_method": "modelopt", "quant_algo": "FP8_PER_CHANNEL_PER_TOKEN"}, "fp8", None),
+    ],
+)
+def test_other_spellings_of_a_method_mean_the_same(section, stored, group_size):
+    found = recognise(Config({"quantization_config": section}, "config.json"))
+    assert found is not None
+    assert (found.stored_format, found.group_size) == (stored, group_size)
