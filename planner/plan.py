@@ -213,7 +213,11 @@ class Rung(Frozen):
     @property
     def says(self) -> str:
         """What is different, in words: `4 requests at once, fp8 KV cache`."""
-        return ", ".join(CHANGE_IN_WORDS[name].format(value) for name, value in self.change.items()) or self.format
+        if self.change.get("concurrency") == 1:
+            words = {**CHANGE_IN_WORDS, "concurrency": "one request at a time"}
+        else:
+            words = CHANGE_IN_WORDS
+        return ", ".join(words[name].format(value) for name, value in self.change.items()) or self.format
 
 
 class ModelSummary(Frozen):
