@@ -1,6 +1,6 @@
 """Our load generator against `vllm bench serve` on the same server: the same requests, the same figures?
 
-    python benchmarks/load_generators.py [--rounds 3]
+    python -P benchmarks/load_generators.py [--rounds 3]
 
 Starts vLLM (the CPU build) with the demonstration model and lets both send closed-loop requests of one length in turn.
 Their medians over the rounds are printed side by side; what differs is the client's own cost, and noise.
