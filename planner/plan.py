@@ -195,9 +195,9 @@ class Stage(Frozen):
 
 
 class Rung(Frozen):
-    """Where to go when the choice fails: on which trouble, what changes, by which rule, and the whole way on from there.
+    """Where to go when the choice fails: on which trouble, what changes, by which rule, and the whole way from there.
 
-    `change` holds the settings that differ from the plan's; `candidate`, `workload` and `stages` are what is served then.
+    `change` holds the settings that differ from the plan's; `candidate`, `workload` and `stages` are what is done then.
     """
 
     on: Trouble

@@ -1,4 +1,4 @@
-"""Real troubles of a real engine: a cache that does not fit, a checkpoint with NaN, a server that is killed."""
+"""Real troubles of a real engine: a cache that does not fit, a checkpoint with NaN."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import shutil
 import struct
 from pathlib import Path
 
-import psutil
 import pytest
-from left_over import gone
 
 from executor.engines.llama_cpp import LlamaCppServer
 from executor.engines.starting import Launch, start_server
@@ -21,7 +19,6 @@ from executor.toolchains import Toolchains
 from planner.errors import ExecutionFailed
 from planner.plan import Plan
 from planner.planning import make_plan
-from planner.ports import Event
 from planner.request import Request, Workload
 
 pytestmark = pytest.mark.real_engine
@@ -89,21 +86,3 @@ def test_a_poisoned_checkpoint_is_not_served_and_no_other_format_is_tried(poison
     assert failed.name in ("convert", "evaluate-before") and record.rungs == () and record.state == "failed"
     assert "nan" in str(caught.value).lower()
     assert all(step.state == "pending" for step in record.steps if step.name in ("launch", "load-test"))
-
-
-def test_a_server_killed_under_load_fails_the_run_which_then_goes_on(tmp_path: Path) -> None:
-    """Somebody kills the server itself while it is under load: named, nothing left, and resumable."""
-    executor = LocalExecutor(tmp_path / "home")
-    plan = planned(DEMO_MODEL, Workload(input_tokens=16, output_tokens=16, concurrency=2))
-
-    def kill_it(event: Event) -> None:
-        if event.step == "load-test" and "requests answered" in event.message:
-            for process in psutil.process_iter(["cmdline"]):
-                command = " ".join(process.info["cmdline"] or ())
-                if str(tmp_path / "home") in command and "llama-server" in command and "guard.py" not in command:
-                    process.kill()
-
-    with pytest.raises(ExecutionFailed, match="step load-test: the server ended during the load test"):
-        executor.apply(plan, on_event=kill_it)
-    assert gone(str(tmp_path / "home")) and executor.runs()[0].state == "failed"
-    assert executor.apply(plan, on_event=lambda event: None).state == "done"
