@@ -42,7 +42,7 @@ def _targets(question: Question, content: dict[str, Any], console: Console) -> N
         console.print("[red]The targets are missed by a single request alone on the server.[/red]")
         return
     needed = content["replicas_needed"]
-    copies = f" The rate asked for takes {needed} replicas." if needed else ""
+    copies = f" Replicas the rate asked for takes: {needed}." if needed else ""
     console.print(f"Meets the targets up to {figure(largest)} requests/s.{copies}")
 
 

@@ -41,7 +41,7 @@ def _rate(usd_per_kwh: float, power_usage_effectiveness: float) -> float:
         raise BadInput(f"{usd_per_kwh:g} USD per kWh: a price of electricity is not negative")
     if power_usage_effectiveness < 1:
         raise BadInput(
-            f"power usage effectiveness {power_usage_effectiveness:g}: a building draws what its machines draw, and more",
+            f"power usage effectiveness {power_usage_effectiveness:g}: a building draws no less than its machines",
             fix="give 1 or more (1: the accelerators alone)",
         )
     return usd_per_kwh * power_usage_effectiveness

@@ -37,7 +37,7 @@ def test_an_hour_of_a_kilowatt():
         ((700, 10, -0.1, 1.0), "-0.1 USD per kWh: a price of electricity is not negative"),
         (
             (700, 10, 0.1, 0.9),
-            "power usage effectiveness 0.9: a building draws what its machines draw, and more\n"
+            "power usage effectiveness 0.9: a building draws no less than its machines\n"
             "To fix: give 1 or more (1: the accelerators alone)",
         ),
     ],
