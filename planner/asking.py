@@ -15,7 +15,7 @@ from planner.request import Request
 A_REQUEST = 'write {"model": "llama-3.1-8b", "hardware": "1xL4"}, one a line; `quantplan plan --json` shows all keys'
 PLACES = {
     "workload": ("input_tokens", "output_tokens", "context_tokens", "concurrency", "task", "precision_critical",
-                 "multi_turn", "quality_validated"),
+                 "multi_turn", "quality_validated", "fine_tunes"),
     "service_level": ("ttft_ms", "tpot_ms"),
     "price": ("usd_per_hour", "provider", "utilisation"),
 }  # fmt: skip

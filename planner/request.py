@@ -31,6 +31,7 @@ class Workload(Frozen):
     multi_turn: bool = False
     may_calibrate: bool = True
     quality_validated: bool = False
+    fine_tunes: bool = False
 
     @property
     def served_context_tokens(self) -> int:

@@ -23,6 +23,7 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 @click.option("--multi-turn", is_flag=True, help="Conversations go on over several turns.")
 @click.option("--no-calibration", is_flag=True, help="No calibration data may be used.")
 @click.option("--quality-validated", is_flag=True, help="Low-bit quality was validated on your own task.")
+@click.option("--fine-tunes", is_flag=True, help="Fine-tunes of the model are made and served, too.")
 @click.option("--format", "format_", type=click.Choice(get_args(FormatId)), help="Insist on a format.")
 @click.option("--engine", type=click.Choice(get_args(EngineId)), help="Insist on an engine.")
 @click.option("--tensor-parallel", type=int, help="Insist on this many accelerators a copy.")

@@ -100,6 +100,7 @@ def _workload_facts(request: Request) -> WorkloadFacts:
         multi_turn=workload.multi_turn,
         may_calibrate=workload.may_calibrate,
         quality_validated=workload.quality_validated,
+        fine_tunes=workload.fine_tunes,
         objective=request.objective,
     )
 
