@@ -53,7 +53,7 @@ def test_the_order_of_article_a_comes_out_of_the_model(predict) -> None:
     [
         ("llama-3.1-70b", "2xA100-80GB-SXM", "bf16", 2, 128, 1200),
         ("llama-3.1-70b", "2xH100-80GB-SXM", "bf16", 2, 64, 1600),
-        ("llama-3.1-70b", "1xH100-80GB-SXM", "awq-int4", 1, 128, 2400),
+        ("llama-3.1-70b", "1xH100-80GB-SXM", "awq-int4", 1, 180, 2400),
         ("mistral-7b", "1xA100-80GB-PCIe", "awq-int4", 1, 64, 3800),
     ],
 )
