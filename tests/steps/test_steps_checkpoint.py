@@ -169,3 +169,20 @@ def test_the_report_says_what_was_calibrated_with_and_what_the_engine_holds() ->
         True,
         "every tensor is stored as planned: 28 x I32, 4 bits, a scale for every 128; +0.000% bytes against the plan",
     )
+
+
+def test_what_llama_cpp_read_is_held_against_the_file(make_context, tmp_path: Path) -> None:
+    (tmp_path / "server.log").write_text(
+        "llama_model_loader: - type  f32:    9 tensors\nllama_model_loader: - type q4_K:   24 tensors\n"
+    )
+    results = {
+        "check-artifact": {"tensor_bytes": 100, "types": {"F32": 9, "Q4_K": 24}},
+        "launch": {
+            "url": "http://127.0.0.1:1",
+            "log_path": str(tmp_path / "server.log"),
+            "memory": {"weights_gib": 1e-7},
+        },
+    }
+    found = check_applied(make_context("check-applied", results, plan=with_stage("check-applied", {})))
+    assert found["verdict"] == "applied"
+    assert found["says"][0] == "the engine read 9 x F32, 24 x Q4_K"
