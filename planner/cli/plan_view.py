@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.cli.bars import memory_bar
+from planner.cli.quantizing_view import needs_line
 from planner.cli.why_view import why
 from planner.figures import NAMES, figure, interval, usd
 from planner.figures import memory as memory_text
@@ -40,6 +41,8 @@ def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableTyp
     load = f"{workload.concurrency} requests in flight, {workload.input_tokens} tokens in, {workload.output_tokens} out"
     yield f"Speed ({load})", _speed(chosen)
     yield "Cost", _cost(chosen)
+    if plan.quantizing:
+        yield f"Quantizing, {plan.quantizing.tool}", Text(needs_line(plan.quantizing))
     shown = plan.alternatives if everything else plan.alternatives[:SHOWN_ALTERNATIVES]
     if shown:
         yield "What else was weighed", _alternatives(shown)

@@ -9,10 +9,15 @@ from typing import Protocol
 
 import click
 
+from planner.cli.quantizing_command import quantizing
+
 
 @click.group("predict", short_help="Predict a table of cases, to be checked.")
 def command() -> None:
     """Predict a table of cases, to be checked against measurements."""
+
+
+command.add_command(quantizing)
 
 
 @command.command("memory")

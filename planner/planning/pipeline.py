@@ -20,6 +20,7 @@ from planner.planning.operating import operating_points
 from planner.planning.refusing import refusal
 from planner.planning.stages import stages_for
 from planner.planning.telling import crossover, disagreement, notes_for, warnings_for
+from planner.quantizing.planned import planned_needs, shortages
 from planner.request import Request
 from rules.book import Book, load_book
 
@@ -51,6 +52,8 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
     deliberation.conclude(choice, chosen)
     require_makeable(request, chosen, hardware)
     making = making_of(request, deliberation)
+    stages = stages_for(model, chosen, request.workload, making)
+    quantizing = planned_needs(model.shape, stages, hardware)
     return Plan(
         quantplan_version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -60,10 +63,15 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         facts=deliberation.facts_as_plain(),
         decisions=tuple(deliberation.trace.values()),
         chosen=chosen.model_copy(update={"verdict": "chosen", "tool": making.tool_for(chosen)}),
-        stages=stages_for(model, chosen, request.workload, making),
+        stages=stages,
         ladder=tuple(ladder(chooser, choice, chosen)),
         levers=assessor.levers(chosen),
-        warnings=(*warnings_for(deliberation, model, hardware), *making_warnings(request, chosen)),
+        quantizing=quantizing,
+        warnings=(
+            *warnings_for(deliberation, model, hardware),
+            *making_warnings(request, chosen),
+            *shortages(quantizing, hardware),
+        ),
         notes=(
             *notes_for(deliberation, hardware),
             *crossover(assessor.crossover_batch(chosen)),
