@@ -3,7 +3,8 @@
     python -P benchmarks/load_generators.py [--rounds 3]
 
 Starts vLLM (the CPU build) with the demonstration model and lets both send closed-loop requests of one length in turn.
-Their medians over the rounds are printed side by side; what differs is the client's own cost, and noise.
+Their medians over the rounds are printed side by side; what differs is the client's own cost, and noise. One round on
+two busy cores, 2026-11-21: TTFT 351 ms by ours and 342 by vLLM's, TPOT 18.0 and 15.9 ms, 140 and 153 tokens/s.
 """
 
 from __future__ import annotations
