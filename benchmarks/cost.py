@@ -1,5 +1,7 @@
 """Article B's cost table (7 April 2026): its own figures through our formula, and what the speed model predicts.
 
+B.cost.table and the author's throughput estimates in it, B.throughput_table.
+
     python benchmarks/cost.py
 
 The article does not state the load of its throughputs. Predicted: the cheapest batch limit vLLM has room for, at a

@@ -12,7 +12,7 @@ from rules.sources import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTICLES = ("A", "B")
-PLACES = ("planner", "executor", "templates")
+PLACES = ("planner", "executor", "templates", "benchmarks")
 SUFFIXES = (".py", ".yaml", ".csv", ".j2")
 ID = re.compile(r"\b[AB]\.[a-z_]+(?:\.[a-z0-9_]+)*\b")
 

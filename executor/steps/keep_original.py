@@ -1,4 +1,7 @@
-"""Step `keep-original`: a manifest of the full-precision files, so that the run can show it left them alone."""
+"""Step `keep-original`: a manifest of the full-precision files, so that the run can show it left them alone.
+
+The full-precision original is always kept (A.final.backup).
+"""
 
 from __future__ import annotations
 

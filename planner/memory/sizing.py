@@ -108,7 +108,7 @@ def loaded_weights(
 
 
 def both_directions(situation: Situation, account: Account) -> Memory:
-    """Adds the workload's own KV cache to an engine's sum, and asks what the room for it could hold at most."""
+    """Adds the workload's own KV cache, always part of the budget (B.pitfall.3), and asks what its room could hold."""
     context, users, layout = situation.context_tokens, situation.concurrency, account.layout
     needed = layout.sequence_bytes(context) * users
     spent_gib = sum(term.predicted_gib for term in account.terms)

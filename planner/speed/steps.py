@@ -63,7 +63,7 @@ def hostless(rates: Rates) -> Rates:
 
 
 def roofline(bytes_ms: float, operations_ms: float, knee: float) -> float:
-    """The longer of moving and multiplying, with a rounded corner where both cost alike."""
+    """The longer of moving and multiplying (B.memory_bound), with a rounded corner where both cost alike."""
     longer: float = (bytes_ms**knee + operations_ms**knee) ** (1 / knee)
     return longer
 

@@ -76,7 +76,7 @@ def test_an_unknown_model_names_the_nearest() -> None:
     [
         ("--concurrency", "0", "--concurrency 0: input should be greater than 0"),
         ("--input-tokens", "-5", "--input-tokens -5: input should be greater than 0"),
-        ("--utilisation", "0", "--utilisation 0.0: input should be greater than 0"),
+        ("--utilisation", "0", "--utilisation 0.0: input should be greater than or equal to 0.001"),
         ("--utilisation", "1.5", "--utilisation 1.5: input should be less than or equal to 1"),
         ("--usd-per-hour", "-1", "--usd-per-hour -1.0: input should be greater than or equal to 0"),
         ("--usd-per-hour", "nan", "--usd-per-hour nan: input should be a finite number"),
