@@ -1,6 +1,6 @@
 """Every format this machine can serve, planned and applied: quantized, launched, put under load, held against its plan.
 
-    python -P benchmarks/serving_formats.py [--only vllm/bf16,vllm/fp8/block,llama.cpp/gguf-q4_k_m ...] [--model DIRECTORY]
+    python -P benchmarks/serving_formats.py [--only vllm/bf16,vllm/fp8/block,vllm/bf16//fp8 ...] [--model DIRECTORY]
 
 Writes one row a format to benchmarks/measured/served.csv, and keeps the rows of formats that are not run again. A
 format that fails has a row too, with its reason. Speeds say nothing about another machine, and a busy one is slower.
