@@ -86,7 +86,7 @@ def kill_fake_runs(kills: int, dice: random.Random) -> Tally:
         began = time.monotonic()
         _run_on(lambda: killable_run.apply(undisturbed, "quantplan-undisturbed")).join()
         lasts_s = time.monotonic() - began
-        while tally.kills < kills:
+        while tally.kills < kills and not tally.unresumable:
             base, marker = Path(folder) / str(tally.runs), f"quantplan-kill-{uuid.uuid4()}"
             killable_run.prepare(base)
             work = partial(killable_run.apply, base, marker)
@@ -104,7 +104,7 @@ def kill_real_runs(kills: int, dice: random.Random) -> Tally:
     tally = Tally()
     workload = Workload(input_tokens=64, output_tokens=32, concurrency=2)
     with tempfile.TemporaryDirectory() as folder:
-        while tally.kills < kills:
+        while tally.kills < kills and not tally.unresumable:
             base = Path(folder) / str(tally.runs)
             shutil.copytree(DEMO_MODEL, base / "original")
             request = Request(model=str(base / "original"), hardware="cpu:8GB", workload=workload)
