@@ -16,13 +16,8 @@ def cost_of(
     hardware: Hardware,
     accelerators: int,
     output_tokens_per_s: Estimate,
-    workload: Workload | None = None,
-    prompt_share: float | None = None,
 ) -> Cost | None:
-    """What `accelerators` in use cost: an hour, a month, a million output tokens with the range of the speed.
-
-    With a workload and the share of time its prompts take, also input and output tokens apart.
-    """
+    """What `accelerators` in use cost: an hour, a month, a million output tokens with the range of the speed."""
     hourly = hourly_price(price, hardware)
     if hourly is None:
         return None
@@ -42,18 +37,17 @@ def cost_of(
         price_as_of=hourly.as_of,
         price_source=hourly.provenance,
         price_kind=hourly.kind,
-        apart=_apart(usd_per_hour, output_tokens_per_s, price.utilisation, workload, prompt_share),
     )
 
 
-def _apart(
-    usd_per_hour: float, speed: Estimate, utilisation: float, workload: Workload | None, share: float | None
-) -> TokenCost | None:
-    if workload is None or share is None or not speed.value:
-        return None
-    requests_per_s = speed.value * utilisation / workload.output_tokens
+def tokens_apart(cost: Cost, tokens_per_s: float, workload: Workload, share: float | None) -> Cost:
+    """The same cost with input and output tokens apart; `share` of the machine's time goes to prompts (None: unknown)."""
+    if share is None:
+        return cost
+    usd_per_hour = cost.usd_per_hour
+    requests_per_s = tokens_per_s * cost.utilisation / workload.output_tokens
     prices = token_prices(usd_per_hour, requests_per_s, workload.input_tokens, workload.output_tokens, share)
-    return TokenCost(
+    apart = TokenCost(
         usd_per_1m_input=prices.input or 0.0,
         usd_per_1m_cached_input=prices.cached_input or 0.0,
         usd_per_1m_output=prices.output or 0.0,
@@ -61,3 +55,4 @@ def _apart(
         prompt_share=share,
         allocated=METHOD,
     )
+    return cost.model_copy(update={"apart": apart})

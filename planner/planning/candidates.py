@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
 
-from planner.costs.plan_cost import cost_of
+from planner.costs.plan_cost import cost_of, tokens_apart
 from planner.costs.time_share import predicted_prompt_share
 from planner.errors import BadInput
 from planner.hardware.hardware import Hardware
@@ -150,11 +150,18 @@ class Assessor:
             workload=self.request.workload,
         )
 
-    def cost(self, choice: Choice, layout: Layout, memory: Memory, speed: Speed) -> Cost | None:
-        """What all replicas cost, with input and output tokens apart."""
-        share = self.prompt_share(choice, layout, memory) if speed.output_tokens_per_s.value else None
-        rate, workload = speed.output_tokens_per_s, self.request.workload
-        return cost_of(self.request.price, self.hardware, layout.accelerators, rate, workload, share)
+    def cost(self, layout: Layout, speed: Speed) -> Cost | None:
+        """What all replicas cost."""
+        return cost_of(self.request.price, self.hardware, layout.accelerators, speed.output_tokens_per_s)
+
+    def with_tokens_apart(self, choice: Choice, chosen: Candidate) -> Candidate:
+        """The chosen candidate with what its input and output tokens cost apart, where speed and price are known."""
+        tokens_per_s = chosen.predicted("output_tokens_per_s").value
+        if chosen.cost is None or not tokens_per_s:
+            return chosen
+        share = self.prompt_share(choice, Layout(chosen.tensor_parallel, chosen.replicas), chosen.memory)
+        cost = tokens_apart(chosen.cost, tokens_per_s, self.request.workload, share)
+        return chosen.model_copy(update={"cost": cost})
 
     def prompt_share(self, choice: Choice, layout: Layout, memory: Memory) -> float | None:
         """The share of one replica's time that reading prompts takes."""
@@ -178,7 +185,7 @@ class Assessor:
     def _candidate(self, choice: Choice, layout: Layout) -> Candidate:
         memory = self.memory(choice, layout)
         speed = self.learned_speed(choice, self.speed(choice, layout, memory))
-        cost = self.cost(choice, layout, memory, speed)
+        cost = self.cost(layout, speed)
         quality = expected_quality(choice.format, self.model.shape.params_b)
         kernel = kernel_for(choice.engine, choice.format, self.hardware)
         candidate = Candidate(

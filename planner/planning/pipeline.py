@@ -49,6 +49,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
     alternatives = [
         c for c in ranked([tree_choice, *neighbours], request.objective, model.shape.params_b) if c != chosen
     ]
+    chosen = assessor.with_tokens_apart(choice, chosen)
     deliberation.conclude(choice, chosen)
     require_makeable(request, chosen, hardware)
     making = making_of(request, deliberation)
