@@ -116,13 +116,11 @@ def kill_real_runs(kills: int, dice: random.Random) -> Tally:
 
 
 def _apply_for_real(base: Path) -> None:
-    """Become `quantplan apply`."""
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    environment = {**os.environ, "QUANTPLAN_HOME": str(base / "home"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "planner.cli.main", "apply", str(base / "plan.json")]
-    os.chdir(ROOT)
-    os.execve(command[0], command, environment)
+    """Apply the plan with the real tools, or go on with it."""
+    from executor.local import LocalExecutor
+    from planner.plan import load_plan
+
+    LocalExecutor(base / "home").apply(load_plan(base / "plan.json"), on_event=lambda event: None)
 
 
 def _run_on(work: Callable[[], None]) -> BaseProcess:
