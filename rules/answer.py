@@ -14,7 +14,8 @@ from rules.vocabulary import Facts
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One rule's part in an answer. `saw`: the facts its clauses read, by dotted name; `outcome`: what it concludes.
+    """One rule's part in an answer. `saw`: the facts its clauses read, by dotted name; `outcome`: what it concludes,
+    `concluded` the same as JSON.
 
     `failed_clause` is empty when the rule held; `vetoed` when it held and its outcome was to be avoided. `book` is the
     directory of the book that holds the rule.
@@ -26,6 +27,7 @@ class Spoken:
     note: str | None
     saw: dict[str, Any]
     outcome: Any
+    concluded: dict[str, Any]
     book: Path
     vetoed: bool = False
     failed_clause: str = ""
@@ -66,6 +68,7 @@ def _spoken(rule: Rule, facts: Facts, *, vetoed: bool = False, failed_clause: st
         note=rule.note,
         saw={name: attrgetter(name)(facts) for name in names},
         outcome=rule.outcome(facts),
+        concluded=rule.concluded(facts),
         book=rule.book,
         vetoed=vetoed,
         failed_clause=failed_clause,

@@ -117,6 +117,7 @@ class _RuleReader:
             copies=copies,
             getters=tuple((key, attrgetter(fact)) for key, fact in copies.items()),
             tests=tuple(clause.holds for clause in clauses),
+            plain=then.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
             choices=frozenset(v for k, v in then.model_dump().items() if isinstance(v, str) and k not in copies),
         )
 

@@ -17,7 +17,7 @@ from rules.vocabulary import Facts
 class Rule:
     """One rule: it speaks when all its clauses hold. `copies`: outcome keys whose value is a fact of the situation.
 
-    `book` is the directory of the book that holds it, `file` its decision file there.
+    `book` is the directory of the book that holds it, `file` its decision file there; `plain` its conclusion as JSON.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Rule:
     getters: tuple[tuple[str, Callable[[Facts], Any]], ...] = ()
     choices: frozenset[str] = frozenset()
     tests: tuple[Test, ...] = ()
+    plain: Mapping[str, Any] = field(default_factory=dict)
 
     def speaks(self, facts: Facts, avoiding: frozenset[str]) -> bool:
         """Whether all its clauses hold and nothing it would choose is to be avoided. The path of every decision."""
@@ -59,6 +60,10 @@ class Rule:
         if not self.getters:
             return self.then
         return self.then.model_copy(update={key: get(facts) for key, get in self.getters})
+
+    def concluded(self, facts: Facts) -> dict[str, Any]:
+        """The conclusion in this situation as plain JSON values, without what it leaves at its default."""
+        return {**self.plain, **{key: get(facts) for key, get in self.getters}}
 
     def vetoed(self, facts: Facts, avoiding: frozenset[str]) -> bool:
         """Whether anything it would choose is to be avoided."""

@@ -158,14 +158,13 @@ def as_decision(answer: Answer) -> Decision:
 
 
 def as_evidence(spoken: Spoken) -> Evidence:
-    outcome = spoken.outcome.model_dump(mode="json", exclude_none=True, exclude_defaults=True) if spoken.outcome else {}
     return Evidence(
         rule=spoken.rule,
         house_rules=None if spoken.book == BUILT_IN else str(spoken.book),
         source=spoken.source,
         because=spoken.because,
         saw=spoken.saw,
-        outcome=outcome,
+        outcome=spoken.concluded,
         failed_clause=spoken.failed_clause,
         vetoed=spoken.vetoed,
     )
