@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench-memory bench-speed bench-fits bench-executor fit clean
+.PHONY: help demo test check docs bench-memory bench-speed bench-fits bench-frontier bench-executor bench-formats bench-serving bench-service screenshots fit clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,7 +27,7 @@ docs: $(VENV)/ready ## Write the generated documents again
 	@$(BIN)/python docs/generate.py
 
 $(VENV)/ready: pyproject.toml
-	@echo "Setting up a Python environment in $(VENV) (about half a minute) ..."
+	@echo "Setting up a Python environment in $(VENV) (a minute or two) ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
@@ -40,8 +40,24 @@ bench-memory: $(VENV)/ready ## Memory predictions against published start-up log
 bench-fits: $(VENV)/ready ## Candidates a second of `quantplan fits`, and its cold time
 	@$(BIN)/python benchmarks/fits.py
 
+bench-frontier: $(VENV)/ready ## Candidates a second of `quantplan plan --frontier`, and article B's cost table
+	@$(BIN)/python benchmarks/frontier.py
+	@$(BIN)/python benchmarks/cost.py
+
+bench-formats: $(VENV)/ready ## Quantize, reload, verify and evaluate every format a CPU can make (about an hour the first time)
+	@$(BIN)/python -m benchmarks.formats
+
+bench-serving: $(VENV)/ready ## The simulator against theory, the closed form and published tails (TRUTH=folder with load_latency.csv)
+	@$(BIN)/python benchmarks/serving.py $(if $(TRUTH),--truth $(TRUTH))
+
+bench-service: $(VENV)/ready ## The service under load, killed, and tried against its own OpenAPI document
+	@$(BIN)/python benchmarks/service.py
+
+screenshots: $(VENV)/ready ## Pictures of every page, light, dark and on a phone, into ./screenshots (needs Chromium)
+	@$(BIN)/python benchmarks/screenshots.py
+
 bench-executor: $(VENV)/ready ## 500 random kills of a run, then what was left behind; the executor's own time beside a tool's
-	@$(BIN)/python benchmarks/executor.py
+	@$(BIN)/python benchmarks/reliability.py
 
 bench-speed: $(VENV)/ready ## Speed predictions against published measurements (TRUTH=folder with serving.csv)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

@@ -1,4 +1,4 @@
-"""Reliability and overhead of the executor: `python benchmarks/executor.py` (about ten minutes; --kills to shorten).
+"""Reliability and overhead of the executor: `python benchmarks/reliability.py` (about ten minutes; --kills to shorten).
 
 Kills: `quantplan apply` in a process of its own is ended by SIGKILL at a random moment, over and over, until the run is
 done; then nothing may be left running, no step may be called done whose files are not as recorded, and the original
