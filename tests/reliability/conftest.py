@@ -17,7 +17,7 @@ sys.path.append(str(ROOT / "tests" / "executor"))
 @pytest.fixture
 def benchmark() -> ModuleType:
     """benchmarks/reliability.py, which is no package."""
-    spec = importlib.util.spec_from_file_location("executor_benchmark", ROOT / "benchmarks" / "executor.py")
+    spec = importlib.util.spec_from_file_location("executor_benchmark", ROOT / "benchmarks" / "reliability.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
