@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from planner.hardware.hardware import Cpu, Hardware
+from planner.memory import llama_cpp
 from planner.memory.kv_cache import kv_cache
+from planner.memory.situation import Situation
 from planner.memory.vllm_pages import Pages
+from planner.memory.weights import weight_bytes
 from planner.models.families import shape_from_config
 from planner.plan import QuantizingNeeds
 from planner.quantizing.needing import needs_of
 from planner.quantizing.quantities import Calibration
 from planner.schemes import scheme
+from planner.units import MIB
 
 HERE = Path(__file__).parent
 VLLM_TABLE = HERE / "vllm_cpu.csv"
+LLAMA_TABLE = HERE / "llama_cpp.csv"
+BUFFERS = ("mapped_mib", "repacked_mib", "kv_mib", "compute_mib")
 QUANTIZING_TABLE = HERE / "quantizing.csv"
 CPU_BLOCK_TOKENS, CPU_MLA_BLOCK_TOKENS = 128, 16  # defaults of vLLM's CPU platform (vllm/platforms/cpu.py)
 
@@ -45,6 +51,40 @@ def predicted_vllm_tokens(row: dict[str, str]) -> int:
         states_per_request=2 if row["prefix_caching"] == "True" else 1,
     )
     return pages.tokens(int(row["pool_mib"]) * 2**20, int(row["max_model_len"]))
+
+
+@cache
+def llama_models() -> dict[str, dict[str, Any]]:
+    models: dict[str, dict[str, Any]] = json.loads((HERE / "llama_models.json").read_text())
+    return models
+
+
+def predicted_buffers(row: dict[str, str]) -> dict[str, float]:
+    """MiB of every buffer that llama-server should print for the start of that row."""
+    shape, stored = shape_from_config(llama_models()[row["model"]]), scheme(row["format"])
+    context, slots = int(row["context_tokens"]), int(row["slots"])
+    account = llama_cpp.account(
+        Situation(
+            shape=shape,
+            scheme=stored,
+            weights=weight_bytes(shape, stored),
+            kv=kv_cache(shape, row["kv_format"], 1, "llama.cpp"),
+            physical_gib=16,
+            context_tokens=context,
+            concurrency=slots,
+            flash_attention=row["flash_attention"] == "True",
+            kv_format=row["kv_format"],
+            engine_version="0.3.36",
+            instruction_sets=tuple(row["instruction_sets"].split()),
+        )
+    )
+    mib = {term.label: term.predicted_gib * 1024 for term in account.terms}
+    return {
+        "mapped_mib": sum(mib.get(label, 0.0) for label in ("weights", "scales and zeros", "16-bit remainder")),
+        "repacked_mib": mib.get("repacked copy", 0.0),
+        "kv_mib": slots * account.layout.sequence_bytes(context) / MIB,
+        "compute_mib": mib["compute buffer"],
+    }
 
 
 @cache
