@@ -117,12 +117,20 @@ def articles() -> str:
     return NOTICE + article_coverage.table()
 
 
+def formats() -> str:
+    """What was made and served, from measured runs."""
+    import format_table
+
+    return NOTICE + format_table.table()
+
+
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "README.md": readme,
     "docs/commands.md": commands,
     "docs/rule-book.md": rule_book,
     "docs/accelerators.md": accelerators,
     "docs/coverage.md": articles,
+    "docs/formats.md": formats,
     "planner/catalog/plan.schema.json": plan_schema,
     "rules/decision.schema.json": rules_schema,
 }
