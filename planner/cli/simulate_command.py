@@ -14,6 +14,7 @@ from planner.errors import BadInput
 if TYPE_CHECKING:
     from planner.plan import Plan
     from planner.serving.answering import Question
+    from planner.serving.speculation import Speculation
 
 RATE = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*(?:/\s*(s|min|h))?\s*")
 SECONDS = {"s": 1, "min": 60, "h": 3600}
@@ -29,6 +30,9 @@ SECONDS = {"s": 1, "min": 60, "h": 3600}
 @click.option("--length-spread", type=float, default=0.0, help="Standard deviation of lengths over their mean (0).")
 @click.option("--prefix-hit-rate", type=float, default=0.0, help="Part of a prompt found in the prefix cache (0).")
 @click.option("--max-num-seqs", type=click.IntRange(min=1), help="Sequences at once a copy takes in (the plan's).")
+@click.option("--speculate", metavar="DRAFT", help="Speculative decoding: eagle, mtp, ngram, or a draft model's name.")
+@click.option("--draft-tokens", type=int, help="Tokens drafted before each step of the model.")
+@click.option("--acceptance", type=float, help="Chance that a drafted token is accepted, if those before it were.")
 @click.option("--ttft-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time to first token.")
 @click.option("--tpot-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time per output token.")
 @click.option("--percentile", type=click.Choice(["mean", "50", "95", "99"]), default="mean", help="Of the targets.")
@@ -44,6 +48,9 @@ def command(
     length_spread: float,
     prefix_hit_rate: float,
     max_num_seqs: int | None,
+    speculate: str | None,
+    draft_tokens: int | None,
+    acceptance: float | None,
     ttft_ms: float | None,
     tpot_ms: float | None,
     percentile: str,
@@ -68,6 +75,7 @@ def command(
         max_sequences=max_num_seqs,
         targets=Targets(ttft_ms, tpot_ms, None if percentile == "mean" else int(percentile)),
         seed=seed,
+        speculation=speculation_asked(speculate, draft_tokens, acceptance),
     )
     _print(plan, question, answer(plan, question).as_json(), as_json)
 
@@ -81,6 +89,22 @@ def requests_per_s(text: str) -> float:
     if value <= 0:
         raise BadInput(f"--rate {text}: a load is above zero", fix="write --rate 5/s or --rate 300/min")
     return value
+
+
+def speculation_asked(draft: str | None, tokens: int | None, acceptance: float | None) -> Speculation | None:
+    """The speculation that three options ask for together. BadInput where one lacks the others: there is no default."""
+    from planner.serving.speculation import Speculation
+
+    given = {"--speculate": draft, "--draft-tokens": tokens, "--acceptance": acceptance}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == len(given):
+        return None
+    if draft is None or tokens is None or acceptance is None:
+        raise BadInput(
+            f"speculative decoding without {' and '.join(missing)}",
+            fix="give all of --speculate eagle --draft-tokens 3 --acceptance 0.7 (as measured with your own texts)",
+        )
+    return Speculation(draft, tokens, acceptance)
 
 
 def _plan(plan_or_model: str, hardware: str | None) -> Plan:

@@ -25,11 +25,16 @@ def print_answer(plan: Plan, question: Question, content: dict[str, Any], consol
     )
     console.print(f"Carries at most {figure(content['capacity_requests_per_s'])} requests/s.")
     _targets(question, content, console)
+    if content["speculation"]:
+        console.print(_speculation(question, content["speculation"]))
     if content["overload"]:
         console.print(f"[red]{content['overload']}[/red]")
     if content["asked"]:
         console.print(_asked(content["asked"]))
         console.print(_beside(content["asked"]))
+    if content["speculation"]:
+        console.print("\n[bold]A step with the draft and without[/bold] (ms)")
+        console.print(_by_batch(content["speculation"]["by_batch"]))
     console.print("\n[bold]Waits against load[/bold] (ms)")
     console.print(_ladder(content["ladder"]))
 
@@ -62,6 +67,27 @@ def _beside(outcome: dict[str, Any]) -> str:
         f"a user; {figure(outcome['running'])} requests on board, KV cache {outcome['kv_share']:.0%} full, "
         f"{outcome['preemptions']} preemptions"
     )
+
+
+def _speculation(question: Question, found: dict[str, Any]) -> str:
+    assert question.speculation is not None
+    at_load, stops, most = found["speed_up_at_load"], found["stops_paying_at_batch"], found["largest_batch"]
+    end = f"stops paying at batch {stops}" if stops else f"pays up to batch {most}, the most the KV cache holds"
+    return (
+        f"Speculating with {question.speculation.draft}: {found['tokens_per_step']:.3g} tokens a step; "
+        + (f"tokens come {at_load:.2f} times as fast at this load; " if at_load else "")
+        + ("never pays." if stops == 1 else f"{end}.")
+    )
+
+
+def _by_batch(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("batch", "plain step", "drafting", "verifying", "speed-up a token"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        times = (figure(row[name]) for name in ("plain_ms", "draft_ms", "verify_ms"))
+        table.add_row(f"{row['batch']}", *times, f"{row['speed_up']:.2f}")
+    return table
 
 
 def _ladder(rows: list[dict[str, Any]]) -> Table:

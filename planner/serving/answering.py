@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from planner.plan import Plan
 from planner.serving.capacity import Targets, capacity_per_s, largest_rate, replicas_for
-from planner.serving.from_plan import server_of
+from planner.serving.from_plan import server_of, speculating
 from planner.serving.outcome import Outcome
+from planner.serving.server import Server
 from planner.serving.simulating import simulate
+from planner.serving.speculation import (
+    AtBatch,
+    Speculation,
+    SpeculativeClock,
+    at_batch,
+    batches_up_to,
+    stops_paying_at,
+)
 from planner.serving.traffic import Traffic
 
 SHARES_OF_CAPACITY = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95)
@@ -28,6 +37,21 @@ class Question:
     max_sequences: int | None
     targets: Targets
     seed: int
+    speculation: Speculation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speculated:
+    """What speculating brings. `speed_up_at_load`: mean TPOT without over with, at the load asked for.
+
+    `stops_paying_at_batch`: None where it still pays at `largest_batch`, the most the KV cache holds.
+    """
+
+    tokens_per_step: float
+    speed_up_at_load: float | None
+    stops_paying_at_batch: int | None
+    largest_batch: int
+    by_batch: tuple[AtBatch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +69,7 @@ class Answered:
     replicas_needed: int | None
     overload: str | None
     ladder: tuple[tuple[float, Outcome], ...]
+    speculation: Speculated | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -53,6 +78,7 @@ class Answered:
             "largest_requests_per_s_within_targets": self.largest_per_s,
             "replicas_needed": self.replicas_needed,
             "overload": self.overload,
+            "speculation": asdict(self.speculation) if self.speculation else None,
             "asked": self.asked.as_json() if self.asked else None,
             "ladder": [{"offered_requests_per_s": rate, **outcome.as_json()} for rate, outcome in self.ladder],
         }
@@ -60,7 +86,8 @@ class Answered:
 
 def answer(plan: Plan, question: Question) -> Answered:
     """The whole answer; the same question gives the same answer. BadInput for an impossible load."""
-    server, replicas = server_of(plan, question.max_sequences), plan.chosen.replicas
+    plain, replicas = server_of(plan, question.max_sequences), plan.chosen.replicas
+    server = speculating(plan, plain, question.speculation) if question.speculation else plain
     asked_rate, clients = question.requests_per_s, question.clients
     if asked_rate is None and clients is None:
         clients = plan.request.workload.concurrency
@@ -75,11 +102,12 @@ def answer(plan: Plan, question: Question) -> Answered:
     capacity = capacity_per_s(server, traffic)
     largest = largest_rate(server, traffic, question.targets)
     too_much = asked_rate is not None and asked_rate > capacity * replicas
+    asked = None if too_much else simulate(server, traffic, seed=question.seed)
     return Answered(
         replicas=replicas,
         capacity_per_s=capacity * replicas,
         largest_per_s=largest * replicas if largest is not None else None,
-        asked=None if too_much else simulate(server, traffic, seed=question.seed),
+        asked=asked,
         replicas_needed=replicas_for(asked_rate, largest) if asked_rate is not None and largest else None,
         overload=(
             f"the server cannot keep up: load {asked_rate:.3g} requests/s > capacity {capacity * replicas:.3g}"
@@ -90,6 +118,23 @@ def answer(plan: Plan, question: Question) -> Answered:
             (share * capacity * replicas, simulate(server, _at(traffic, share * capacity), seed=question.seed))
             for share in SHARES_OF_CAPACITY
         ),
+        speculation=_speculated(server, plain, traffic, asked, question.seed),
+    )
+
+
+def _speculated(server: Server, plain: Server, traffic: Traffic, asked: Outcome | None, seed: int) -> Speculated | None:
+    clock = server.clock
+    if not isinstance(clock, SpeculativeClock):
+        return None
+    context = traffic.input_tokens + traffic.output_tokens / 2
+    most = max(int(server.limits.kv_tokens / (traffic.input_tokens + traffic.output_tokens)), 1)
+    without = simulate(plain, traffic, seed=seed).tpot_ms.mean if asked else 0.0
+    return Speculated(
+        tokens_per_step=clock.speculation.tokens_per_step,
+        speed_up_at_load=without / asked.tpot_ms.mean if asked and asked.tpot_ms.mean else None,
+        stops_paying_at_batch=stops_paying_at(clock, context, most),
+        largest_batch=most,
+        by_batch=tuple(at_batch(clock, batch, context) for batch in batches_up_to(most)),
     )
 
 

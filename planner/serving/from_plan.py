@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 from planner.errors import BadInput
+from planner.hardware.hardware import Accelerator, Hardware
 from planner.hardware.resolving import resolve_hardware
+from planner.models.model import Model
 from planner.models.resolving import resolve_model
+from planner.models.shape import Shape
 from planner.plan import Plan
 from planner.planning.candidates import WEIGHT_LABELS
-from planner.schemes import scheme
+from planner.schemes import Scheme, scheme
+from planner.serving.drafting import Draft, cache_width, draft_named
 from planner.serving.server import Limits, Server
+from planner.serving.speculation import Speculation, SpeculativeClock
 from planner.speed.loads import CHUNK_TOKENS
-from planner.speed.stepping import step_times
-from planner.speed.work import Layout, Running, Stored
+from planner.speed.stepping import StepTimes, step_times
+from planner.speed.work import Layout, Running, Stored, nominal_weight_bytes
+from planner.support import kernel_for
 from planner.units import GIB
 
 WITHOUT_A_SCHEDULER = frozenset({"transformers"})
+SIXTEEN_BIT = "bf16"
 
 
 def server_of(plan: Plan, max_sequences: int | None = None) -> Server:
@@ -25,7 +33,47 @@ def server_of(plan: Plan, max_sequences: int | None = None) -> Server:
     BadInput where its steps cannot be timed: no accelerator, no constants, or an engine that does not batch
     continuously.
     """
-    chosen, hardware = plan.chosen, resolve_hardware(plan.request.hardware)
+    memory = plan.chosen.memory
+    limits = Limits(
+        max_sequences=max_sequences or ceil(plan.request.workload.concurrency / plan.chosen.replicas),
+        batched_tokens=CHUNK_TOKENS,
+        kv_tokens=memory.kv_tokens,
+        longest_tokens=min(memory.max_context_tokens, memory.kv_tokens),
+    )
+    clock = _target_clock(plan, resolve_model(plan.request.model), resolve_hardware(plan.request.hardware))
+    return Server(clock, limits, clock.constants.interference, clock.constants.request_ms)
+
+
+def speculating(plan: Plan, server: Server, speculation: Speculation) -> Server:
+    """The same copy with a draft: its clock, and a KV cache that shares the memory with the draft's weights and keys.
+
+    The draft lies on all accelerators of the copy and keeps its cache in the target's format. BadInput for a draft
+    that is not known, does not fit, or cannot be timed.
+    """
+    hardware, model = resolve_hardware(plan.request.hardware), resolve_model(plan.request.model)
+    draft, target = draft_named(speculation.draft, model), server.clock
+    assert isinstance(target, StepTimes)
+    clock, held, kv_each = None, 0.0, 0.0
+    if draft.shape is not None:
+        width = cache_width(model.shape)
+        kv_each = plan.chosen.memory.kv_bytes_per_token * (cache_width(draft.shape) / width if width else 0.0)
+        clock = _draft_clock(plan, draft, draft.shape, kv_each, hardware)
+        held = clock.run.stored.weight_bytes * (1 - draft.shared_parameters / draft.shape.parameters)
+    kv_tokens = _kv_tokens_beside(server, plan.chosen.memory.kv_bytes_per_token, kv_each, held)
+    longest = min(server.limits.longest_tokens, kv_tokens)
+    if longest < 1:
+        raise BadInput(
+            f"{draft.name} leaves no room for a KV cache: its weights take {held / GIB:.3g} GiB on each accelerator",
+            fix="name a smaller draft, use --speculate ngram, or plan for more memory",
+        )
+    limits = replace(
+        server.limits, kv_tokens=kv_tokens, longest_tokens=longest, tokens_each=speculation.draft_tokens + 1
+    )
+    return Server(SpeculativeClock(target, clock, speculation), limits, server.interference, server.request_ms)
+
+
+def _target_clock(plan: Plan, model: Model, hardware: Hardware) -> StepTimes:
+    chosen = plan.chosen
     if hardware.accelerator is None or chosen.engine in WITHOUT_A_SCHEDULER:
         raise BadInput(
             f"{chosen.engine} on {hardware.label} cannot be simulated: only continuous batching on accelerators is",
@@ -34,14 +82,29 @@ def server_of(plan: Plan, max_sequences: int | None = None) -> Server:
     entry, memory = scheme(chosen.format), chosen.memory
     held = sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB
     stored = Stored(entry.bits_per_weight(), held, memory.kv_bytes_per_token)
-    run = Running(chosen.engine, chosen.kernel, Layout(tensor_parallel=chosen.tensor_parallel), stored)
-    clock = step_times(resolve_model(plan.request.model).shape, hardware.accelerator, entry, run)
+    return _clock(plan, model.shape, hardware.accelerator, entry, chosen.kernel, stored)
+
+
+def _draft_clock(plan: Plan, draft: Draft, shape: Shape, kv_each: float, hardware: Hardware) -> StepTimes:
+    chosen = plan.chosen
+    entry = scheme(chosen.format if draft.as_target else SIXTEEN_BIT)
+    kernel = kernel_for(chosen.engine, entry.id, hardware)
+    if kernel is None or hardware.accelerator is None:
+        raise BadInput(f"{chosen.engine} runs no {entry.id} draft on {hardware.label}", fix="use --speculate ngram")
+    bits = entry.bits_per_weight()
+    held = nominal_weight_bytes(shape, Layout(tensor_parallel=chosen.tensor_parallel), bits, bits)
+    return _clock(plan, shape, hardware.accelerator, entry, kernel.name, Stored(bits, held, kv_each))
+
+
+def _clock(plan: Plan, shape: Shape, accelerator: Accelerator, entry: Scheme, kernel: str, stored: Stored) -> StepTimes:
+    run = Running(plan.chosen.engine, kernel, Layout(tensor_parallel=plan.chosen.tensor_parallel), stored)
+    clock = step_times(shape, accelerator, entry, run)
     if clock is None:
-        raise BadInput(f"nothing is known of the speed of {chosen.engine} {chosen.kernel} on {hardware.label}")
-    limits = Limits(
-        max_sequences=max_sequences or ceil(plan.request.workload.concurrency / chosen.replicas),
-        batched_tokens=CHUNK_TOKENS,
-        kv_tokens=memory.kv_tokens,
-        longest_tokens=min(memory.max_context_tokens, memory.kv_tokens),
-    )
-    return Server(clock, limits, clock.constants.interference, clock.constants.request_ms)
+        raise BadInput(f"nothing is known of the speed of {run.engine} {kernel} on {accelerator.name}")
+    return clock
+
+
+def _kv_tokens_beside(server: Server, kv_target: float, kv_draft: float, held: float) -> int:
+    """Tokens the KV cache has room for once the draft's weights and its own keys and values lie beside it."""
+    pool = server.limits.kv_tokens * kv_target - held
+    return max(int(pool / (kv_target + kv_draft)), 0) if kv_target else server.limits.kv_tokens

@@ -18,13 +18,17 @@ class StepClock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the scheduler keeps to: sequences at once, tokens a step, in the KV cache, in a request, in a block."""
+    """What the scheduler keeps to: sequences at once, tokens a step, in the KV cache, in a request, in a block.
+
+    `tokens_each`: tokens of a step that a running sequence takes (more than one where a draft is verified in it).
+    """
 
     max_sequences: int
     batched_tokens: int
     kv_tokens: int
     longest_tokens: int
     block_tokens: int = 16
+    tokens_each: int = 1
 
 
 @dataclass(slots=True)

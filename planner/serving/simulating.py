@@ -79,7 +79,8 @@ class Simulation:
 
     def read_prompts(self) -> tuple[int, float]:
         """Gives the step's spare tokens to prompts, in order; their number and the mean context before them."""
-        budget = max(self.server.limits.batched_tokens - len(self.decoding), 1)
+        limits = self.server.limits
+        budget = max(limits.batched_tokens - limits.tokens_each * len(self.decoding), 1)
         chunk, weighted = 0, 0.0
         for reading in self.reading:
             taken = min(reading.left, budget - chunk)

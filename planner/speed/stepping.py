@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
@@ -33,6 +33,12 @@ class StepTimes:
         """A step that gives one token to each of `batch` requests that hold `context_tokens` each, on average."""
         work = decode_work(self.model, self.run.stored, self.run.layout, batch, context_tokens)
         return step_ms(work, self.peaks, self.decode)
+
+    def verify_step_ms(self, batch: float, context_tokens: float, tokens_each: float) -> float:
+        """A step in which each request has `tokens_each` tokens to look at; its cache is read once for all of them."""
+        every = decode_work(self.model, self.run.stored, self.run.layout, batch * tokens_each, context_tokens)
+        once = decode_work(self.model, self.run.stored, self.run.layout, batch, context_tokens)
+        return step_ms(replace(every, cache_bytes=once.cache_bytes, sequences=batch), self.peaks, self.decode)
 
     def prompt_step_ms(self, tokens: float, context_tokens: float = 0.0) -> float:
         """A step that reads `tokens` tokens of one prompt, of which `context_tokens` are in the cache already."""
