@@ -54,7 +54,11 @@ def report_watts(
     by_gpu: Sequence[PowerConstants],
 ) -> None:
     """Watts an accelerator: in sample and held out, at the measured and at the predicted throughput."""
-    ways = (("in sample", [constants] * len(cases)), ("leave one model out", by_model), ("leave one GPU type out", by_gpu))
+    ways = (
+        ("in sample", [constants] * len(cases)),
+        ("leave one model out", by_model),
+        ("leave one GPU type out", by_gpu),
+    )
     for title, fitted in ways:
         print(f"\n{title}")
         for named, rates in (("measured", "output_tokens_per_s"), ("predicted", "predicted_tokens_per_s")):

@@ -50,7 +50,8 @@ def fit(cases: Sequence[Case]) -> PowerConstants:
 def held_out(cases: Sequence[Case], groups: Sequence[str]) -> list[PowerConstants]:
     """For each case the constants of a fit that has not seen its group."""
     fitted = {
-        out: fit([case for case, group in zip(cases, groups, strict=True) if group != out]) for out in sorted(set(groups))
+        out: fit([case for case, group in zip(cases, groups, strict=True) if group != out])
+        for out in sorted(set(groups))
     }
     return [fitted[group] for group in groups]
 

@@ -40,6 +40,8 @@ NAMES = {
     "output_tokens_per_s": "output, all requests",
     "perplexity_increase_percent": "perplexity increase",
     "usd_per_1m_output_tokens": "1M output tokens",
+    "watts_per_accelerator": "power of an accelerator",
+    "joules_per_output_token": "energy per output token",
 }
 
 

@@ -40,7 +40,7 @@ class PowerConstants:
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """What is known of an accelerator's power: multipliers of predicted watts and joules that hold 90 % of measurements.
+    """Multipliers of predicted watts and joules a token that hold 90 % of measurements, and whose measurements.
 
     Those of joules hold the errors of the predicted throughput in the same runs too.
     """

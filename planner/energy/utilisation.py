@@ -31,10 +31,11 @@ def utilisation(load: Load, output_tokens_per_s: float) -> Utilisation:
     steps_per_ms = output_tokens_per_s / load.concurrency / MS_PER_S
     prompts_per_ms = output_tokens_per_s / load.output_tokens / MS_PER_S
     read = step.dense_bytes + step.expert_bytes + step.plain_bytes + step.cache_bytes
-    multiplying_ms = _multiplying_ms(step, load.peaks) * steps_per_ms + _multiplying_ms(prompt, load.peaks) * prompts_per_ms
+    decoding = _multiplying_ms(step, load.peaks) * steps_per_ms
+    prompting = _multiplying_ms(prompt, load.peaks) * prompts_per_ms
     return Utilisation(
         bandwidth=read * steps_per_ms / load.peaks.memory_bytes_per_ms,
-        arithmetic=multiplying_ms,
+        arithmetic=decoding + prompting,
         has_experts=load.model.expert > 0,
     )
 

@@ -8,6 +8,7 @@ from math import ceil
 
 from planner.costs.plan_cost import cost_of, tokens_apart
 from planner.costs.time_share import predicted_prompt_share
+from planner.energy.predicting import Energy, predict_energy
 from planner.errors import BadInput
 from planner.hardware.hardware import Hardware
 from planner.learned.correcting import corrected
@@ -23,9 +24,10 @@ from planner.planning.deciding import Choice
 from planner.planning.predictions import (
     cache_predictions,
     cost_prediction,
+    energy_predictions,
+    estimate_prediction,
     memory_predictions,
     quality_prediction,
-    speed_prediction,
 )
 from planner.quality import AS_PUBLISHED, expected_quality
 from planner.request import Request, Workload
@@ -176,6 +178,20 @@ class Assessor:
             workload=self.share(layout),
         )
 
+    def energy(self, choice: Choice, layout: Layout, memory: Memory, speed: Speed) -> Energy:
+        """What one replica draws, and its energy for a token: that of all replicas, which share the load evenly."""
+        return predict_energy(
+            self.model.shape,
+            self.hardware,
+            scheme(choice.format),
+            engine=choice.engine,
+            tensor_parallel=layout.tensor_parallel,
+            weight_bytes_per_gpu=sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB,
+            kv_bytes_per_token=memory.kv_bytes_per_token,
+            workload=self.share(layout),
+            output_tokens_per_s=speed.output_tokens_per_s.times(1 / layout.replicas),
+        )
+
     def assess(self, choice: Choice, layout: Layout) -> Candidate:
         """The whole candidate; computed once. Its verdict speaks of kernel, memory and service level, not of vetoes."""
         if (choice, layout) not in self._assessed:
@@ -202,11 +218,12 @@ class Assessor:
             predictions=(
                 *memory_predictions(choice.engine, memory, artifact_bytes(self.model.shape, choice.format)),
                 *cache_predictions(choice.engine, memory, self.share(layout), self.hardware),
-                speed_prediction("ttft_ms", "ms", speed.ttft_ms),
-                speed_prediction("tpot_ms", "ms", speed.tpot_ms),
-                speed_prediction("output_tokens_per_s", "tokens/s", speed.output_tokens_per_s),
+                estimate_prediction("ttft_ms", "ms", speed.ttft_ms),
+                estimate_prediction("tpot_ms", "ms", speed.tpot_ms),
+                estimate_prediction("output_tokens_per_s", "tokens/s", speed.output_tokens_per_s),
                 quality_prediction(quality),
                 cost_prediction(cost),
+                *energy_predictions(self.energy(choice, layout, memory, speed)),
             ),
             cost=cost,
             quality=AS_PUBLISHED if self.is_stored_in(choice.format) else quality.phrase,

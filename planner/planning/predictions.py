@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planner.catalog import load_yaml
+from planner.energy.predicting import Energy
 from planner.hardware.hardware import Hardware
 from planner.memory.vllm_cpu import NULL_BLOCK, pool_tokens
 from planner.plan import Cost, Memory, Prediction
@@ -24,6 +25,8 @@ MEASURED_BY = {
     "output_tokens_per_s": "load test: output tokens of all requests / wall time",
     "perplexity_increase_percent": "perplexity on held-out text, before and after",
     "usd_per_1m_output_tokens": "price of an hour / measured output tokens a second",
+    "watts_per_accelerator": "mean draw the driver reports for one accelerator during the load test",
+    "joules_per_output_token": "draw of all accelerators / measured output tokens a second",
 }
 
 
@@ -65,8 +68,16 @@ def cache_predictions(engine: EngineId, memory: Memory, workload: Workload, hard
     ]
 
 
-def speed_prediction(name: str, unit: str, estimate: Estimate) -> Prediction:
-    """A speed estimate as a prediction; an abstention keeps its reason."""
+def energy_predictions(energy: Energy) -> list[Prediction]:
+    """Draw of one accelerator and energy of a token; where nothing was measured no value, but the TDP's `high`."""
+    return [
+        estimate_prediction("watts_per_accelerator", "W", energy.watts_per_accelerator),
+        estimate_prediction("joules_per_output_token", "J", energy.joules_per_output_token),
+    ]
+
+
+def estimate_prediction(name: str, unit: str, estimate: Estimate) -> Prediction:
+    """An estimate as a prediction; an abstention keeps its reason."""
     return Prediction(
         name=name,
         unit=unit,
