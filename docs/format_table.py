@@ -25,7 +25,8 @@ def table() -> str:
     lines = [
         "# Formats: made, checked and served\n",
         "Every row was quantized, read back tensor by tensor and evaluated on the shipped 2.9 M-parameter model "
-        f"({cpu}, {date}; `make bench-formats`). Perplexity differences below 1.5 % say nothing about a method at this size.\n",
+        f"({cpu}, {date}; `make bench-formats`). At this size, perplexity differences below 1.5 % say nothing about a "
+        "method.\n",
         *HEAD,
         *(_made(row) for row in made),
         "\n## Served\n",

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.cli.bars import memory_bar
+from planner.cli.energy_view import energy_lines
 from planner.cli.quantizing_view import needs_line
 from planner.cli.why_view import why
 from planner.figures import NAMES, figure, interval, usd
@@ -41,8 +42,10 @@ def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableTyp
     load = f"{workload.concurrency} requests in flight, {workload.input_tokens} tokens in, {workload.output_tokens} out"
     yield f"Speed ({load})", _speed(chosen)
     yield "Cost", _cost(chosen)
+    if energy := energy_lines(chosen):
+        yield "Power", Group(*(Text(line, style=style) for line, style in zip(energy, ("", "dim"), strict=False)))
     if plan.quantizing:
-        yield f"Quantizing, {plan.quantizing.tool}", Text(needs_line(plan.quantizing))
+        yield f"Making the checkpoint yourself, {plan.quantizing.tool}", Text(needs_line(plan.quantizing))
     shown = plan.alternatives if everything else plan.alternatives[:SHOWN_ALTERNATIVES]
     if shown:
         yield "What else was weighed", _alternatives(shown)

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from planner.costs.report.pdf import ReportToolMissing
 from planner.errors import BadInput, ExecutionFailed, ExecutorMissing, NoFeasiblePlan, QuantplanError
 from rules.errors import RuleError, UnknownDecision
 
@@ -35,6 +36,7 @@ KINDS: Mapping[type[Exception], tuple[str, str, int]] = {
     BadInput: ("bad-input", "The question is malformed", 422),
     NoFeasiblePlan: ("no-feasible-plan", "No plan answers the question", 409),
     ExecutorMissing: ("executor-missing", "No executor is installed here", 501),
+    ReportToolMissing: ("tool-missing", "A library is not installed here", 501),
     ExecutionFailed: ("execution-failed", "A step of the run failed", 500),
 }
 

@@ -75,3 +75,12 @@ def h100() -> Plan:
 @pytest.fixture(autouse=True)
 def no_price_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QUANTPLAN_PRICES", raising=False)
+
+
+@pytest.fixture
+def pango() -> None:
+    """WeasyPrint's system library; a machine without it cannot write PDFs, and says so in words (tested beside)."""
+    try:
+        import weasyprint  # noqa: F401
+    except OSError:
+        pytest.skip("no Pango library on this machine (Debian: apt install libpango-1.0-0 libpangoft2-1.0-0)")

@@ -214,7 +214,7 @@ def test_text_that_looks_like_a_formula_stays_text(a100: Plan) -> None:
     assert not [formula for formula in formulas_in(content).values() if "HYPERLINK" in str(formula)]
 
 
-def test_a_pdf_of_several_pages(comparison: Comparison) -> None:
+def test_a_pdf_of_several_pages(comparison: Comparison, pango: None) -> None:
     written = pdf(comparison)
     assert written.startswith(b"%PDF-")
     assert len(written) > 20_000
