@@ -37,6 +37,9 @@ SECONDS = {"s": 1, "min": 60, "h": 3600}
 @click.option("--tpot-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time per output token.")
 @click.option("--percentile", type=click.Choice(["mean", "50", "95", "99"]), default="mean", help="Of the targets.")
 @click.option("--seed", type=int, default=0, help="Another seed, other requests (0).")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write waits against load as a picture (SVG)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
     plan_or_model: str,
@@ -55,6 +58,7 @@ def command(
     tpot_ms: float | None,
     percentile: str,
     seed: int,
+    plot: Path | None,
     as_json: bool,
 ) -> None:
     """Put the server of PLAN_OR_MODEL (a plan file, or a model with --on) under a simulated load.
@@ -77,7 +81,12 @@ def command(
         seed=seed,
         speculation=speculation_asked(speculate, draft_tokens, acceptance),
     )
-    _print(plan, question, answer(plan, question).as_json(), as_json)
+    answered = answer(plan, question)
+    if plot:
+        from planner.serving.picture import picture
+
+        picture(plan, question, answered).write(plot)
+    _print(plan, question, answered.as_json(), as_json)
 
 
 def requests_per_s(text: str) -> float:

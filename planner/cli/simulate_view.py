@@ -92,10 +92,10 @@ def _by_batch(rows: list[dict[str, Any]]) -> Table:
 
 def _ladder(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("requests/s", "TTFT mean", "p95", "p99", "TPOT mean", "p95", "p99", "tokens/s a copy", "KV full"):
+    for column in ("requests/s", "TTFT p50", "p95", "p99", "TPOT p50", "p95", "p99", "tokens/s a copy", "KV full"):
         table.add_column(column, justify="right")
     for row in rows:
-        waits = [figure(row[name][at]) for name in ("ttft_ms", "tpot_ms") for at in ("mean", "p95", "p99")]
+        waits = [figure(row[name][at]) for name in ("ttft_ms", "tpot_ms") for at in ("p50", "p95", "p99")]
         rate, tokens = figure(row["offered_requests_per_s"]), figure(row["output_tokens_per_s"])
         table.add_row(rate, *waits, tokens, f"{row['kv_share']:.0%}")
     return table

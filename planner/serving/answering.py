@@ -21,7 +21,7 @@ from planner.serving.speculation import (
 )
 from planner.serving.traffic import Traffic
 
-SHARES_OF_CAPACITY = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95)
+SHARES_OF_CAPACITY = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def load_chart(comparison: Comparison) -> Chart:
         "USD a month",
         x.ticks(figure),
         y.ticks(short_usd),
-        _labelled(_series(label, points, n, x, y) for n, (label, points) in enumerate(lines)),
+        labelled(series_of(label, points, n, x, y) for n, (label, points) in enumerate(lines)),
         Tick(x.pixel(asked), f"{figure(asked)} requests/s") if asked else None,
     )
 
@@ -114,7 +114,7 @@ def latency_chart(comparison: Comparison) -> Chart | None:
     x = Axis(*_around([latency for latency, _ in every]), LEFT, WIDTH - RIGHT, logarithmic=True)
     y = Axis(*_around([cost for _, cost in every]), HEIGHT - BOTTOM, TOP, logarithmic=True)
     series = [
-        _series(case.label, points, n, x, y, tuple(_dots(case, points, x, y)))
+        series_of(case.label, points, n, x, y, tuple(_dots(case, points, x, y)))
         for n, (case, points) in enumerate(curves)
         if points
     ]
@@ -126,7 +126,7 @@ def latency_chart(comparison: Comparison) -> Chart | None:
         "USD per 1M output tokens",
         x.ticks(figure),
         y.ticks(short_usd),
-        _labelled(series),
+        labelled(series),
     )
 
 
@@ -160,7 +160,7 @@ def _dots(case: Case, points: Sequence[Point], x: Axis, y: Axis) -> Iterator[tup
         yield x.pixel(latency), y.pixel(cost), says, point.concurrency == planned
 
 
-def _series(
+def series_of(
     label: str,
     points: Sequence[Point],
     number: int,
@@ -172,7 +172,7 @@ def _series(
     return Series(label, pixels, number % 6, DASHES[number % len(DASHES)], dots)
 
 
-def _labelled(series: Iterable[Series]) -> tuple[Series, ...]:
+def labelled(series: Iterable[Series]) -> tuple[Series, ...]:
     """The lines with their labels at their ends, those that would cover each other moved apart."""
     found = list(series)
     placed: list[tuple[float, float]] = []
