@@ -35,7 +35,7 @@ TERMS = ("utilisation", "requests_per_s", "tokens_per_day", "cached_share", "api
     "--purchase-usd", multiple=True, metavar="[GPU=]USD", help="Own it: price of one accelerator with its host."
 )
 @click.option("--years", type=float, help="Owned: written off over so many years.")
-@click.option("--watts", type=float, help="Owned: draw of one accelerator while serving (its TDP).")
+@click.option("--watts", type=float, help="Owned: draw of one accelerator while serving (as predicted; else TDP).")
 @click.option("--usd-per-kwh", type=float, help="Owned: price of electricity.")
 @click.option("--pue", type=float, help="Owned: power of the site for each watt of the machines.")
 @click.option("--hosting-usd-per-month", type=float, help="Owned: rack, network and staff for one accelerator (0).")

@@ -11,6 +11,8 @@ from planner.costs.formula import HOURS_PER_MONTH, HOURS_PER_YEAR
 from planner.costs.hourly import HourlyPrice, Part
 from planner.energy.electricity import electricity_usd_per_hour
 from planner.errors import BadInput
+from planner.figures import interval
+from planner.plan import Prediction
 
 FILE = "costing.yaml"
 WATTS_PER_KW = 1000
@@ -76,12 +78,15 @@ def ownership(
     watts: float | None,
     tdp_watts: float | None,
     name: str,
+    predicted: Prediction | None = None,
     usd_per_kwh: float | None = None,
     pue: float | None = None,
     hosting_usd_per_month: float = 0.0,
     residual_usd: float = 0.0,
 ) -> Ownership:
-    """An ownership, with PUE and electricity price from the catalogue and the TDP as draw where they are not given.
+    """An ownership, with PUE and electricity price from the catalogue where they are not given.
+
+    The draw is `watts`, else as `predicted` under the plan's load, else the TDP, which bounds it.
 
     BadInput for negative money, no years, a PUE below 1, or a draw that nobody states.
     """
@@ -99,14 +104,12 @@ def ownership(
             f"--residual-usd {residual_usd:g}: not from 0 to the purchase price {purchase_usd:g}",
             fix="give what it will be sold for at the end, or leave it out",
         )
-    draw = watts if watts is not None else tdp_watts
-    if draw is None:
-        raise BadInput(f"no power draw is known for {name}", fix="give --watts, the draw of one while serving")
+    draw, power_source = _draw(watts, predicted, tdp_watts, name)
     return Ownership(
         purchase_usd=purchase_usd,
         years=years,
         watts=draw,
-        power_source="power as given" if watts is not None else f"power: TDP of {name}, an upper bound",
+        power_source=power_source,
         usd_per_kwh=defaults["usd_per_kwh"]["value"] if usd_per_kwh is None else usd_per_kwh,
         electricity_source=_sourced(defaults["usd_per_kwh"]) if usd_per_kwh is None else "as given",
         pue=defaults["pue"]["value"] if pue is None else pue,
@@ -114,6 +117,19 @@ def ownership(
         hosting_usd_per_month=hosting_usd_per_month,
         residual_usd=residual_usd,
     )
+
+
+def _draw(watts: float | None, predicted: Prediction | None, tdp_watts: float | None, name: str) -> tuple[float, str]:
+    """Watts of one accelerator while serving, and where they come from."""
+    if watts is not None:
+        return watts, "power as given"
+    if predicted is not None and predicted.value is not None:
+        return round(
+            predicted.value
+        ), f"power: predicted under the plan's load {interval(predicted)} W, {predicted.source}"
+    if tdp_watts is None:
+        raise BadInput(f"no power draw is known for {name}", fix="give --watts, the draw of one while serving")
+    return tdp_watts, f"power: TDP of {name}, an upper bound"
 
 
 def _sourced(entry: Mapping[str, Any]) -> str:

@@ -156,6 +156,7 @@ def _owned(plan: Plan, owning: Owning) -> HourlyPrice:
         watts=owning.watts,
         tdp_watts=gpu.tdp_watts if gpu else None,
         name=name,
+        predicted=next((p for p in plan.chosen.predictions if p.name == "watts_per_accelerator"), None),
         usd_per_kwh=owning.usd_per_kwh,
         pue=owning.pue,
         hosting_usd_per_month=owning.hosting_usd_per_month,

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
+from planner.catalog import load_yaml
 from planner.errors import BadInput
 
+FILE = "costing.yaml"
 JOULES_PER_KWH = 3_600_000
 WATTS_PER_KW = 1000
 MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SiteElectricity:
+    """What a kilowatt-hour costs, and what a site draws for each watt of its machines, where nobody says otherwise."""
+
+    usd_per_kwh: float
+    power_usage_effectiveness: float
+    source: str
+
+
+@lru_cache
+def site_electricity() -> SiteElectricity:
+    """The catalogue's electricity price and power usage effectiveness, with sources and dates."""
+    assumed = load_yaml(FILE)["owned"]
+    price, pue = assumed["usd_per_kwh"], assumed["pue"]
+    sources = f"{price['source']}, {price['as_of']}; {pue['source']}, {pue['as_of']}"
+    return SiteElectricity(float(price["value"]), float(pue["value"]), sources)
 
 
 def joules_per_token(watts: float, tokens_per_s: float) -> float:
@@ -25,9 +48,12 @@ def electricity_usd_per_1m_tokens(
     building draws for each watt the accelerators draw (cooling, hosts, losses; 1: the accelerators alone).
     BadInput for a throughput of zero, a negative price, or an effectiveness below 1.
     """
-    return (
-        joules_per_token(watts, tokens_per_s) / JOULES_PER_KWH * MILLION * _rate(usd_per_kwh, power_usage_effectiveness)
-    )
+    return electricity_usd_of(joules_per_token(watts, tokens_per_s), usd_per_kwh, power_usage_effectiveness)
+
+
+def electricity_usd_of(joules_per_token: float, usd_per_kwh: float, power_usage_effectiveness: float = 1.0) -> float:
+    """Electricity for a million tokens of so many joules each; BadInput as above."""
+    return joules_per_token / JOULES_PER_KWH * MILLION * _rate(usd_per_kwh, power_usage_effectiveness)
 
 
 def electricity_usd_per_hour(watts: float, usd_per_kwh: float, power_usage_effectiveness: float = 1.0) -> float:
