@@ -26,7 +26,7 @@ from planner.energy.power import PowerConstants, power_support
 from planner.energy.predicting import estimated_watts, joules_of
 
 EXPLAIN = """The published measurements are not part of the repository. Give the folder that holds energy.csv:
-    python benchmarks/energy.py --truth DIR        (or: make bench-energy TRUTH=DIR)"""
+    python benchmarks/energy.py --truth DIR"""
 
 
 def main() -> None:
