@@ -21,6 +21,7 @@ from planner.planning import make_plan
 from planner.request import Request, Workload
 from planner.serving.capacity import capacity_per_s
 from planner.serving.from_plan import server_of
+from planner.serving.lengths import Lognormal
 from planner.serving.simulating import simulate
 from planner.serving.traffic import Traffic
 
@@ -60,13 +61,20 @@ def simulated() -> None:
     workload = Workload(input_tokens=PROMPT_TOKENS, output_tokens=OUTPUT_TOKENS, concurrency=256)
     plan = make_plan(Request(model="llama-2-70b", hardware="4xH100-80GB", workload=workload, format="fp8"))
     server = server_of(plan)
-    traffic = Traffic(PROMPT_TOKENS, OUTPUT_TOKENS, clients=1, length_spread=LENGTH_SPREAD)
+    traffic = Traffic(
+        PROMPT_TOKENS, OUTPUT_TOKENS, clients=1, lengths=Lognormal(PROMPT_TOKENS, OUTPUT_TOKENS, LENGTH_SPREAD)
+    )
     capacity = capacity_per_s(server, traffic)
     print(
         f"simulated p99 / mean ({plan.model.name} fp8, {plan.hardware.label}; carries {capacity:.3g} requests/s a copy)"
     )
     for share in SHARES:
-        by_rate = Traffic(PROMPT_TOKENS, OUTPUT_TOKENS, requests_per_s=share * capacity, length_spread=LENGTH_SPREAD)
+        by_rate = Traffic(
+            PROMPT_TOKENS,
+            OUTPUT_TOKENS,
+            requests_per_s=share * capacity,
+            lengths=Lognormal(PROMPT_TOKENS, OUTPUT_TOKENS, LENGTH_SPREAD),
+        )
         started = perf_counter()
         found = simulate(server, by_rate)
         took = perf_counter() - started

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from planner.errors import BadInput
+from planner.cli.simulate_options import lengths_asked, requests_per_s, speculation_asked
 
 if TYPE_CHECKING:
     from planner.plan import Plan
     from planner.serving.answering import Question
-    from planner.serving.speculation import Speculation
-
-RATE = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*(?:/\s*(s|min|h))?\s*")
-SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 
 @click.command(name="simulate", short_help="Put a plan's server under a simulated load: waits by percentile.")
@@ -27,7 +22,14 @@ SECONDS = {"s": 1, "min": 60, "h": 3600}
 @click.option("--clients", type=int, help="Or a fixed number of clients (the plan's requests in flight).")
 @click.option("--input-tokens", type=click.IntRange(min=1), help="Mean prompt tokens (the plan's).")
 @click.option("--output-tokens", type=click.IntRange(min=1), help="Mean generated tokens (the plan's).")
-@click.option("--length-spread", type=float, default=0.0, help="Standard deviation of lengths over their mean (0).")
+@click.option("--length-spread", type=float, help="Lognormal lengths: standard deviation over mean (0: all alike).")
+@click.option("--length-range", type=float, help="Or uniform lengths: 0.5 is from half the mean to one and a half.")
+@click.option(
+    "--lengths",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Or real ones: a file with one input_tokens,output_tokens a line.",
+)
 @click.option("--prefix-hit-rate", type=float, default=0.0, help="Part of a prompt found in the prefix cache (0).")
 @click.option("--max-num-seqs", type=click.IntRange(min=1), help="Sequences at once a copy takes in (the plan's).")
 @click.option("--speculate", metavar="DRAFT", help="Speculative decoding: eagle, mtp, ngram, or a draft model's name.")
@@ -48,7 +50,9 @@ def command(
     clients: int | None,
     input_tokens: int | None,
     output_tokens: int | None,
-    length_spread: float,
+    length_spread: float | None,
+    length_range: float | None,
+    lengths: Path | None,
     prefix_hit_rate: float,
     max_num_seqs: int | None,
     speculate: str | None,
@@ -69,12 +73,15 @@ def command(
     from planner.serving.capacity import Targets
 
     plan = _plan(plan_or_model, hardware)
+    prompt, output, drawn = lengths_asked(
+        plan.request.workload, input_tokens, output_tokens, length_spread, length_range, lengths
+    )
     question = Question(
-        input_tokens=input_tokens or plan.request.workload.input_tokens,
-        output_tokens=output_tokens or plan.request.workload.output_tokens,
+        input_tokens=prompt,
+        output_tokens=output,
         requests_per_s=requests_per_s(rate) if rate else None,
         clients=clients,
-        length_spread=length_spread,
+        lengths=drawn,
         prefix_hit_rate=prefix_hit_rate,
         max_sequences=max_num_seqs,
         targets=Targets(ttft_ms, tpot_ms, None if percentile == "mean" else int(percentile)),
@@ -87,33 +94,6 @@ def command(
 
         picture(plan, question, answered).write(plot)
     _print(plan, question, answered.as_json(), as_json)
-
-
-def requests_per_s(text: str) -> float:
-    """`5/s`, `300/min`, or a bare number of requests a second. BadInput for anything else, or zero and below."""
-    found = RATE.fullmatch(text)
-    if found is None:
-        raise BadInput(f"--rate {text!r} is not a rate", fix="write --rate 5/s or --rate 300/min")
-    value = float(found[1]) / SECONDS[found[2] or "s"]
-    if value <= 0:
-        raise BadInput(f"--rate {text}: a load is above zero", fix="write --rate 5/s or --rate 300/min")
-    return value
-
-
-def speculation_asked(draft: str | None, tokens: int | None, acceptance: float | None) -> Speculation | None:
-    """The speculation that three options ask for together. BadInput where one lacks the others: there is no default."""
-    from planner.serving.speculation import Speculation
-
-    given = {"--speculate": draft, "--draft-tokens": tokens, "--acceptance": acceptance}
-    missing = [name for name, value in given.items() if value is None]
-    if len(missing) == len(given):
-        return None
-    if draft is None or tokens is None or acceptance is None:
-        raise BadInput(
-            f"speculative decoding without {' and '.join(missing)}",
-            fix="give all of --speculate eagle --draft-tokens 3 --acceptance 0.7 (as measured with your own texts)",
-        )
-    return Speculation(draft, tokens, acceptance)
 
 
 def _plan(plan_or_model: str, hardware: str | None) -> Plan:

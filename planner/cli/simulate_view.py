@@ -21,7 +21,7 @@ def print_answer(plan: Plan, question: Question, content: dict[str, Any], consol
     copies = f", {chosen.replicas} replicas" if chosen.replicas > 1 else ""
     console.print(
         f"[bold]{plan.model.name}[/bold] in {chosen.format} on {chosen.engine}, {plan.hardware.label}{copies}: "
-        f"{question.input_tokens} tokens in, {question.output_tokens} out (simulated)"
+        f"{question.input_tokens} tokens in, {question.output_tokens} out, {question.lengths.says} (simulated)"
     )
     console.print(f"Carries at most {figure(content['capacity_requests_per_s'])} requests/s.")
     _targets(question, content, console)

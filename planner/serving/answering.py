@@ -8,6 +8,7 @@ from typing import Any
 from planner.plan import Plan
 from planner.serving.capacity import Targets, capacity_per_s, largest_rate, replicas_for
 from planner.serving.from_plan import server_of, speculating
+from planner.serving.lengths import Lengths, Recorded
 from planner.serving.outcome import Outcome
 from planner.serving.server import Server
 from planner.serving.simulating import simulate
@@ -32,7 +33,7 @@ class Question:
     output_tokens: int
     requests_per_s: float | None
     clients: int | None
-    length_spread: float
+    lengths: Lengths
     prefix_hit_rate: float
     max_sequences: int | None
     targets: Targets
@@ -88,6 +89,8 @@ def answer(plan: Plan, question: Question) -> Answered:
     """The whole answer; the same question gives the same answer. BadInput for an impossible load."""
     plain, replicas = server_of(plan, question.max_sequences), plan.chosen.replicas
     server = speculating(plan, plain, question.speculation) if question.speculation else plain
+    if isinstance(question.lengths, Recorded):
+        question.lengths.require_within(server.limits.longest_tokens)
     asked_rate, clients = question.requests_per_s, question.clients
     if asked_rate is None and clients is None:
         clients = plan.request.workload.concurrency
@@ -96,7 +99,7 @@ def answer(plan: Plan, question: Question) -> Answered:
         question.output_tokens,
         asked_rate / replicas if asked_rate is not None else None,
         max(clients // replicas, min(clients, 1)) if clients is not None else None,
-        question.length_spread,
+        question.lengths,
         question.prefix_hit_rate,
     )
     capacity = capacity_per_s(server, traffic)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log, sqrt
 from random import Random
 
 from planner.errors import BadInput
+from planner.serving.lengths import Lengths, Lognormal
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests of mean `input_tokens` and `output_tokens`, whose lengths spread lognormally around those means.
+    """Requests of mean `input_tokens` and `output_tokens`, drawn from `lengths` (None: every request alike).
 
-    `length_spread` is the standard deviation over the mean (0: every request alike). `prefix_hit_rate` is the part of a
-    prompt found in the prefix cache (0 to below 1). Exactly one of `requests_per_s` (Poisson) and `clients` (each sends
-    its next request when the last one ends) is given. BadInput for anything impossible.
+    `prefix_hit_rate` is the part of a prompt found in the prefix cache (0 to below 1). Exactly one of `requests_per_s`
+    (Poisson) and `clients` (each sends its next request when the last one ends) is given. BadInput for anything
+    impossible.
     """
 
     input_tokens: int
     output_tokens: int
     requests_per_s: float | None = None
     clients: int | None = None
-    length_spread: float = 0.0
+    lengths: Lengths | None = None
     prefix_hit_rate: float = 0.0
 
     def __post_init__(self) -> None:
@@ -32,8 +32,6 @@ class Traffic:
             raise BadInput(f"{self.requests_per_s:g} requests/s: a load is above zero", fix="give --rate 5/s")
         if self.clients is not None and self.clients < 1:
             raise BadInput(f"{self.clients} clients: a load has at least one", fix="give --clients 8")
-        if not 0 <= self.length_spread <= 5:
-            raise BadInput(f"length spread {self.length_spread:g}: it lies from 0 to 5 (standard deviation / mean)")
         if not 0 <= self.prefix_hit_rate < 1:
             raise BadInput(f"prefix-cache hit rate {self.prefix_hit_rate:g}: it lies from 0 to below 1")
 
@@ -75,14 +73,14 @@ class Source:
 
     def request(self, arrived_ms: float) -> Asked:
         traffic = self.traffic
-        output = min(self._length(traffic.output_tokens), max(self.longest_tokens // 2, 1))
-        prompt = min(self._length(traffic.input_tokens), max(self.longest_tokens - output, 1))
+        lengths = traffic.lengths or Lognormal(traffic.input_tokens, traffic.output_tokens, 0.0)
+        prompt, output = self._within(*lengths.draw(self.lengths))
         self.count += 1
         return Asked(self.count - 1, arrived_ms, prompt, int(prompt * traffic.prefix_hit_rate), output)
 
-    def _length(self, mean: int) -> int:
-        spread = self.traffic.length_spread
-        if not spread:
-            return mean
-        variance = log(1 + spread**2)
-        return max(1, round(mean * exp(sqrt(variance) * self.lengths.gauss(0, 1) - variance / 2)))
+    def _within(self, prompt: int, output: int) -> tuple[int, int]:
+        """The same, or cut to what the server takes: half of it at most to write, the rest to read."""
+        if prompt + output <= self.longest_tokens:
+            return prompt, output
+        output = min(output, max(self.longest_tokens // 2, 1))
+        return min(prompt, max(self.longest_tokens - output, 1)), output

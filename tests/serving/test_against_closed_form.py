@@ -6,12 +6,14 @@ from statistics import median
 import pytest
 from click.testing import CliRunner
 
-from planner.cli.simulate_command import command, requests_per_s
+from planner.cli.simulate_command import command
+from planner.cli.simulate_options import requests_per_s
 from planner.errors import BadInput
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Request, Workload
 from planner.serving.from_plan import server_of
+from planner.serving.lengths import Lognormal
 from planner.serving.simulating import simulate
 from planner.serving.traffic import Traffic
 
@@ -29,7 +31,9 @@ def test_throughput_and_tpot_agree_with_the_closed_form():
     tpot, tokens = [], []
     for load in GRID:
         plan = plan_of(*load)
-        found = simulate(server_of(plan), Traffic(*load[:2], clients=load[2], length_spread=SPREAD), requests=200)
+        found = simulate(
+            server_of(plan), Traffic(*load[:2], clients=load[2], lengths=Lognormal(*load[:2], SPREAD)), requests=200
+        )
         for errors, name, value in (
             (tpot, "tpot_ms", found.tpot_ms.mean),
             (tokens, "output_tokens_per_s", found.output_tokens_per_s),

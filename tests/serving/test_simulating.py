@@ -7,6 +7,7 @@ import pytest
 
 from planner.errors import BadInput
 from planner.serving.capacity import Targets, capacity_per_s, largest_rate, replicas_for
+from planner.serving.lengths import Lognormal
 from planner.serving.outcome import Waits
 from planner.serving.server import Limits, Server
 from planner.serving.simulating import simulate
@@ -59,7 +60,7 @@ def test_waits_of_a_single_server_queue_follow_pollaczek_and_khinchine():
 
 
 def test_requests_on_board_follow_littles_law():
-    found = simulate(server(), Traffic(500, 200, requests_per_s=10, length_spread=0.5), requests=4000)
+    found = simulate(server(), Traffic(500, 200, requests_per_s=10, lengths=Lognormal(500, 200, 0.5)), requests=4000)
     assert found.running == pytest.approx(found.requests_per_s * found.end_to_end_ms.mean / 1000, rel=0.05)
 
 
@@ -72,13 +73,13 @@ def test_kv_cache_that_runs_out_costs_preemptions_and_time():
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_seed_another():
-    traffic = Traffic(500, 100, requests_per_s=5, length_spread=1.0)
+    traffic = Traffic(500, 100, requests_per_s=5, lengths=Lognormal(500, 100, 1.0))
     assert simulate(server(), traffic, seed=3) == simulate(server(), traffic, seed=3)
     assert simulate(server(), traffic, seed=3) != simulate(server(), traffic, seed=4)
 
 
 def test_lengths_keep_their_mean_and_spread():
-    source = Source(Traffic(1000, 300, clients=1, length_spread=0.5), 10**6, Random(1), Random(2))
+    source = Source(Traffic(1000, 300, clients=1, lengths=Lognormal(1000, 300, 0.5)), 10**6, Random(1), Random(2))
     prompts = [source.request(0.0).prompt_tokens for _ in range(20_000)]
     mean = sum(prompts) / len(prompts)
     deviation = (sum((p - mean) ** 2 for p in prompts) / len(prompts)) ** 0.5
@@ -94,11 +95,14 @@ def test_beyond_capacity_the_queue_grows():
 
 
 def test_the_largest_load_within_a_target_meets_it_and_a_little_more_does_not():
-    traffic, targets = Traffic(1000, 100, clients=1, length_spread=0.5), Targets(ttft_ms=60, percentile=95)
+    traffic, targets = (
+        Traffic(1000, 100, clients=1, lengths=Lognormal(1000, 100, 0.5)),
+        Targets(ttft_ms=60, percentile=95),
+    )
     largest = largest_rate(server(), traffic, targets)
     assert largest is not None
-    met = simulate(server(), Traffic(1000, 100, requests_per_s=largest, length_spread=0.5))
-    missed = simulate(server(), Traffic(1000, 100, requests_per_s=largest * 1.1, length_spread=0.5))
+    met = simulate(server(), Traffic(1000, 100, requests_per_s=largest, lengths=Lognormal(1000, 100, 0.5)))
+    missed = simulate(server(), Traffic(1000, 100, requests_per_s=largest * 1.1, lengths=Lognormal(1000, 100, 0.5)))
     assert met.ttft_ms.p95 <= 60 < missed.ttft_ms.p95
 
 
@@ -121,10 +125,6 @@ def test_percentiles_by_weight():
         ({"clients": 0}, "0 clients: a load has at least one\nTo fix: give --clients 8"),
         ({}, "a load is either a rate or a number of clients\nTo fix: give one of --rate and --clients"),
         ({"clients": 1, "prefix_hit_rate": 1.0}, "prefix-cache hit rate 1: it lies from 0 to below 1"),
-        (
-            {"clients": 1, "length_spread": -1},
-            "length spread -1: it lies from 0 to 5 (standard deviation / mean)",
-        ),
     ],
 )
 def test_impossible_loads_are_refused(given, says):

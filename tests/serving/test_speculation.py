@@ -5,7 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from planner.cli.simulate_command import command, speculation_asked
+from planner.cli.simulate_command import command
+from planner.cli.simulate_options import speculation_asked
 from planner.errors import BadInput
 from planner.models.resolving import resolve_model
 from planner.plan import Plan
