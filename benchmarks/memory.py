@@ -19,7 +19,7 @@ from memory_refit import constants_without
 from planner.memory.batch import StartPrediction, predict_start
 from planner.memory.cases import case_from_row
 from planner.memory.sizing import ACCOUNTANTS
-from planner.memory.starts import situation_of, described_shape
+from planner.memory.starts import described_shape, situation_of
 from planner.models.compact import shapes_from_jsonl
 from planner.models.shape import Shape
 from planner.units import GIB

@@ -10,7 +10,7 @@ from typing import Any
 from planner.memory.cases import Case, case_from_row
 from planner.memory.constants import engine_constants, version_number
 from planner.memory.situation import Situation
-from planner.memory.starts import profiling_version, situation_of, described_shape
+from planner.memory.starts import described_shape, profiling_version, situation_of
 from planner.memory.vllm import server_limits
 from planner.models.shape import Shape
 

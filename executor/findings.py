@@ -14,10 +14,11 @@ SPEED = {"ttft_ms", "tpot_ms", "output_tokens_per_s", "usd_per_1m_output_tokens"
 
 
 def findings_of(plan: Plan, results: Mapping[str, Result]) -> list[FindingRecord]:
-    """One record a prediction of the chosen candidate, in the plan's order."""
+    """One record a figure of the chosen candidate that was predicted or measured, in the plan's order."""
     measured = measurements(plan, results)
     load = _result(plan, results, "load-test")
-    return [compare(prediction, measured.get(prediction.name), load) for prediction in plan.chosen.predictions]
+    told = [p for p in plan.chosen.predictions if p.value is not None or measured.get(p.name) is not None]
+    return [compare(prediction, measured.get(prediction.name), load) for prediction in told]
 
 
 def compare(prediction: Prediction, measured: float | None, load: Result) -> FindingRecord:

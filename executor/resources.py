@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from planner.errors import ExecutionFailed
+from planner.figures import memory
 from planner.plan import Plan, Prediction, Stage, StageKind
 from planner.ports import FindingRecord, StepRecord
 from planner.units import GIB
@@ -30,7 +31,7 @@ def require_room(plan: Plan, stage: Stage, directory: Path) -> None:
 def _require(what: str, needed: Prediction, free_gib: float, remedy: str, stage: Stage) -> None:
     if needed.value is not None and needed.value > free_gib:
         raise ExecutionFailed(
-            f"quantizing takes about {needed.value:.1f} GiB of {what}, and {free_gib:.1f} GiB are free",
+            f"quantizing takes about {memory(needed.value)} of {what}, and {memory(free_gib)} are free",
             where=f"step {stage.name}",
             fix=f"{remedy}, then apply again; or quantize on a larger machine",
         )
@@ -49,6 +50,8 @@ def quantizing_findings(plan: Plan, finished: Sequence[StepRecord]) -> Iterator[
         plan.quantizing.minutes.name: sum(r.seconds or 0.0 for r in ran) / SECONDS_A_MINUTE or None,
     }
     for prediction in plan.quantizing.predictions:
+        if prediction.value == 0 and measured.get(prediction.name) is None:
+            continue
         yield _compared(prediction, measured.get(prediction.name))
 
 

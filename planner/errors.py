@@ -33,7 +33,7 @@ class BadInput(QuantplanError):
 
 
 class NoFeasiblePlan(QuantplanError):
-    """The question is sound, and no plan answers it on this hardware. `decisions`: what the rules had said until then."""
+    """The question is sound, and no plan answers it on this hardware. `decisions`: what the rules had said."""
 
     exit_code = 3
 

@@ -114,7 +114,7 @@ class Decision(Frozen):
 
 
 class TokenCost(Frozen):
-    """USD per million tokens of each kind; `prompt_share` of the machine's time goes to prompts, `allocated` says how."""
+    """USD per million tokens of each kind; `prompt_share` of the time goes to prompts, `allocated` says how."""
 
     usd_per_1m_input: float
     usd_per_1m_cached_input: float

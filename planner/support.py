@@ -105,7 +105,7 @@ def why_refused(engine: EngineId, name: str, hardware: Hardware) -> str | None:
 
 
 def _cpu_has(needs_any: Sequence[str], hardware: Hardware) -> bool:
-    """Whether the host has one of these instruction sets; one that is not known is taken to, and so has a GPU's host."""
+    """Whether the host has one of these instruction sets; an unknown host is taken to, and so is that of a GPU."""
     known = hardware.cpu.instruction_sets if hardware.accelerator is None and hardware.cpu else ()
     return not needs_any or not known or bool(set(needs_any) & set(known))
 

@@ -41,7 +41,7 @@ def cost_of(
 
 
 def tokens_apart(cost: Cost, tokens_per_s: float, workload: Workload, share: float | None) -> Cost:
-    """The same cost with input and output tokens apart; `share` of the machine's time goes to prompts (None: unknown)."""
+    """The same cost with input and output tokens apart; `share` of the time goes to prompts (None: unknown)."""
     if share is None:
         return cost
     usd_per_hour = cost.usd_per_hour

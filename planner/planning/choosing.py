@@ -54,7 +54,7 @@ class Chooser:
         return [choice] if choice else list(self.deliberation.after_width(width))
 
     def best_layout(self, choice: Choice, *, record: bool = False) -> Candidate:
-        """The choice on the layout the parallelism rules ask for: one accelerator a copy, or the fewest that hold it."""
+        """The choice on the layout the rules ask for: one accelerator a copy, or the fewest that hold it."""
         if record or choice not in self._laid_out:
             self._laid_out[choice] = self._on_best_layout(choice, record=record)
         return self._laid_out[choice]

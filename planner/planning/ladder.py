@@ -8,7 +8,7 @@ from typing import Any
 
 from planner.catalog import load_yaml
 from planner.plan import Candidate, Rung
-from planner.planning.candidates import Assessor, Layout
+from planner.planning.candidates import Layout
 from planner.planning.choosing import Chooser
 from planner.planning.deciding import Choice
 from planner.planning.making import making_of

@@ -53,7 +53,7 @@ def needs_of(
     mapped_gib = way.mapped * held["model"] / GIB
     if way.streams:
         mapped_gib = way.streams["resident_extra_gib"] + 2 * largest_tensor_elements(shape) / GIB
-    written = list(_written(way, scheme, held))
+    written = list(_written(way, scheme, held, shape.vocab_size))
     return QuantizingNeeds(
         tool=tool,
         way=way.way,
@@ -105,11 +105,13 @@ def _context() -> Term:
     return Term(label="GPU context", predicted_gib=gib, how="CUDA context and libraries")
 
 
-def _written(way: Way, scheme: Scheme, held: Mapping[str, float]) -> Iterable[Term]:
-    extra = load_yaml("quantizing.yaml")["disk_extra_gib"]
+def _written(way: Way, scheme: Scheme, held: Mapping[str, float], vocab_size: int) -> Iterable[Term]:
+    tokenizer = vocab_size * load_yaml("quantizing.yaml")["tokenizer_bytes_a_word"]
     if way.streams and scheme.id != "gguf-bf16":
-        yield Term(label="converted model", predicted_gib=held["model"] / GIB, how="16-bit GGUF, kept for comparison")
-    yield Term(label="checkpoint", predicted_gib=held["output"] / GIB + extra, how="weights, tokenizer, configuration")
+        kept = (held["model"] + tokenizer) / GIB
+        yield Term(label="converted model", predicted_gib=kept, how="16-bit GGUF, kept for comparison")
+    made = (held["output"] + tokenizer) / GIB
+    yield Term(label="checkpoint", predicted_gib=made, how="weights and tokenizer")
 
 
 def _within(what: str, terms: Iterable[Term], error: Iterable[float], way: Way, mapped_gib: float = 0.0) -> Prediction:

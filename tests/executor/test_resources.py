@@ -40,7 +40,7 @@ def record(name: str, seconds: float, **resources: float) -> StepRecord:
 def test_too_little_memory_or_disk_is_said_before_it_begins(real_plan: Plan, tmp_path: Path) -> None:
     quantize = next(stage for stage in real_plan.stages if stage.kind == "quantize")
     require_room(with_needs(real_plan, host_gib=0.001, disk_gib=0.001), quantize, tmp_path)
-    with pytest.raises(ExecutionFailed, match=r"quantizing takes about 9999\.0 GiB of host memory, and [\d.]+ GiB are"):
+    with pytest.raises(ExecutionFailed, match=r"quantizing takes about 9,999 GiB of host memory, and [\d.]+ GiB are"):
         require_room(with_needs(real_plan, host_gib=9999), quantize, tmp_path)
     with pytest.raises(ExecutionFailed) as caught:
         require_room(with_needs(real_plan, host_gib=0.001, disk_gib=1e6), quantize, tmp_path)
@@ -61,7 +61,7 @@ def test_what_it_took_is_held_against_the_prediction(real_plan: Plan) -> None:
     assert (found["quantizing_host_gib"].measured, found["quantizing_host_gib"].inside) == (1.1, True)
     assert (found["quantizing_disk_gib"].measured, found["quantizing_disk_gib"].inside) == (pytest.approx(0.45), True)
     assert (found["quantizing_minutes"].measured, found["quantizing_minutes"].inside) == (pytest.approx(1.1), True)
-    assert found["quantizing_gpu_gib"].inside is None
+    assert "quantizing_gpu_gib" not in found, "no GPU is used, so there is nothing to tell"
 
 
 def test_what_was_taken_over_from_an_earlier_run_is_not_measured(real_plan: Plan) -> None:

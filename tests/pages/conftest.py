@@ -22,7 +22,7 @@ START_S = 30.0
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `quantplan serve`, with a few plans made."""
     home = tmp_path_factory.mktemp("home")
@@ -58,9 +58,9 @@ def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
     raise AssertionError(f"the service did not start: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium; skipped where there is none."""
+    """Headless Chromium; skipped where there is none. Its event loop ends with the module: others run their own."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine; install the package `chromium` to look at the pages")
     with sync_playwright() as playwright:

@@ -133,7 +133,8 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(base: Path,
     from left_over import gone
 
     home = small_disk / "home"
-    plan, executor = load_plan(base / "plan.json"), LocalExecutor(home, FakeSteps(marker).specs())
+    unforeseen = load_plan(base / "plan.json").model_copy(update={"quantizing": None}).sealed()
+    plan, executor = unforeseen, LocalExecutor(home, FakeSteps(marker).specs())
     with pytest.raises(ExecutionFailed) as caught:
         executor.apply(plan, on_event=quiet)
     assert "No space left on" in str(caught.value) and gone(marker)

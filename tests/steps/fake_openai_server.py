@@ -21,7 +21,7 @@ from typing import Any
 
 @dataclass
 class FakeServer:
-    """Answers like llama-server or vLLM. `sent` keeps when each token of each request was written (perf_counter seconds).
+    """Answers like llama-server or vLLM. `sent`: when each token of each request was written (perf_counter seconds).
 
     `answer_text` makes the text of an answer from the prompt; `logprob` the log-probability of a prompt's token.
     """
