@@ -22,10 +22,19 @@ def findings_of(plan: Plan, results: Mapping[str, Result]) -> list[FindingRecord
 
 
 def compare(prediction: Prediction, measured: float | None, load: Result) -> FindingRecord:
-    """One prediction against one measurement. `inside` is None where either is missing."""
-    inside = None
-    if measured is not None and prediction.low is not None and prediction.high is not None:
-        inside = prediction.low <= measured <= prediction.high
+    """One prediction against one measurement, with the likely cause where the load test knows one."""
+    return recorded(prediction, measured, _note(prediction, measured, is_inside(prediction, measured), load))
+
+
+def is_inside(prediction: Prediction, measured: float | None) -> bool | None:
+    """Whether the measurement lies in the interval; None where either is missing."""
+    if measured is None or prediction.low is None or prediction.high is None:
+        return None
+    return prediction.low <= measured <= prediction.high
+
+
+def recorded(prediction: Prediction, measured: float | None, note: str) -> FindingRecord:
+    """The record of one prediction and its measurement."""
     return FindingRecord(
         name=prediction.name,
         unit=prediction.unit,
@@ -33,8 +42,8 @@ def compare(prediction: Prediction, measured: float | None, load: Result) -> Fin
         low=prediction.low,
         high=prediction.high,
         measured=measured,
-        inside=inside,
-        note=_note(prediction, measured, inside, load),
+        inside=is_inside(prediction, measured),
+        note=note,
     )
 
 

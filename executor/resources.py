@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from executor.findings import recorded
 from planner.errors import ExecutionFailed
 from planner.figures import memory
 from planner.plan import Plan, Prediction, Stage, StageKind
@@ -52,23 +53,8 @@ def quantizing_findings(plan: Plan, finished: Sequence[StepRecord]) -> Iterator[
     for prediction in plan.quantizing.predictions:
         if prediction.value == 0 and measured.get(prediction.name) is None:
             continue
-        yield _compared(prediction, measured.get(prediction.name))
-
-
-def _compared(prediction: Prediction, measured: float | None) -> FindingRecord:
-    inside = None
-    if measured is not None and prediction.low is not None and prediction.high is not None:
-        inside = prediction.low <= measured <= prediction.high
-    return FindingRecord(
-        name=prediction.name,
-        unit=prediction.unit,
-        predicted=prediction.value,
-        low=prediction.low,
-        high=prediction.high,
-        measured=measured,
-        inside=inside,
-        note=_note(prediction, measured),
-    )
+        found = measured.get(prediction.name)
+        yield recorded(prediction, found, _note(prediction, found))
 
 
 def _note(prediction: Prediction, measured: float | None) -> str:

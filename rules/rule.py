@@ -43,6 +43,20 @@ class Rule:
                 return False
         return not avoiding or not self.vetoed(facts, avoiding)
 
+    def as_plain(self) -> dict[str, Any]:
+        """The rule as plain JSON values, with the file it stands in."""
+        return {
+            "id": self.id,
+            "when": [clause.text for clause in self.clauses],
+            "then": self.concludes,
+            "because": self.because,
+            "note": self.note,
+            "source": list(self.sources),
+            "examples": [example.model_dump(mode="json") for example in self.examples],
+            "file": self.file,
+            "line": self.line,
+        }
+
     @property
     def concludes(self) -> dict[str, Any]:
         """What its author wrote under `then`."""
@@ -80,3 +94,8 @@ class Chapter:
     pick: Pick
     rules: tuple[Rule, ...]
     files: tuple[str, ...]
+
+    def as_plain(self) -> dict[str, Any]:
+        """The decision as plain JSON values."""
+        rules = [rule.as_plain() for rule in self.rules]
+        return {"decision": self.decision, "question": self.question, "pick": self.pick, "rules": rules}

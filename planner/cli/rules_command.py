@@ -13,7 +13,7 @@ from planner.cli.rules_situations import diff, explain
 if TYPE_CHECKING:
     from rules.book import Book
     from rules.checking import Check
-    from rules.rule import Chapter, Rule
+    from rules.rule import Chapter
 
 DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -106,15 +106,7 @@ def _check_as_json(outcome: Check) -> dict[str, Any]:
 def _book_as_json(book: Book, decisions: list[str]) -> dict[str, Any]:
     shown = [book.chapters[name] for name in decisions]
     return {
-        "decisions": [
-            {
-                "decision": chapter.decision,
-                "question": chapter.question,
-                "pick": chapter.pick,
-                "rules": [_rule_as_json(rule) for rule in chapter.rules],
-            }
-            for chapter in shown
-        ],
+        "decisions": [chapter.as_plain() for chapter in shown],
         "sources": {source: book.sources[source].as_plain() for source in _cited(shown)},
     }
 
@@ -122,17 +114,3 @@ def _book_as_json(book: Book, decisions: list[str]) -> dict[str, Any]:
 def _cited(chapters: list[Chapter]) -> list[str]:
     """Every source id the rules of these decisions cite, once."""
     return list(dict.fromkeys(source for chapter in chapters for rule in chapter.rules for source in rule.sources))
-
-
-def _rule_as_json(rule: Rule) -> dict[str, Any]:
-    return {
-        "id": rule.id,
-        "when": [clause.text for clause in rule.clauses],
-        "then": rule.concludes,
-        "because": rule.because,
-        "note": rule.note,
-        "source": list(rule.sources),
-        "examples": [example.model_dump(mode="json") for example in rule.examples],
-        "file": rule.file,
-        "line": rule.line,
-    }

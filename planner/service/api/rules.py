@@ -12,7 +12,6 @@ from planner.service.access import Planner, Reader
 from planner.service.answering import check_request
 from planner.service.parts import Service
 from planner.service.problems import Problem
-from rules.rule import Chapter
 
 router = APIRouter(tags=["rules"])
 
@@ -22,7 +21,7 @@ def book(service: Service, asks: Reader) -> dict[str, Any]:
     """Every decision with its rules, in the order they are asked, and the sources they cite."""
     known = service.answering.book
     return {
-        "decisions": [_chapter(chapter) for chapter in known.chapters.values()],
+        "decisions": [chapter.as_plain() for chapter in known.chapters.values()],
         "sources": {name: source.as_plain() for name, source in known.sources.items()},
     }
 
@@ -30,7 +29,7 @@ def book(service: Service, asks: Reader) -> dict[str, Any]:
 @router.get("/rules/{decision}", responses={422: {"model": Problem}})
 def decision(service: Service, asks: Reader, decision: str) -> dict[str, Any]:
     """One decision with its rules."""
-    return _chapter(service.answering.book.chapter(decision))
+    return service.answering.book.chapter(decision).as_plain()
 
 
 @router.post("/rules/explain", responses={422: {"model": Problem}})
@@ -41,20 +40,3 @@ def explain(service: Service, asks: Planner, question: Question) -> dict[str, An
     found = verdict(question, answering.book)
     decisions = [decision.model_dump(mode="json") for decision in found.decisions]
     return {"choice": found.choice, "refused": found.refused, "decisions": decisions}
-
-
-def _chapter(chapter: Chapter) -> dict[str, Any]:
-    rules = [
-        {
-            "id": rule.id,
-            "when": [clause.text for clause in rule.clauses],
-            "then": rule.concludes,
-            "because": rule.because,
-            "note": rule.note,
-            "source": list(rule.sources),
-            "examples": [example.model_dump(mode="json") for example in rule.examples],
-            "file": rule.file,
-        }
-        for rule in chapter.rules
-    ]
-    return {"decision": chapter.decision, "question": chapter.question, "pick": chapter.pick, "rules": rules}
