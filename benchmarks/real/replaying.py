@@ -10,9 +10,10 @@ from typing import Any
 
 from planner.hardware.hardware import Cpu, Hardware
 from planner.memory import llama_cpp
+from planner.memory.constants import version_constants
 from planner.memory.kv_cache import kv_cache
 from planner.memory.situation import Situation
-from planner.memory.vllm_pages import Pages
+from planner.memory.vllm import laid_out
 from planner.memory.weights import weight_bytes
 from planner.models.families import shape_from_config
 from planner.plan import QuantizingNeeds
@@ -41,14 +42,15 @@ def vllm_models() -> dict[str, dict[str, Any]]:
 
 
 def predicted_vllm_tokens(row: dict[str, str]) -> int:
-    """Tokens vLLM should report for the start of that row: prefix caching keeps a second state of recurrent layers."""
+    """Tokens vLLM should report for the start of that row."""
     shape = shape_from_config(vllm_models()[row["model"]])
     is_latent = any(layers.latent_dim for layers in shape.attention)
-    pages = Pages(
+    pages = laid_out(
         kv_cache(shape, row["kv_format"]),
         CPU_MLA_BLOCK_TOKENS if is_latent else CPU_BLOCK_TOKENS,
         int(row["batched_tokens"]),
-        states_per_request=2 if row["prefix_caching"] == "True" else 1,
+        version_constants("vllm", row["engine_version"].removeprefix("vLLM ")),
+        prefix_caching=row["prefix_caching"] == "True",
     )
     return pages.tokens(int(row["pool_mib"]) * 2**20, int(row["max_model_len"]))
 

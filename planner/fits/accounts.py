@@ -99,7 +99,7 @@ def _account(
         stand_in,
         NOTHING,
         engine=engine,
-        engine_version=engines()[engine].version,
+        engine_version=engines()[engine].version_on(hardware),
         tensor_parallel=tensor_parallel,
         kv_format=kv_format,
         workload=workload,

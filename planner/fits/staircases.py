@@ -88,8 +88,7 @@ def _paged(layout: Pages) -> tuple[list[Stair], float]:
     if not layout.kv.layers and not layout.kv.states:
         return [], 0.0
     page_bytes, group_size, block_bytes = layout.page_bytes, layout.group_size, layout.block_bytes
-    states = layout.states_per_request * sum(-(-part.count // group_size) for part in layout.kv.states)
-    stairs, extra = [], states
+    stairs, extra = [], layout.state_blocks
     for part in layout.kv.layers:
         groups, first = -(-part.count // group_size), layout.layer_blocks(part, 1) - 1
         most = layout.layer_blocks(part, LONGEST_TOKENS) - first if part.window_tokens else ENDLESS

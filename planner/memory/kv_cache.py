@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 from planner.catalog import load_yaml
 from planner.memory.sharding import kv_heads_per_rank
-from planner.models.shape import AttentionLayers, RecurrentLayers, Shape
+from planner.models.shape import AttentionLayers, RecurrentKind, RecurrentLayers, Shape
 
 
 @dataclass(frozen=True, slots=True)
 class CachedLayers:
-    """`count` attention layers of one kind on one rank: bytes a token leaves in each, and how many tokens they keep."""
+    """`count` attention layers of one kind on one rank: bytes a token leaves in each, and how many tokens they keep.
+
+    `is_chunked`: the window does not slide, it starts anew every `window_tokens` (Llama 4).
+    """
 
     count: int
     layer_bytes_per_token: float
     window_tokens: int | None = None
+    is_chunked: bool = False
 
     @property
     def bytes_per_token(self) -> float:
@@ -35,6 +39,7 @@ class StateLayers:
 
     count: int
     layer_bytes: float
+    kind: RecurrentKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +90,20 @@ def kv_cache(
     """
     constants = load_yaml("memory_constants.yaml")
     element_bytes = constants["kv_element_bytes"][kv_format]["bytes"]
-    state_bytes = constants["state_element_bytes"]
     caching = [layers for layers in shape.attention if layers.owns_kv]
     parts = (
         CachedLayers(
-            layers.count, token_bytes(layers, element_bytes, tensor_parallel, latent_multiple), layers.window_tokens
+            layers.count,
+            token_bytes(layers, element_bytes, tensor_parallel, latent_multiple),
+            layers.window_tokens,
+            is_chunked=layers.kind == "chunked",
         )
         for layers in caching
     )
     return KvCache(
         layers=tuple(parts),
         states=tuple(
-            _states(layers, state_bytes[_state_kind(layers, engine)], tensor_parallel, draft_tokens)
+            _states(layers, state_element_bytes(layers, shape.family, engine), tensor_parallel, draft_tokens)
             for layers in shape.recurrent
         ),
     )
@@ -112,10 +119,13 @@ def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: 
     return heads * dims * element_bytes + layers.indexer_bytes_per_token
 
 
-def _state_kind(layers: RecurrentLayers, engine: str) -> str:
-    if engine == "llama.cpp":
-        return engine
-    return "others_mamba" if layers.kind.startswith("mamba") else "others"
+def state_element_bytes(layers: RecurrentLayers, family: str, engine: str) -> Mapping[str, float]:
+    """Bytes of an element of the recurrent state (`state`) and of the convolution's inputs (`conv`)."""
+    known: Mapping[str, Mapping[str, float]] = load_yaml("memory_constants.yaml")["state_element_bytes"]
+    own = f"{engine} {family}"
+    if engine == "llama.cpp" or own in known:
+        return known[own if own in known else engine]
+    return known["others_mamba" if layers.kind.startswith("mamba") else "others"]
 
 
 def _states(
@@ -123,4 +133,4 @@ def _states(
 ) -> StateLayers:
     convolved = layers.conv_elements + layers.conv_channels * draft_tokens
     one = layers.state_elements * element_bytes["state"] + convolved * element_bytes["conv"]
-    return StateLayers(layers.count, one / tensor_parallel)
+    return StateLayers(layers.count, one / tensor_parallel, layers.kind)

@@ -57,7 +57,7 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
         is_offloaded=bool(case.llama_gpu_layers),
         kv_format=kv_format_named(case.kv_dtype),
         draft_tokens=case.remarks.draft_tokens,
-        prefix_caching=case.remarks.prefix_caching,
+        prefix_caching=prefix_caching(case),
         free_gib=case.remarks.free_gib,
     )
 
@@ -68,6 +68,11 @@ def flash_attention(case: Case, version: str | None) -> bool:
         return True
     default: bool = version_constants("llama.cpp", version)["flash_attention"]
     return default if case.llama_flash_attention is None else case.llama_flash_attention
+
+
+def prefix_caching(case: Case) -> bool | None:
+    """As stated, else None for the version's default; off where no version is stated either, as such logs show."""
+    return case.remarks.prefix_caching if case.version else bool(case.remarks.prefix_caching)
 
 
 def described_shape(shape: Shape, case: Case) -> Shape:

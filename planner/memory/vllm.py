@@ -12,6 +12,7 @@ from typing import Any
 
 from planner.memory.activations import forward_bytes, sampler_bytes, vision_bytes, workspace_bytes
 from planner.memory.constants import engine_constants, version_constants
+from planner.memory.kv_cache import KvCache
 from planner.memory.situation import Account, Situation, gib_term, weight_terms
 from planner.memory.vllm_pages import Pages
 from planner.plan import Term
@@ -47,15 +48,40 @@ def account(situation: Situation) -> Account:
 
 
 def pages(situation: Situation, limits: Limits, constants: Mapping[str, Any]) -> Pages:
-    """The pool's layout; prefix caching of recurrent layers (off by default) keeps a second state, each drafted token
-    one more."""
-    kept = 2 if situation.prefix_caching else constants["states_per_request"]
-    return Pages(
+    """The pool's layout on a GPU."""
+    return laid_out(
         situation.kv,
         engine_constants("vllm")["block_tokens"],
         limits.batched_tokens,
-        states_per_request=kept + situation.draft_tokens,
+        constants,
+        prefix_caching=situation.prefix_caching,
+        draft_tokens=situation.draft_tokens,
+    )
+
+
+def laid_out(
+    kv: KvCache,
+    block_tokens: int,
+    step_tokens: int,
+    constants: Mapping[str, Any],
+    *,
+    prefix_caching: bool | None = None,
+    draft_tokens: int = 0,
+) -> Pages:
+    """The pages of that cache in the version of `constants`; `prefix_caching` None takes the version's default.
+
+    Prefix caching keeps a second state of recurrent layers, and where the version writes one a checkpoint; each drafted
+    token keeps one more. Models without attention cache no prefixes.
+    """
+    by_default = bool(kv.layers) and constants["caches_hybrid_prefixes"]
+    is_caching = by_default if prefix_caching is None else prefix_caching
+    return Pages(
+        kv,
+        block_tokens,
+        step_tokens,
+        states_per_request=(2 if is_caching else 1) + draft_tokens,
         counts_groups=constants["tokens_by"] == "groups",
+        checkpointed_kinds=tuple(constants["checkpointed_kinds"]) if is_caching else (),
     )
 
 

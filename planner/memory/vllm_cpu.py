@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from planner.memory.constants import engine_constants, version_constants
 from planner.memory.situation import Account, Situation, gib_term, weight_terms
-from planner.memory.vllm import Limits, activation_term
-from planner.memory.vllm_pages import Pages
+from planner.memory.vllm import Limits, activation_term, laid_out
 from planner.plan import Memory
 from planner.request import Workload
 from planner.support import engines
@@ -22,7 +21,7 @@ def account(situation: Situation) -> Account:
     """The sum for the host, without the KV pool."""
     constants, version = engine_constants("vllm_cpu"), version_constants("vllm", situation.engine_version)
     limits = Limits(situation.max_sequences or situation.concurrency, constants["batched_tokens"])
-    layout = Pages(situation.kv, constants["block_tokens"], limits.batched_tokens)
+    layout = laid_out(situation.kv, constants["block_tokens"], limits.batched_tokens, version)
     return Account(
         available_gib=situation.physical_gib * engines()["vllm"].usable_memory,
         terms=(

@@ -2,7 +2,7 @@
 
 Layers of a kind (full, sliding, recurrent) form groups of equal size; a block holds one page for each layer of a group.
 A request takes blocks of every group: full layers for its whole context, sliding ones for their window and the step
-being written, recurrent ones a single one (vllm/v1/core/kv_cache_utils.py, get_kv_cache_groups).
+being written, recurrent ones one for each state they keep (vllm/v1/core/kv_cache_utils.py, get_kv_cache_groups).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ SIMILAR_COUNTS = 1.25
 class Pages:
     """The layout of one GPU's pool. `step_tokens` is the most tokens one step writes.
 
-    `states_per_request`: states a request keeps in each recurrent layer, more than one for prefix caching and drafts.
+    `states_per_request`: states a request keeps in each recurrent layer, more than one for prefix caching and drafts;
+    layers of `checkpointed_kinds` keep one more, a checkpoint written during the prefill.
     `counts_groups`: older versions report tokens as blocks divided by groups, newer ones as requests of full length.
     """
 
@@ -28,6 +29,7 @@ class Pages:
     step_tokens: int
     states_per_request: int = 1
     counts_groups: bool = False
+    checkpointed_kinds: tuple[str, ...] = ()
 
     @cached_property
     def page_bytes(self) -> float:
@@ -60,7 +62,7 @@ class Pages:
     def request_blocks(self, context_tokens: int) -> int:
         """Blocks one request of that length may take at most."""
         attention = sum(self._groups(part.count) * self.layer_blocks(part, context_tokens) for part in self.kv.layers)
-        return attention + self.states_per_request * sum(self._groups(part.count) for part in self.kv.states)
+        return attention + self.state_blocks
 
     def sequence_bytes(self, context_tokens: int) -> float:
         """Bytes of one request of that length."""
@@ -71,7 +73,7 @@ class Pages:
         if pool_bytes <= 0 or not self._counts:
             return 0
         blocks = int(pool_bytes // self.block_bytes)
-        if self.kv.is_proportional:
+        if self.counts_groups and self.kv.is_proportional:
             return blocks * self.block_tokens
         if self.counts_groups:
             groups = sum(self._groups(count) for count in self._counts)
@@ -83,7 +85,17 @@ class Pages:
         tokens = int(self.page_bytes // part.layer_bytes_per_token)
         if part.window_tokens is None:
             return -(-context_tokens // tokens)
+        if part.is_chunked:
+            return -(-min(part.window_tokens + self.step_tokens, context_tokens) // tokens)
         return -(-min(part.window_tokens - 1 + self.step_tokens, context_tokens) // tokens) + 1
+
+    @property
+    def state_blocks(self) -> int:
+        """Blocks the recurrent layers of one request take, however long it is."""
+        return sum(
+            self._groups(part.count) * (self.states_per_request + (part.kind in self.checkpointed_kinds))
+            for part in self.kv.states
+        )
 
     def _groups(self, layers: int) -> int:
         return -(-layers // self.group_size)

@@ -32,12 +32,13 @@ def catalogue(names: tuple[str, ...] = FAMILIES) -> tuple[Model, ...]:
 
 
 def sized(model: Model, columns: Columns, number: int, offer: Offer, hardware: str, context: int) -> Memory:
+    place = resolve_hardware(hardware)
     return size_memory(
         model,
-        resolve_hardware(hardware),
+        place,
         scheme(offer.format),
         engine=offer.engine,
-        engine_version=engines()[offer.engine].version,
+        engine_version=engines()[offer.engine].version_on(place),
         tensor_parallel=int(columns.tensor_parallel[number]),
         kv_format=offer.kv_format,
         workload=Workload(context_tokens=context, concurrency=-(-USERS // int(columns.replicas[number]))),

@@ -11,7 +11,7 @@ from planner.memory.vllm_pages import Pages
 from planner.models.catalogue import find
 
 NAMES = ["llama-3.1-8b", "gemma-2-9b", "gemma-3-27b", "gpt-oss-20b", "llama-4-scout", "mistral-7b-v0.1", "jamba-mini",
-         "qwen3-next-80b-a3b", "falcon-mamba-7b", "deepseek-v2-lite", "bge-m3"]  # fmt: skip
+         "qwen3-next-80b-a3b", "granite-4.0-h-tiny", "falcon-mamba-7b", "deepseek-v2-lite", "bge-m3"]  # fmt: skip
 CONTEXTS = [1, 15, 16, 17, 511, 1024, 4095, 4096, 4097, 12_289, 100_000]
 POOLS = [-1.0, 0.0, 1e6, 123_456_789.0, 3.3e9, 5.5e11]
 
@@ -24,6 +24,7 @@ def layouts() -> list[tuple[str, Layout, int]]:
         kv, longest = kv_cache(model.shape, "16-bit", 2), model.shape.max_context_tokens
         found += [
             (f"{name} in vLLM", Pages(kv, 16, 2048), longest),
+            (f"{name} in vLLM 0.32", Pages(kv, 128, 2048, 2, checkpointed_kinds=("mamba2",)), longest),
             (f"{name} in SGLang", PlainLayout(kv), longest),
             (f"{name} in llama.cpp", PlainLayout(kv, 256, 512), longest),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from planner.memory.kv_cache import kv_cache
@@ -71,6 +73,17 @@ def test_a_layer_that_reads_anothers_cache_adds_nothing():
 
 def _shape(**layers: object) -> Shape:
     return Shape("x", 1024, 32000, 61, 131072, False, (), **layers)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("family", "engine", "bytes"),
+    [("qwen3_next", "vllm", 2), ("qwen3_next", "sglang", 4), ("qwen3_5", "vllm", 4), ("nemotron_h", "vllm", 4)],
+)
+def test_the_type_of_a_state_is_the_engines_choice_for_the_family(family, engine, bytes):
+    """vLLM keeps Qwen3-Next's states in the model's type; Qwen3.5's configs say FP32, Nemotron-H's are FP32."""
+    kind = "mamba2" if family == "nemotron_h" else "gated_delta_net"
+    shape = replace(_shape(recurrent=(RecurrentLayers(1, kind, 1000, 30),)), family=family)
+    assert kv_cache(shape, "16-bit", 1, engine).states[0].layer_bytes == 1000 * bytes + 30 * 2
 
 
 def test_a_mamba_2_state_has_the_models_type():
