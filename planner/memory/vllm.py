@@ -81,6 +81,7 @@ def laid_out(
         step_tokens,
         states_per_request=(2 if is_caching else 1) + draft_tokens,
         counts_groups=constants["tokens_by"] == "groups",
+        counts_blocks=constants["plain_tokens_by"] == "blocks",
         checkpointed_kinds=tuple(constants["checkpointed_kinds"]) if is_caching else (),
     )
 

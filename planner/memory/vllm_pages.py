@@ -22,6 +22,7 @@ class Pages:
     `states_per_request`: states a request keeps in each recurrent layer, more than one for prefix caching and drafts;
     layers of `checkpointed_kinds` keep one more, a checkpoint written during the prefill.
     `counts_groups`: older versions report tokens as blocks divided by groups, newer ones as requests of full length.
+    `counts_blocks`: models that only have full attention report the tokens of their blocks instead.
     """
 
     kv: KvCache
@@ -29,6 +30,7 @@ class Pages:
     step_tokens: int
     states_per_request: int = 1
     counts_groups: bool = False
+    counts_blocks: bool = False
     checkpointed_kinds: tuple[str, ...] = ()
 
     @cached_property
@@ -73,7 +75,7 @@ class Pages:
         if pool_bytes <= 0 or not self._counts:
             return 0
         blocks = int(pool_bytes // self.block_bytes)
-        if self.counts_groups and self.kv.is_proportional:
+        if self.counts_blocks and self.kv.is_proportional:
             return blocks * self.block_tokens
         if self.counts_groups:
             groups = sum(self._groups(count) for count in self._counts)

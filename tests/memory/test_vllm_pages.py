@@ -127,8 +127,8 @@ def test_a_chunked_layer_takes_no_spare_block():
     assert Pages(KvCache(layers), 16, 256).layer_blocks(layers[1], 4096) == (512 + 256) // 16
 
 
-def test_tokens_are_whole_requests_where_the_version_counts_requests():
+def test_tokens_are_whole_requests_where_blocks_are_not_counted():
     """A Llama at a length of 3000, 24 blocks of 128: vLLM 0.32 on a CPU printed 222000 tokens for 333 MiB."""
     kv = KvCache((CachedLayers(6, 2 * 2 * 32 * 2),))
     assert Pages(kv, 128, 2048).tokens(333 * 2**20, 3000) == 222_000
-    assert Pages(kv, 128, 2048, counts_groups=True).tokens(333 * 2**20, 3000) == 227_328
+    assert Pages(kv, 128, 2048, counts_blocks=True).tokens(333 * 2**20, 3000) == 227_328
