@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench-memory bench-speed bench-fits bench-frontier bench-executor bench-formats bench-serving bench-service screenshots fit clean
+.PHONY: help demo test check docs bench-memory bench-speed bench-energy bench-fits bench-frontier bench-executor bench-formats bench-serving bench-service screenshots fit clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,10 @@ $(VENV)/ready: pyproject.toml
 bench-memory: $(VENV)/ready ## Memory predictions against published start-up logs (TRUTH=folder with memory.csv)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@$(BIN)/python benchmarks/memory.py $(if $(TRUTH),--truth $(TRUTH))
+
+bench-energy: $(VENV)/ready ## Power and energy against published measurements (TRUTH=folder with energy.csv)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python benchmarks/energy.py $(if $(TRUTH),--truth $(TRUTH))
 
 bench-fits: $(VENV)/ready ## Candidates a second of `quantplan fits`, and its cold time
 	@$(BIN)/python benchmarks/fits.py

@@ -61,6 +61,7 @@ class Trouble(Exception):
 
 def carry_out(run: Run, processes: Processes) -> None:
     """Every stage; and after a trouble that a rung of the ladder answers, every stage of that rung's way."""
+    earlier = attempts_at_load(run)
     while True:
         kept = still_serves(run)
         try:
@@ -70,11 +71,18 @@ def carry_out(run: Run, processes: Processes) -> None:
             run = run.fall(met.stage, met.diagnosis, met.rung)
             continue
         load = next((stage for stage in run.plan.stages if stage.kind == "load-test"), None)
-        if load and (said := learn(run, results)):
+        if load and attempts_at_load(run) != earlier and (said := learn(run, results)):
             run.tell(load, "learned", said)
         if run.options.keep:
             keep(run, results, processes, kept)
         return
+
+
+def attempts_at_load(run: Run) -> list[float | None]:
+    """When the load was last sent, as the journal has it: a run that only verifies teaches nothing again."""
+    kinds = {stage.name: stage.kind for stage in run.plan.stages}
+    steps = run.journal.steps(run.run_id)
+    return [record.started_at for name, record in steps.items() if kinds.get(name) == "load-test"]
 
 
 def run_stages(run: Run, processes: Processes, kept: Kept | None = None) -> Results:

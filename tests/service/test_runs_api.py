@@ -126,12 +126,12 @@ def test_a_stop_reaches_the_runner(
 
 
 def test_a_running_run_is_interrupted(
-    client: TestClient, token: Header, asked: dict[str, Any], executor: FakeExecutor, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, asked: dict[str, Any], executor: FakeExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "BEAT_EVERY_S", 0.02)
 
     def work() -> None:
-        client.post(f"/v1/runs/{asked['run_id']}/stop", headers=token("execute"))
+        store(client).request_stop(asked["run_id"])
         threading.Event().wait(20)
 
     executor.end = work
