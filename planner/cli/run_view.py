@@ -15,7 +15,7 @@ from planner.figures import NAMES, UNKNOWN, with_unit
 from planner.ports import FindingRecord, RunRecord, StepRecord
 
 STATE_STYLE = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pending": "dim"}
-VERDICTS = {True: Text("inside", style="green"), False: Text("outside", style="red"), None: Text("not checked", "dim")}
+VERDICTS = {True: Text("inside", style="green"), False: Text("outside", style="red"), None: Text("unchecked", "dim")}
 
 
 def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
