@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
+from typing import Any
 
 from planner.costs.plan_cost import cost_of, tokens_apart
 from planner.costs.time_share import predicted_prompt_share
@@ -35,7 +36,7 @@ from planner.schemes import scheme
 from planner.speed.predicting import Speed, predict_crossover, predict_speed
 from planner.support import engines, kernel_for, kv_cache_problem, why_refused
 from planner.units import GIB
-from rules.vocabulary import FormatId
+from rules.vocabulary import EngineId, FormatId
 
 WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
 
@@ -118,18 +119,24 @@ class Assessor:
         )
         return tuple(levers(situation, chosen.engine))
 
+    def running(self, engine: EngineId, layout: Layout, memory: Memory) -> dict[str, Any]:
+        """One replica as the models of speed, cost and energy want it described."""
+        return {
+            "engine": engine,
+            "tensor_parallel": layout.tensor_parallel,
+            "weight_bytes_per_gpu": sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB,
+            "kv_bytes_per_token": memory.kv_bytes_per_token,
+            "workload": self.share(layout),
+        }
+
     def speed(self, choice: Choice, layout: Layout, memory: Memory) -> Speed:
         """One replica under its share of the load, with the throughput of all replicas."""
         one = predict_speed(
             self.model.shape,
             self.hardware,
             scheme(choice.format),
-            engine=choice.engine,
-            tensor_parallel=layout.tensor_parallel,
             kv_format=choice.kv_cache,
-            weight_bytes_per_gpu=sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB,
-            kv_bytes_per_token=memory.kv_bytes_per_token,
-            workload=self.share(layout),
+            **self.running(choice.engine, layout, memory),
         )
         return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
 
@@ -145,11 +152,7 @@ class Assessor:
             self.model.shape,
             self.hardware,
             scheme(chosen.format),
-            engine=chosen.engine,
-            tensor_parallel=chosen.tensor_parallel,
-            weight_bytes_per_gpu=sum(chosen.memory.gib(label) for label in WEIGHT_LABELS) * GIB,
-            kv_bytes_per_token=chosen.memory.kv_bytes_per_token,
-            workload=self.request.workload,
+            **self.running(chosen.engine, Layout(chosen.tensor_parallel, chosen.replicas), chosen.memory),
         )
 
     def cost(self, layout: Layout, speed: Speed) -> Cost | None:
@@ -171,11 +174,7 @@ class Assessor:
             self.model.shape,
             self.hardware,
             scheme(choice.format),
-            engine=choice.engine,
-            tensor_parallel=layout.tensor_parallel,
-            weight_bytes_per_gpu=sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB,
-            kv_bytes_per_token=memory.kv_bytes_per_token,
-            workload=self.share(layout),
+            **self.running(choice.engine, layout, memory),
         )
 
     def energy(self, choice: Choice, layout: Layout, memory: Memory, speed: Speed) -> Energy:
@@ -184,11 +183,7 @@ class Assessor:
             self.model.shape,
             self.hardware,
             scheme(choice.format),
-            engine=choice.engine,
-            tensor_parallel=layout.tensor_parallel,
-            weight_bytes_per_gpu=sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB,
-            kv_bytes_per_token=memory.kv_bytes_per_token,
-            workload=self.share(layout),
+            **self.running(choice.engine, layout, memory),
             output_tokens_per_s=speed.output_tokens_per_s.times(1 / layout.replicas),
         )
 
