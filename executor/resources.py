@@ -39,12 +39,15 @@ def _require(what: str, needed: Prediction, free_gib: float, remedy: str, stage:
 
 
 def quantizing_findings(plan: Plan, finished: Sequence[StepRecord]) -> Iterator[FindingRecord]:
-    """What quantizing took, against its prediction. A step taken over from an earlier run took nothing here."""
+    """What quantizing took, against its prediction. Where a step was taken over from an
+    earlier run, the rest alone says nothing of memory and time.
+    """
     if plan.quantizing is None:
         return
     kinds = {stage.name: stage.kind for stage in plan.stages}
     made = [record for record in finished if kinds.get(record.name) in MAKING]
     ran = [record for record in made if "cpu_s" in record.resources]
+    ran = ran if len(ran) == len(made) else []
     measured = {
         plan.quantizing.host_gib.name: max((r.resources["peak_memory_gib"] for r in ran), default=None),
         plan.quantizing.disk_gib.name: sum(r.resources.get("written_gib", 0.0) for r in made) or None,

@@ -83,3 +83,14 @@ def test_the_report_shows_what_the_run_fell_back_to(real_plan: Plan) -> None:
     for words in ("4 requests at once", "failed to &lt;allocate&gt; buffer", "08-launch.attempt-1.log", rung.rule):
         assert words in page
     assert report.fallbacks[0].evidence == rung.evidence
+
+
+def test_half_of_the_making_says_nothing_of_its_memory_and_time(real_plan: Plan) -> None:
+    finished = (
+        record("convert", 0.1, written_gib=0.3),
+        record("quantize", 24.0, peak_memory_gib=0.01, cpu_s=20.0, written_gib=0.15),
+    )
+    found = {f.name: f for f in quantizing_findings(with_needs(real_plan), finished)}
+    assert found["quantizing_host_gib"].measured is None
+    assert found["quantizing_minutes"].measured is None
+    assert found["quantizing_disk_gib"].measured == pytest.approx(0.45)
