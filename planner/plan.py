@@ -162,12 +162,17 @@ class OperatingPoint(Frozen):
 
 
 class Candidate(Frozen):
-    """One way to serve the model, assessed: what the rules chose, what it needs, does and costs."""
+    """One way to serve the model, assessed: what the rules chose, what it needs, does and costs.
+
+    One copy takes `tensor_parallel` x `pipeline_parallel` accelerators, on `nodes` machines; memory is of one of them.
+    """
 
     format: FormatId
     engine: EngineId
     engine_version: str
     tensor_parallel: int
+    pipeline_parallel: int = 1
+    nodes: int = 1
     replicas: int = 1
     kv_cache: KvFormat
     group_size: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -58,12 +58,28 @@ class Price(Frozen):
     file: str | None = None
 
 
+class Nodes(Frozen):
+    """How the accelerators stand in machines of one kind, and what joins those; None means: not known.
+
+    `gbit_s` is one direction, all network cards of a node together; `inside_gb_s` the bidirectional total of one
+    accelerator inside its node, where it is not the datasheet's.
+    """
+
+    accelerators_per_node: Annotated[int, Field(gt=0, le=1024)]
+    link: Literal["infiniband", "ethernet", "nvlink", "other"] = "other"
+    gbit_s: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    latency_us: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    inside: Literal["nvlink", "infinity-fabric", "pcie"] | None = None
+    inside_gb_s: Annotated[float, Field(gt=0, le=1e5)] | None = None
+
+
 class Request(Frozen):
     """One question to the planner.
 
     `format`, `engine`, `tensor_parallel`, `kv_cache`, `tool` and `variant` insist on a choice. `calibration` names
     text to calibrate with: a file, a folder, or a data set of the hub. `make_only`: the checkpoint is made and
-    evaluated where the plan is applied, and served elsewhere.
+    evaluated where the plan is applied, and served elsewhere. `nodes`: the accelerators stand in several machines, of
+    which one copy may take `pipeline_parallel` stages.
     """
 
     model: str
@@ -80,3 +96,5 @@ class Request(Frozen):
     variant: str | None = None
     calibration: str | None = None
     make_only: bool = False
+    nodes: Nodes | None = None
+    pipeline_parallel: Annotated[int, Field(gt=0, le=64)] | None = None
