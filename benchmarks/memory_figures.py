@@ -11,7 +11,7 @@ from planner.memory.constants import version_number
 
 OTHERWISE = (
     "offload", "ep on", "+ ep", "tp deduced", "left blank", "lora", "not in excerpt", "draft", "eagle", "deduced",
-    "unexplained", "npu",
+    "unexplained", "npu", "unknown",
 )  # fmt: skip
 
 
@@ -33,9 +33,12 @@ class Start:
 
     @property
     def is_described(self) -> bool:
-        """False where the row's own note or confidence says that its columns do not describe this start."""
-        note = self.row["note"].lower()
-        return self.row["confidence"] != "low" and not any(word in note for word in OTHERWISE)
+        """False where the row's own words or confidence say that its columns do not describe this start.
+
+        So where its model is a guess: "UNKNOWN (28672 B/token = ...)", "(deduced: ...)".
+        """
+        words = f"{self.row['note']} {self.row['model_id']}".lower()
+        return self.row["confidence"] != "low" and not any(word in words for word in OTHERWISE)
 
     @property
     def is_v1(self) -> bool:

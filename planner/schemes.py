@@ -33,6 +33,9 @@ class Scheme:
     zero_bits: float = 0
     column_bits: float = 0
     tensor_bytes: int = 0
+    keeps_8_bit: tuple[str, ...] = ()
+    quantizes_too: tuple[str, ...] = ()
+    layers_in_16_bit: tuple[tuple[str, int], ...] = ()
     ggml: str | None = None
     tool: str | None = None
     engine_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)

@@ -26,7 +26,8 @@ def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False, is
     if any(word in stated for word in content["unmodelled"]):
         return None
     entries = (*content["names"], *content["native"]) if not stated or stated in name else content["names"]
-    text, kinds = f"{stated} {name}", {"experts": is_moe, "hybrid experts": is_moe and is_hybrid}
+    text = f"{stated} {name}"
+    kinds = {"experts": is_moe, "hybrid experts": is_moe and is_hybrid, "hybrid": is_hybrid and not is_moe}
     entry = next((e for e in entries if _names(e, text) and _applies(e, name, kinds)), None)
     if entry is None:
         is_unsaid = any(word in name for word in content["unsaid"])
@@ -43,7 +44,10 @@ def _applies(entry: Mapping[str, Any], name: str, kinds: Mapping[str, bool]) -> 
 
 
 def _changed(entry: Mapping[str, Any]) -> Scheme:
-    changes = dict(entry.get("changes", {}))
-    if "keeps_16_bit" in changes:
-        changes["keeps_16_bit"] = tuple(changes["keeps_16_bit"])
+    changes = {key: _frozen(value) for key, value in entry.get("changes", {}).items()}
     return replace(scheme(entry["scheme"]), **changes)
+
+
+def _frozen(value: object) -> object:
+    """Lists of the data file as tuples, so that a scheme can be a key."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

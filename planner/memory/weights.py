@@ -117,8 +117,22 @@ def matrix_bytes(matrix: Matrix, scheme: Scheme, group_size: int | None) -> Weig
     """Bytes of all copies of one weight tensor in this scheme."""
     if not scheme.is_quantized:
         return WeightBytes(matrix.parameters * 2, 0, 0)
-    if not matrix.quantizable or matrix.is_part_of(scheme.keeps_16_bit):
+    if not is_quantized_in(matrix, scheme):
         return WeightBytes(0, 0, matrix.parameters * 2)
+    if matrix.is_part_of(scheme.keeps_8_bit):
+        return WeightBytes(matrix.parameters, 0, 0)
+    left = sum(min(1.0, layers / matrix.copies) for part, layers in scheme.layers_in_16_bit if matrix.is_part_of((part,)))
+    return quantized_bytes(matrix, scheme, group_size).times(1 - left) + WeightBytes(0, 0, matrix.parameters * 2 * left)
+
+
+def is_quantized_in(matrix: Matrix, scheme: Scheme) -> bool:
+    """False for what the scheme leaves in 16 bits: by its own list, or because no scheme takes it but those that say so."""
+    takes = matrix.quantizable or matrix.is_part_of(scheme.quantizes_too)
+    return takes and not matrix.is_part_of(scheme.keeps_16_bit)
+
+
+def quantized_bytes(matrix: Matrix, scheme: Scheme, group_size: int | None) -> WeightBytes:
+    """The quantized weights of all copies with their scales, zeros and whatever is stored once a column or tensor."""
     group = (group_size if scheme.group_size else None) or scheme.group_size or matrix.columns
     groups = matrix.rows * -(-matrix.columns // group)
     overhead_bits = groups * (scheme.scale_bits + scheme.zero_bits) + matrix.columns * scheme.column_bits

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from planner.catalog import load_yaml
 from planner.errors import BadInput
 from planner.models.catalogue import find
 from planner.models.compact_translation import translate
@@ -35,7 +36,7 @@ def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
     shapes: dict[str, Shape] = {}
     refused: dict[str, str] = {}
     for number, line in enumerate(_lines(path), start=1):
-        row = _row(line, f"{path}, line {number}")
+        row = as_served(_row(line, f"{path}, line {number}"))
         name = row.text("model_id")
         try:
             shape = shape_from_compact(row.values, row.where)
@@ -48,6 +49,16 @@ def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
             shape = completed(shape, name)
         shapes.update(dict.fromkeys([name, *row.texts("aliases")], shape))
     return shapes, refused
+
+
+def as_served(row: Config) -> Config:
+    """The row with what engines are given in place of its backbone's own values (`planner/catalog/served_as.yaml`)."""
+    name = row.text("model_id").lower()
+    for entry in load_yaml("served_as.yaml")["models"]:
+        is_described = all(row.values.get(key) == value for key, value in entry["described"].items())
+        if is_described and all(word in name for word in entry["words"]):
+            return Config({**row.values, **entry["served"]}, row.where)
+    return row
 
 
 def completed(shape: Shape, name: str) -> Shape:
