@@ -35,7 +35,7 @@ class ServiceMissing(QuantplanError):
 @click.option("--model-root", "model_roots", type=FOLDER, multiple=True, help="Models may be read below this folder.")
 @click.option("--allow-hub", is_flag=True, default=None, help="Look up hub ids (org/name) on the model hub.")
 @click.option("--trusted-host", "trusted_hosts", multiple=True, help="Answer to this Host header, too.")
-@click.option("--requests-per-minute", type=click.IntRange(1), help="Most requests of one client address (60,000).")
+@click.option("--requests-per-minute", type=click.IntRange(1), help="Most requests of one client address (300,000).")
 def command(**options: Any) -> None:
     """Serve the planner: an API under /v1, health and metrics.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -26,16 +27,16 @@ class Caller:
     token_id: str
 
 
-def needs(scope: Scope) -> Callable[..., Caller]:
+def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """A dependency that lets a caller with this scope pass. Reading and planning may be open; executing never is."""
 
-    def check(service: Service, credentials: Credentials) -> Caller:
+    async def check(service: Service, credentials: Credentials) -> Caller:
         open_here = service.settings.open_planning and scope != "execute"
         if credentials is None:
             if open_here:
                 return Caller(ANYBODY)
             raise _refused(scope, 401, "token-missing", "A token is needed", f"this needs the scope {scope}")
-        line = service.tokens.verify(credentials.credentials)
+        line = await to_thread.run_sync(service.tokens.verify, credentials.credentials)
         if line is None:
             raise _refused(scope, 401, "token-invalid", "The token is not valid", "no such token, or it was revoked")
         if scope not in line.scopes and not open_here:

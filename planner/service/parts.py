@@ -34,7 +34,7 @@ class Parts:
     registry: Callable[[], CollectorRegistry]
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
     """The parts of the service that got this request."""
     return cast(Parts, request.app.state.parts)
 

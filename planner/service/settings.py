@@ -36,7 +36,7 @@ class Settings(Frozen):
     allow_hub: bool = False
     rules: Path | None = None
     trusted_hosts: tuple[str, ...] = ()
-    requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
+    requests_per_minute: Annotated[int, Field(ge=1)] = 300_000
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     max_accelerators: Annotated[int, Field(ge=1)] = 1024
     plans_in_memory: Annotated[int, Field(ge=0)] = 4096

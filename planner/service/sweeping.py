@@ -10,7 +10,7 @@ from fastapi import Query
 from planner.errors import BadInput
 from planner.fits.question import Question
 from planner.request import Frozen
-from planner.service.answering import check_hardware, check_model
+from planner.service.allowing import check_hardware, check_model
 from planner.service.settings import Settings
 from rules.vocabulary import EngineId, FormatId
 

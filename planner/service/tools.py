@@ -15,7 +15,7 @@ from planner.plan import Decision, Evidence, Plan
 from planner.planning.pipeline import make_plan
 from planner.planning.reviewing import verdict
 from planner.request import Request
-from planner.service.answering import check_request
+from planner.service.allowing import check_request
 from planner.service.settings import Settings
 from planner.service.sweeping import FitsQuestion, as_plain, swept
 from rules.book import load_book

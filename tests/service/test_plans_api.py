@@ -94,3 +94,20 @@ def test_an_unknown_plan(client: TestClient) -> None:
     answer = client.get(f"/v1/plans/{'0' * 64}")
     assert (answer.status_code, answer.json()["fix"]) == (404, "GET /v1/plans lists those that were made here")
     assert client.get("/v1/plans/..%2f..%2fetc%2fpasswd").status_code in (404, 422)
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "gzip, deflate, br", "*;q=0.5, gzip;q=1.0", "identity", ""])
+def test_a_known_plan_is_sent_as_it_lies_or_unpacked(client: TestClient, accepted: str) -> None:
+    first = client.post("/v1/plans", json=SEVENTY)
+    again = client.post("/v1/plans", json=SEVENTY, headers={"accept-encoding": accepted})
+    assert (again.headers.get("content-encoding") == "gzip") == ("gzip" in accepted)
+    assert again.headers["vary"] == "Accept-Encoding"
+    assert again.content == first.content
+
+
+def test_a_refusal_is_remembered_without_its_history(client: TestClient) -> None:
+    none = {"model": "llama-3.1-405b", "hardware": "1xL4"}
+    told = [client.post("/v1/plans", json=none).json() for _ in range(3)]
+    assert told[0] == told[1] == told[2]
+    (remembered,) = client.app.state.parts.answering._latest.values()  # type: ignore[attr-defined]
+    assert remembered.__traceback__ is None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
-from planner.service.answering import knowledge_digest
+from planner.service.knowledge import knowledge_digest
 
 T = TypeVar("T")
 MOST = 500

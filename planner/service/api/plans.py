@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Body, Path, Request, Response
 
 from planner.plan import Plan
 from planner.request import Request as Question
 from planner.service.access import Planner, Reader
+from planner.service.api.compressed import compressed_json
 from planner.service.api.paging import Limit, Offset, Page, following
 from planner.service.parts import Service
 from planner.service.problems import Problem, not_found
@@ -40,12 +42,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     response_model=Plan,
     responses={201: {"model": Plan, "description": "The plan was made now."}, **PROBLEMS},
 )
-def make(request: Request, service: Service, asks: Planner, question: Asked) -> Response:
+async def make(request: Request, service: Service, asks: Planner, question: Asked) -> Response:
     """Decide how to serve a model, and say why. The same question gets the same plan until the rules or data change."""
-    answer = service.answering.plan(question)
+    answering = service.answering
+    answer = answering.remembered(question)
+    if answer is None:
+        answer = await to_thread.run_sync(answering.plan, question, limiter=answering.one_at_a_time)
     service.figures.plans.labels("made" if answer.fresh else "known").inc()
     headers = {"Location": f"{request.url.path}/{answer.digest.removeprefix(PREFIX)}"}
-    return Response(answer.body, 201 if answer.fresh else 200, headers, "application/json")
+    return compressed_json(request, answer.packed, 201 if answer.fresh else 200, headers)
 
 
 @router.get("/plans", response_model=Page[PlanLine])
