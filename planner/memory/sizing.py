@@ -10,6 +10,7 @@ from planner.memory.kv_cache import kv_cache
 from planner.memory.loading import loading_extra
 from planner.memory.sharding import layout_problem
 from planner.memory.situation import Account, Situation, gib_term
+from planner.memory.stages import stage_kv, stage_weights
 from planner.memory.weights import WeightBytes, model_weight_bytes
 from planner.models.model import Model
 from planner.models.shape import Shape
@@ -42,22 +43,25 @@ def size_memory(
     kv_format: str,
     workload: Workload,
     group_size: int | None = None,
+    pipeline_parallel: int = 1,
 ) -> Memory:
     """The labelled sum for one accelerator of the layout (or the CPU host), forwards and backwards, in GiB and tokens.
 
     The server is taken to be started for this workload: its sequence limit is the workload's concurrency and its
-    context limit the workload's context.
+    context limit the workload's context. Of several stages (`pipeline_parallel`) it is the fullest.
     """
+    loaded = loaded_weights(model, scheme, group_size, tensor_parallel, engine)
     situation = situation_for(
         model.shape,
         hardware,
         scheme,
-        loaded_weights(model, scheme, group_size, tensor_parallel, engine),
+        stage_weights(loaded, model.shape, tensor_parallel, pipeline_parallel),
         engine=engine,
         engine_version=engine_version,
         tensor_parallel=tensor_parallel,
         kv_format=kv_format,
         workload=workload,
+        pipeline_parallel=pipeline_parallel,
     )
     return both_directions(situation, account_of(engine, situation))
 
@@ -78,17 +82,19 @@ def situation_for(
     tensor_parallel: int,
     kv_format: str,
     workload: Workload,
+    pipeline_parallel: int = 1,
 ) -> Situation:
     """What the engine's accountant is told: a server started for this workload, whose ranks hold these weights."""
     return Situation(
         shape=shape,
         scheme=scheme,
         weights=weights,
-        kv=kv_cache(shape, kv_format, tensor_parallel, engine),
+        kv=stage_kv(kv_cache(shape, kv_format, tensor_parallel, engine), pipeline_parallel),
         physical_gib=_physical_gib(hardware),
         context_tokens=workload.served_context_tokens,
         concurrency=workload.concurrency,
         tensor_parallel=tensor_parallel,
+        pipeline_parallel=pipeline_parallel,
         accelerator=hardware.accelerator,
         engine_version=engine_version,
         max_sequences=workload.concurrency,

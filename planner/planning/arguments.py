@@ -19,15 +19,24 @@ KV_FLAGS = {
     "tensorrt-llm": {"fp8": "fp8"},
     "llama.cpp": {"int8": "q8_0"},
 }
+PIPELINE_FLAGS = {"vllm": "--pipeline-parallel-size", "sglang": "--pp-size", "tensorrt-llm": "--pp_size"}
 SIXTEEN_BIT = {"bf16": "bfloat16", "fp16": "float16"}
 
 
 def engine_arguments(
-    choice: Choice, tensor_parallel: int, workload: Workload, hardware: Hardware, memory: Memory
+    choice: Choice,
+    tensor_parallel: int,
+    workload: Workload,
+    hardware: Hardware,
+    memory: Memory,
+    pipeline_parallel: int = 1,
 ) -> tuple[str, ...]:
     """What to pass to the engine's server besides the model and its address, in options its version knows."""
     build = _vllm_on_cpu if choice.engine == "vllm" and hardware.accelerator is None else BUILDERS[choice.engine]
-    return tuple(known_only(choice.engine, hardware, build(choice, tensor_parallel, workload, hardware, memory)))
+    arguments = build(choice, tensor_parallel, workload, hardware, memory)
+    if pipeline_parallel > 1 and choice.engine in PIPELINE_FLAGS:
+        arguments += [PIPELINE_FLAGS[choice.engine], str(pipeline_parallel)]
+    return tuple(known_only(choice.engine, hardware, arguments))
 
 
 def engine_environment(engine: EngineId, hardware: Hardware) -> dict[str, str]:

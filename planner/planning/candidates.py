@@ -17,10 +17,11 @@ from planner.learned.lessons import configuration, lessons_for
 from planner.memory.gguf_mix import gguf_tensors
 from planner.memory.levers import levers
 from planner.memory.sizing import layout_problem, loaded_weights, situation_for, size_memory
+from planner.memory.stages import stage_weights
 from planner.models.model import Model
 from planner.models.shape import Shape
 from planner.plan import Candidate, Cost, Lever, Memory
-from planner.planning.arguments import engine_arguments, engine_environment
+from planner.planning.arguments import PIPELINE_FLAGS, engine_arguments, engine_environment
 from planner.planning.deciding import Choice
 from planner.planning.predictions import (
     cache_predictions,
@@ -30,6 +31,7 @@ from planner.planning.predictions import (
     memory_predictions,
     quality_prediction,
 )
+from planner.planning.spanning import nodes_of_copy, splits
 from planner.quality import AS_PUBLISHED, expected_quality
 from planner.request import Request, Workload
 from planner.schemes import scheme
@@ -43,14 +45,19 @@ WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How many accelerators hold one copy of the model, and how many copies share the load."""
+    """How many accelerators hold one copy of the model, in how many stages, and how many copies share the load."""
 
     tensor_parallel: int
     replicas: int
+    pipeline_parallel: int = 1
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> Layout:
+        return cls(candidate.tensor_parallel, candidate.replicas, candidate.pipeline_parallel)
 
     @property
     def accelerators(self) -> int:
-        return self.tensor_parallel * self.replicas
+        return self.tensor_parallel * self.pipeline_parallel * self.replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +75,21 @@ class Assessor:
     def layouts(self) -> Iterator[Layout]:
         """The layouts to try, fewest accelerators a copy first; one that the user insists on is the only one."""
         count = max(self.hardware.count, 1)
-        wanted = self.request.tensor_parallel
-        for size in (wanted,) if wanted else range(1, count + 1):
-            if size <= count and layout_problem(self.model.shape, size) is None:
-                yield Layout(size, max(1, min(count // size, self.request.workload.concurrency)))
+        for size, stages in splits(self.model.shape, count, self.request):
+            copies = count // (size * stages)
+            yield Layout(size, max(1, min(copies, self.request.workload.concurrency)), stages)
 
     def require_layout(self) -> None:
         """BadInput when the layout that the user insists on cannot be."""
         wanted, there = self.request.tensor_parallel, max(self.hardware.count, 1)
-        if wanted is None or next(self.layouts(), None):
+        if next(self.layouts(), None):
             return
+        if wanted is None or self.request.pipeline_parallel:
+            stages = self.request.pipeline_parallel or 1
+            raise BadInput(
+                f"{stages} stages of {wanted or 1}: {self.hardware.label} has {there}",
+                fix="name more accelerators, or leave the layout out: the rules choose a layout that is possible",
+            )
         problem = layout_problem(self.model.shape, wanted) if wanted <= there else None
         reason = problem or f"{self.hardware.label} has {there}"
         fix = "leave it out: the rules choose a layout that is possible"
@@ -100,12 +112,14 @@ class Assessor:
             kv_format=choice.kv_cache,
             workload=self.share(layout),
             group_size=choice.group_size,
+            pipeline_parallel=layout.pipeline_parallel,
         )
 
     def levers(self, chosen: Candidate) -> tuple[Lever, ...]:
         """Settings that would free memory for the chosen candidate, largest gain first."""
-        entry, layout = scheme(chosen.format), Layout(chosen.tensor_parallel, chosen.replicas)
-        weights = loaded_weights(self.model, entry, chosen.group_size, chosen.tensor_parallel, chosen.engine)
+        entry, layout = scheme(chosen.format), Layout.of(chosen)
+        loaded = loaded_weights(self.model, entry, chosen.group_size, chosen.tensor_parallel, chosen.engine)
+        weights = stage_weights(loaded, self.model.shape, chosen.tensor_parallel, chosen.pipeline_parallel)
         situation = situation_for(
             self.model.shape,
             self.hardware,
@@ -116,11 +130,12 @@ class Assessor:
             tensor_parallel=chosen.tensor_parallel,
             kv_format=chosen.kv_cache,
             workload=self.share(layout),
+            pipeline_parallel=chosen.pipeline_parallel,
         )
         return tuple(levers(situation, chosen.engine))
 
     def running(self, engine: EngineId, layout: Layout, memory: Memory) -> dict[str, Any]:
-        """One replica as the models of speed, cost and energy want it described."""
+        """One replica (of a pipeline: one stage) as the models of speed, cost and energy want it described."""
         return {
             "engine": engine,
             "tensor_parallel": layout.tensor_parallel,
@@ -136,6 +151,8 @@ class Assessor:
             self.hardware,
             scheme(choice.format),
             kv_format=choice.kv_cache,
+            pipeline_parallel=layout.pipeline_parallel,
+            nodes=self.request.nodes,
             **self.running(choice.engine, layout, memory),
         )
         return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
@@ -152,7 +169,7 @@ class Assessor:
             self.model.shape,
             self.hardware,
             scheme(chosen.format),
-            **self.running(chosen.engine, Layout(chosen.tensor_parallel, chosen.replicas), chosen.memory),
+            **self.running(chosen.engine, Layout.of(chosen), chosen.memory),
         )
 
     def cost(self, layout: Layout, speed: Speed) -> Cost | None:
@@ -164,7 +181,7 @@ class Assessor:
         tokens_per_s = chosen.predicted("output_tokens_per_s").value
         if chosen.cost is None or not tokens_per_s:
             return chosen
-        share = self.prompt_share(choice, Layout(chosen.tensor_parallel, chosen.replicas), chosen.memory)
+        share = self.prompt_share(choice, Layout.of(chosen), chosen.memory)
         cost = tokens_apart(chosen.cost, tokens_per_s, self.request.workload, share)
         return chosen.model_copy(update={"cost": cost})
 
@@ -179,6 +196,8 @@ class Assessor:
 
     def energy(self, choice: Choice, layout: Layout, memory: Memory, speed: Speed) -> Energy:
         """What one replica draws, and its energy for a token: that of all replicas, which share the load evenly."""
+        if layout.pipeline_parallel > 1:
+            return Energy.unknown("no power measurements of pipelines are known")
         return predict_energy(
             self.model.shape,
             self.hardware,
@@ -204,6 +223,8 @@ class Assessor:
             engine=choice.engine,
             engine_version=engines()[choice.engine].version_on(self.hardware),
             tensor_parallel=layout.tensor_parallel,
+            pipeline_parallel=layout.pipeline_parallel,
+            nodes=nodes_of_copy(layout.tensor_parallel, layout.pipeline_parallel, self.request.nodes),
             replicas=layout.replicas,
             kv_cache=choice.kv_cache,
             group_size=choice.group_size,
@@ -223,7 +244,7 @@ class Assessor:
             cost=cost,
             quality=AS_PUBLISHED if self.is_stored_in(choice.format) else quality.phrase,
             engine_arguments=engine_arguments(
-                choice, layout.tensor_parallel, self.share(layout), self.hardware, memory
+                choice, layout.tensor_parallel, self.share(layout), self.hardware, memory, layout.pipeline_parallel
             ),
             engine_environment=engine_environment(choice.engine, self.hardware),
             verdict="feasible",
@@ -243,6 +264,9 @@ class Assessor:
             return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (reason,)})
         if problem := kv_cache_problem(candidate.engine, candidate.kv_cache, self.hardware):
             return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (problem,)})
+        if candidate.pipeline_parallel > 1 and candidate.engine not in PIPELINE_FLAGS:
+            reason = f"{candidate.engine} does not spread one copy over stages"
+            return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (reason,)})
         if not candidate.memory.fits:
             return candidate.model_copy(update={"verdict": "does-not-fit", "reasons": (_shortage(candidate.memory),)})
         if missed := tuple(self.missed_targets(candidate)):
@@ -256,7 +280,7 @@ class Assessor:
             if target is not None and value is None:
                 yield f"{name} is unknown, so the target {target:g} cannot be confirmed"
             elif target is not None and value is not None and value > target:
-                yield f"{name} {value:.0f} is above the target {target:g}"
+                yield f"{name} {value:.3g} is above the target {target:g}"
 
     def share(self, layout: Layout) -> Workload:
         """One replica's part of the load."""

@@ -35,7 +35,7 @@ class Position:
 def ladder(chooser: Chooser, choice: Choice, chosen: Candidate) -> Iterator[Rung]:
     """The rungs by kind of trouble, in the order to take them: only those that would hold here."""
     chosen_as = replace(choice, kv_cache=chosen.kv_cache, group_size=chosen.group_size, tool=chosen.tool)
-    layout = Layout(chosen.tensor_parallel, chosen.replicas)
+    layout = Layout.of(chosen)
     descent = Descent(chooser, Position(chosen_as, layout, chooser.assessor.request.workload))
     for trouble in TROUBLES:
         yield from descent.rungs(trouble)
@@ -105,7 +105,7 @@ class Descent:
                 choice = replace(choice, kv_cache=here.choice.kv_cache)
             found = chooser.best_layout(choice)
             if choice.format != self.start.choice.format and found.verdict == "feasible":
-                there = Position(choice, Layout(found.tensor_parallel, found.replicas), workload)
+                there = Position(choice, Layout.of(found), workload)
                 yield self.described(trouble, there, found, (choice.rule, choice.because, choice.source))
 
     def more_accelerators(self, trouble: Trouble, spoken: Spoken) -> Iterator[Rung]:

@@ -20,8 +20,8 @@ def operating_points(assessor: Assessor, choice: Choice, chosen: Candidate) -> t
     """
     if chosen.predicted("output_tokens_per_s").value is None:
         return ()
-    planned = assessor.share(Layout(chosen.tensor_parallel, chosen.replicas)).concurrency
-    one = Layout(chosen.tensor_parallel, 1)
+    planned = assessor.share(Layout.of(chosen)).concurrency
+    one = replace(Layout.of(chosen), replicas=1)
     held = min(max(int(chosen.memory.max_concurrency), planned), LARGEST_CONCURRENCY)
     numbers = sorted({*(2**n for n in range(held.bit_length())), planned, held})
     return tuple(_points(assessor, choice, chosen, one, numbers))

@@ -18,6 +18,7 @@ from planner.planning.ladder import ladder
 from planner.planning.making import making_of, making_warnings, require_makeable
 from planner.planning.operating import operating_points
 from planner.planning.refusing import refusal
+from planner.planning.spanning import as_it_stands
 from planner.planning.stages import stages_for
 from planner.planning.telling import crossover, disagreement, notes_for, warnings_for
 from planner.quantizing.planned import planned_needs, shortages
@@ -28,7 +29,7 @@ from rules.book import Book, load_book
 def make_plan(request: Request, *, book: Book | None = None) -> Plan:
     """Decide how to serve the model. BadInput: the question is malformed. NoFeasiblePlan: nothing answers it."""
     model = resolve_model(request.model)
-    hardware = resolve_hardware(request.hardware)
+    hardware = as_it_stands(resolve_hardware(request.hardware), request.nodes)
     return plan_for(model, hardware, request, book or load_book())
 
 

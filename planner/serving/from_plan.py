@@ -74,6 +74,11 @@ def speculating(plan: Plan, server: Server, speculation: Speculation) -> Server:
 
 def _target_clock(plan: Plan, model: Model, hardware: Hardware) -> StepTimes:
     chosen = plan.chosen
+    if chosen.pipeline_parallel > 1:
+        raise BadInput(
+            f"a copy in {chosen.pipeline_parallel} stages cannot be simulated step by step",
+            fix="plan for a copy on one machine; `quantplan layouts` tells what stages cost",
+        )
     if hardware.accelerator is None or chosen.engine in WITHOUT_A_SCHEDULER:
         raise BadInput(
             f"{chosen.engine} on {hardware.label} cannot be simulated: only continuous batching on accelerators is",

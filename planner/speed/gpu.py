@@ -6,12 +6,13 @@ from functools import lru_cache
 
 from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
-from planner.request import Workload
+from planner.request import Nodes, Workload
 from planner.schemes import Activation, Scheme
 from planner.speed.anatomy import anatomy
 from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
 from planner.speed.estimate import Speed
 from planner.speed.loads import Load, served
+from planner.speed.pipelines import computed, hop_of, with_hop
 from planner.speed.serving import Served
 from planner.speed.steps import Peaks
 from planner.speed.work import Running
@@ -19,8 +20,15 @@ from planner.speed.work import Running
 PCIE_GB_S = 32.0
 
 
-def gpu_speed(shape: Shape, accelerator: Accelerator, scheme: Scheme, run: Running, workload: Workload) -> Speed:
-    """The three figures with their intervals; abstains when the engine or a datasheet rate is unknown."""
+def gpu_speed(
+    shape: Shape,
+    accelerator: Accelerator,
+    scheme: Scheme,
+    run: Running,
+    workload: Workload,
+    nodes: Nodes | None = None,
+) -> Speed:
+    """The three figures with their intervals; abstains when the engine, a datasheet rate or a link is unknown."""
     group = gpu_class(accelerator)
     known = support(run.engine, run.kernel, group)
     peaks = peaks_of(accelerator, scheme.activation, run.kernel)
@@ -28,6 +36,11 @@ def gpu_speed(shape: Shape, accelerator: Accelerator, scheme: Scheme, run: Runni
         return Speed.unknown(f"no speed constants for the engine {run.engine}", run.kernel)
     if peaks is None:
         return Speed.unknown(f"{accelerator.name} has no published rate for {scheme.activation} arithmetic", run.kernel)
+    if run.layout.pipeline_parallel > 1:
+        hop = hop_of(accelerator, peaks.link_bytes_per_ms, run.layout, nodes)
+        if hop is None:
+            return Speed.unknown("the rate of the link between nodes is not known", run.kernel)
+        peaks, known = with_hop(peaks, hop), computed(known)
     seen = serve(shape, peaks, group, run, workload)
     return Speed(
         ttft_ms=known.estimate("ttft_ms", seen.ttft_ms),

@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from planner.speed.anatomy import Anatomy
+from planner.speed.pipelines import hops_ms
 from planner.speed.pools import Pools, pooled
-from planner.speed.serving import Phases, Served, ServingConstants, closed_loop, on_board, saturated_tokens_per_s
+from planner.speed.serving import (
+    Phases,
+    Served,
+    ServingConstants,
+    at_least_one,
+    closed_loop,
+    on_board,
+    saturated_tokens_per_s,
+)
 from planner.speed.steps import Peaks, Rates, hostless, prompt_step_ms, step_ms
 from planner.speed.work import Layout, Stored, decode_work, prefill_work
 
@@ -45,25 +54,30 @@ class PooledLoad:
 
 
 def decode_step_ms(load: Load, rates: Rates, sequences: float) -> float:
-    """One decode step of `sequences` requests on this load's server, at its mean context."""
-    context = load.input_tokens + load.output_tokens / 2
-    return step_ms(decode_work(load.model, load.stored, load.layout, sequences, context), load.peaks, rates)
+    """One decode step of `sequences` requests on this load's server, at its mean context.
+
+    The stages of a pipeline work on as many parts of them at once, and a token passes all stages.
+    """
+    context, stages = load.input_tokens + load.output_tokens / 2, load.layout.pipeline_parallel
+    together = at_least_one(sequences / stages)
+    work = decode_work(load.model, load.stored, load.layout, together, context)
+    return step_ms(work, load.peaks, rates) + hops_ms(load.layout, load.peaks, work)
 
 
 def prompt_alone_ms(load: Load, rates: Rates) -> float:
     """One prompt on each copy of the attention, nothing else."""
     tokens = load.input_tokens * load.layout.attention_data_parallel
-    return prompt_step_ms(
-        prefill_work(load.model, load.stored, load.layout, load.input_tokens, tokens), load.peaks, rates
-    )
+    work = prefill_work(load.model, load.stored, load.layout, load.input_tokens, tokens)
+    return prompt_step_ms(work, load.peaks, rates) + hops_ms(load.layout, load.peaks, work)
 
 
 def prompt_share_ms(load: Load, rates: Rates) -> float:
-    """One prompt's share of a step full of prompts."""
+    """One prompt's share of a step full of prompts; the stages of a pipeline read as many at once."""
     chunk = (load.input_tokens + CHUNK_TOKENS + abs(load.input_tokens - CHUNK_TOKENS)) / 2
     tokens = chunk * load.layout.attention_data_parallel
     work = prefill_work(load.model, load.stored, load.layout, load.input_tokens, tokens)
-    return prompt_step_ms(work, load.peaks, hostless(rates)) * load.input_tokens / tokens
+    alone_ms = prompt_step_ms(work, load.peaks, hostless(rates)) * load.input_tokens / tokens
+    return alone_ms / load.layout.pipeline_parallel
 
 
 def phases_of(load: Load, prompt: Rates, decode: Rates) -> Phases:
@@ -95,7 +109,7 @@ def pooled_served(pools: PooledLoad, prompt: Rates, decode: Rates, constants: Se
 
     def decode_ms(sequences: float) -> float:
         each = sequences / pools.decode_servers
-        return decode_step_ms(load, decode, each + (1 - each) * (each < 1)) / constants.speculation
+        return decode_step_ms(load, decode, at_least_one(each)) / constants.speculation
 
     return pooled(
         Pools(

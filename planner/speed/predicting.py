@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.hardware.hardware import Hardware
 from planner.models.shape import Shape
-from planner.request import Workload
+from planner.request import Nodes, Workload
 from planner.schemes import Scheme
 from planner.speed.cpu import cpu_speed
 from planner.speed.crossover import crossover_batch
@@ -28,22 +28,27 @@ def predict_speed(
     weight_bytes_per_gpu: float,
     kv_bytes_per_token: float,
     workload: Workload,
+    pipeline_parallel: int = 1,
+    nodes: Nodes | None = None,
 ) -> Speed:
     """Speed of one copy of the model on `tensor_parallel` accelerators, or on the CPU where there is none.
 
     `weight_bytes_per_gpu` and `kv_bytes_per_token` are what one accelerator holds (`kv_format` is already in the
-    latter). Never raises for a combination it does not know: each figure abstains with the reason instead.
+    latter). Never raises for a combination it does not know: each figure abstains with the reason instead. A pipeline
+    has `tensor_parallel` accelerators a stage; `nodes` tells how they stand and what joins those.
     """
     kernel = kernel_for(engine, scheme.id, hardware)
     if kernel is None:
         return Speed.unknown(f"{engine} has no {scheme.id} kernel for {hardware.label}")
-    stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu, kv_bytes_per_token)
+    stages = pipeline_parallel
+    stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu * stages, kv_bytes_per_token * stages)
     if hardware.accelerator is None:
         return cpu_speed(
             shape, hardware.cpu, scheme, engine=engine, kernel=kernel.name, stored=stored, workload=workload
         )
-    layout = Layout(tensor_parallel=tensor_parallel)
-    return gpu_speed(shape, hardware.accelerator, scheme, Running(engine, kernel.name, layout, stored), workload)
+    layout = Layout(tensor_parallel=tensor_parallel, pipeline_parallel=stages)
+    run = Running(engine, kernel.name, layout, stored)
+    return gpu_speed(shape, hardware.accelerator, scheme, run, workload, nodes)
 
 
 def predict_crossover(

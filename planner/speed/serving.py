@@ -91,5 +91,9 @@ def saturated_tokens_per_s(
 
 def on_board(concurrency: float, room: float) -> float:
     """Requests that decode together: those there are, or those the KV cache has room for; at least one."""
-    fitting = lesser(concurrency, room)
-    return fitting + (1 - fitting) * (fitting < 1)
+    return at_least_one(lesser(concurrency, room))
+
+
+def at_least_one(count: float) -> float:
+    """The count, or 1 where it is less; elementwise on arrays."""
+    return count + (1 - count) * (count < 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from planner.speed.work import Work
 
@@ -11,12 +12,17 @@ SHARPNESS = 6
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """Datasheet rates of one accelerator per millisecond: bytes of memory and of links, operations dense."""
+    """Datasheet rates of one accelerator per millisecond: bytes of memory and of links, operations dense.
+
+    `hop_bytes_per_ms`, `hop_latency_ms`: what joins the stages of a pipeline, mostly nodes.
+    """
 
     memory_bytes_per_ms: float
     scheme_operations_per_ms: float
     plain_operations_per_ms: float
     link_bytes_per_ms: float
+    hop_bytes_per_ms: float = inf
+    hop_latency_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

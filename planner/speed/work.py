@@ -13,11 +13,15 @@ from planner.speed.anatomy import SIXTEEN_BIT_BYTES, Anatomy, anatomy
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a model lies on accelerators. `attention_data_parallel` copies attention, `expert_parallel` deals experts."""
+    """How a model lies on accelerators. `attention_data_parallel` copies attention, `expert_parallel` deals experts.
+
+    Of `pipeline_parallel` stages each takes `accelerators`, and a request passes one after the other.
+    """
 
     tensor_parallel: float = 1
     attention_data_parallel: float = 1
     expert_parallel: float = 1
+    pipeline_parallel: float = 1
 
     @property
     def accelerators(self) -> float:
