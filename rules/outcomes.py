@@ -60,7 +60,7 @@ class KvCacheChoice(Outcome):
 class ParallelismChoice(Outcome):
     """`fewest`: split over as few accelerators as hold the model; `none`: one accelerator each."""
 
-    tensor_parallel: Literal["none", "fewest"]
+    tensor_parallel: Literal["none", "fewest", "fast-enough", "by-objective"]
 
 
 class AlsoEvaluate(Outcome):

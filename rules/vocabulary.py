@@ -113,6 +113,7 @@ class DecidedFacts:
     engine: EngineId | None = fact(None, "engine chosen to serve it")
     tool: Tool | None = fact(None, "tool that makes the checkpoint; none where it is ready-made")
     fits_one_gpu: bool | None = fact(None, "the chosen format fits a single accelerator with its cache")
+    fewest_are_fast_enough: bool | None = fact(None, "the fewest accelerators that hold it meet the latency targets")
     trouble: Trouble = fact("none", "why the choice before this one was given up")
 
 

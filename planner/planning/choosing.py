@@ -61,20 +61,34 @@ class Chooser:
 
     def _on_best_layout(self, choice: Choice, *, record: bool) -> Candidate:
         layouts = list(self.assessor.layouts())
-        fits_one = bool(layouts) and layouts[0].tensor_parallel == 1 and self.fits(choice, layouts[0])
-        answer = self.deliberation.ask(
-            "parallelism",
-            record=record,
-            width=choice.width,
-            format=choice.format,
-            engine=choice.engine,
-            fits_one_gpu=fits_one,
-        )
-        wants_more = answer.outcome is not None and answer.outcome.tensor_parallel != "none"
-        several = [layout for layout in layouts if layout.tensor_parallel > 1]
-        order = several if wants_more and several else layouts
-        chosen = next((layout for layout in order if self.fits(choice, layout)), (order or layouts)[-1])
-        return self.assessor.assess(choice, chosen)
+        smallest = next((layout for layout in layouts if self.fits(choice, layout)), None)
+        known = {"fits_one_gpu": smallest is not None and _is_one(smallest)}
+        wanted = self._asked_to_split(choice, record=record, **known)
+        if smallest is None:
+            return self.assessor.assess(choice, layouts[-1])
+        if wanted == "fewest" and _is_one(smallest):
+            several = (layout for layout in layouts if not _is_one(layout) and self.fits(choice, layout))
+            smallest = next(several, smallest)
+        fewest = self.assessor.assess(choice, smallest)
+        if fewest.verdict == "misses-service-level":
+            wanted = self._asked_to_split(choice, record=record, **known, fewest_are_fast_enough=False)
+        if wanted not in ("fast-enough", "by-objective"):
+            return fewest
+        return self._best_of([self.assessor.assess(choice, layout) for layout in layouts if self.fits(choice, layout)])
+
+    def _asked_to_split(self, choice: Choice, *, record: bool, **known: bool) -> str:
+        """What the book wants: none, fewest, fast-enough or by-objective."""
+        decided = {"width": choice.width, "format": choice.format, "engine": choice.engine, **known}
+        answer = self.deliberation.ask("parallelism", record=record, **decided)
+        return answer.outcome.tensor_parallel if answer.outcome else "none"
+
+    def _best_of(self, splits: list[Candidate]) -> Candidate:
+        """Of all splits that hold the choice: the objective's, or without one the first that is fast enough."""
+        request, params_b = self.assessor.request, self.assessor.model.shape.params_b
+        if request.objective != "tree":
+            return ranked(splits, request.objective, params_b)[0]
+        fast_enough = (candidate for candidate in splits if candidate.verdict == "feasible")
+        return next(fast_enough, None) or ranked(splits, "latency", params_b)[0]
 
     def fits(self, choice: Choice, layout: Layout) -> bool:
         return self.assessor.memory(choice, layout).fits
@@ -98,6 +112,11 @@ class Chooser:
         if candidate.format in self.deliberation.avoided and candidate.verdict == "feasible":
             return candidate.model_copy(update={"verdict": "avoided"})
         return candidate
+
+
+def _is_one(layout: Layout) -> bool:
+    """Whether a copy is held by one accelerator."""
+    return layout.accelerators == layout.replicas
 
 
 def ranked(candidates: Collection[Candidate], objective: Objective, params_b: float) -> list[Candidate]:

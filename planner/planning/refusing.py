@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 
 from planner.errors import NoFeasiblePlan
 from planner.hardware.hardware import Hardware
@@ -32,7 +33,10 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
     if request.format and (free := _without_insisting(chooser, request)):
         spare = f"{free.memory.free_gib:.1f} GiB to spare"
         yield f"leave out --format {request.format}: the rules choose {free.format}, which fits with {spare}"
-    if roomiest := max(
+    verdicts = {candidate.verdict for candidate in chooser.tried}
+    if "misses-service-level" in verdicts:
+        yield _fewer_in_time(chooser, request) or _nearest_to_targets(chooser, request)
+    elif roomiest := max(
         (c for c in chooser.tried if c.memory.max_concurrency >= 1), key=_requests_that_fit, default=None
     ):
         fewer, context = int(roomiest.memory.max_concurrency), request.workload.served_context_tokens
@@ -43,6 +47,36 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
 
 def _requests_that_fit(candidate: Candidate) -> float:
     return candidate.memory.max_concurrency
+
+
+def _fewer_in_time(chooser: Chooser, request: Request) -> str | None:
+    """The largest number of requests at once, by halves, that meets the latency targets."""
+    concurrency = request.workload.concurrency // 2
+    while concurrency:
+        lighter = request.model_copy(
+            update={"workload": request.workload.model_copy(update={"concurrency": concurrency})}
+        )
+        if found := Chooser(chooser.deliberation, replace(chooser.assessor, request=lighter)).choose():
+            return f"{concurrency} requests at once meet the targets, in {_described(found[1])}"
+        concurrency //= 2
+    return None
+
+
+def _nearest_to_targets(chooser: Chooser, request: Request) -> str:
+    """Targets that could be met: what the fastest of the tried candidates reaches with one request at a time."""
+    alone = request.model_copy(update={"workload": request.workload.model_copy(update={"concurrency": 1})})
+    unhurried = replace(chooser.assessor, request=alone)
+    formats = [candidate.format for candidate in chooser.tried if candidate.verdict == "misses-service-level"]
+    one_by_one = Chooser(chooser.deliberation, unhurried)
+    candidates = [one_by_one.best_layout(chooser.deliberation.choice_of(format)) for format in formats]
+    fastest = min(candidates, key=lambda candidate: candidate.predicted("tpot_ms").value or inf)
+    reached = (f"{name} {value:.3g}" for name in ("ttft_ms", "tpot_ms") if (value := fastest.predicted(name).value))
+    return f"targets within reach: one request at a time takes {', '.join(reached)} in {_described(fastest)}"
+
+
+def _described(candidate: Candidate) -> str:
+    split = f" split over {candidate.tensor_parallel}" if candidate.tensor_parallel > 1 else ""
+    return f"{candidate.format}{split}"
 
 
 def _without_insisting(chooser: Chooser, request: Request) -> Candidate | None:
