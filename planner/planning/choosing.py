@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from planner.plan import Candidate
 from planner.planning.candidates import Assessor, Layout
@@ -78,7 +79,7 @@ class Chooser:
 
     def _asked_to_split(self, choice: Choice, *, record: bool, **known: bool) -> str:
         """What the book wants: none, fewest, fast-enough or by-objective."""
-        decided = {"width": choice.width, "format": choice.format, "engine": choice.engine, **known}
+        decided: dict[str, Any] = {"width": choice.width, "format": choice.format, "engine": choice.engine, **known}
         answer = self.deliberation.ask("parallelism", record=record, **decided)
         return answer.outcome.tensor_parallel if answer.outcome else "none"
 
