@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -12,11 +11,11 @@ from planner.clusters.documents import Refused
 from planner.costs.hourly import HourlyPrice, hourly_price
 from planner.errors import BadInput
 from planner.hardware.hardware import Accelerator, Hardware
+from planner.hardware.linking import Inside, with_link
 from planner.hardware.resolving import resolve_hardware
 from planner.prices.line import PriceKind
 from planner.request import Frozen, Nodes, Price
 
-Inside = Literal["nvlink", "infinity-fabric", "pcie"]
 LinkKind = Literal["infiniband", "ethernet", "nvlink", "other"]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 
@@ -136,12 +135,3 @@ class Cluster(Frozen):
             inside=node.inside,
             inside_gb_s=node.inside_gb_s,
         )
-
-
-def with_link(accelerator: Accelerator, inside: Inside | None, inside_gb_s: float | None) -> Accelerator:
-    """The accelerator with another link inside its node; `pcie` without a rate is the speed model's own PCIe rate."""
-    if inside is None and inside_gb_s is None:
-        return accelerator
-    kind = inside or accelerator.interconnect
-    kept = accelerator.link_gb_s if kind == accelerator.interconnect else None
-    return replace(accelerator, interconnect=kind, link_gb_s=inside_gb_s or kept)

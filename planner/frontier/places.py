@@ -84,7 +84,7 @@ def _named(model: Model, label: str, request: Request, book: Book) -> Place:
             f"no price is known for {hardware.accelerator.name}, so its cost cannot be compared",
             fix="give --usd-per-hour, or a price file with a line for it (--prices FILE)",
         )
-    return _place(model, hardware, hardware.accelerator, hourly, request, book, whole=True)
+    return place_on(model, hardware, hardware.accelerator, hourly, request, book, whole=True)
 
 
 def _everywhere(model: Model, request: Request, book: Book) -> list[Place]:
@@ -98,7 +98,7 @@ def _everywhere(model: Model, request: Request, book: Book) -> list[Place]:
         hardware = Hardware(label=gpu.name, accelerator=gpu, count=count)
         hourly = _price_if_any(request, hardware)
         if hourly is not None:
-            found.append(_place(model, hardware, gpu, hourly, request, book, whole=False))
+            found.append(place_on(model, hardware, gpu, hourly, request, book, whole=False))
     if not found:
         wanted = " ".join(filter(None, (request.price.provider, request.price.kind)))
         raise BadInput(f"no accelerator has a price: {wanted}", fix="`quantplan prices` lists what there is")
@@ -113,7 +113,7 @@ def _price_if_any(request: Request, hardware: Hardware) -> HourlyPrice | None:
         return None
 
 
-def _place(
+def place_on(
     model: Model,
     hardware: Hardware,
     gpu: Accelerator,
@@ -123,6 +123,7 @@ def _place(
     *,
     whole: bool,
 ) -> Place:
+    """One kind of hardware as a place, with what the engines offer there and what the rules tell to avoid."""
     one = replace(hardware, count=hardware.count if whole else 1)
     spoken = Deliberation(book, gather_facts(model, one, request), request).vetoes.spoke
     avoided = {value: said.rule for said in spoken for value in said.outcome.avoid}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.clusters.cluster import with_link
 from planner.hardware.hardware import Hardware
+from planner.hardware.linking import with_link
 from planner.memory.sharding import layout_problem
 from planner.models.shape import Shape
 from planner.request import Nodes, Request
