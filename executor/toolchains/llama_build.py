@@ -1,4 +1,4 @@
-"""Compiles llama.cpp's programs for this very CPU: only the four that are needed, statically linked.
+"""Compiles llama.cpp's programs for this very CPU: only those that are needed, statically linked.
 
 Objects are kept outside the toolchain until it is finished, so a build that was killed goes on where it was: ninja
 trusts only objects its own log lists as finished. make does not, so with make a build starts over.

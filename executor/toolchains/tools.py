@@ -26,6 +26,7 @@ class LlamaCpp:
 
     server: Path
     quantize: Path
+    imatrix: Path
     perplexity: Path
     bench: Path
     convert_script: Path
@@ -110,8 +111,8 @@ class Toolchains:
 
 
 def _llama_cpp(programs: Sequence[Path], script: Path, version: str, origin: str) -> LlamaCpp:
-    server, quantize, perplexity, bench = programs
-    return LlamaCpp(server, quantize, perplexity, bench, script, version.removeprefix("version: "), origin)
+    server, quantize, imatrix, perplexity, bench = programs
+    return LlamaCpp(server, quantize, imatrix, perplexity, bench, script, version.removeprefix("version: "), origin)
 
 
 def _environment_builder(workshop: Workshop, spec: EnvironmentSpec, afterwards: Sequence[str] = ()) -> Builder:
