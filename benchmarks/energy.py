@@ -21,12 +21,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 from energy_cases import Case, published
 from energy_fitting import fit, held_out, write_constants
+from published_folder import folder_with
 
 from planner.energy.power import PowerConstants, power_support
 from planner.energy.predicting import estimated_watts, joules_of
-
-EXPLAIN = """The published measurements are not part of the repository. Give the folder that holds energy.csv:
-    python benchmarks/energy.py --truth DIR"""
 
 
 def main() -> None:
@@ -34,9 +32,8 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, help="folder with energy.csv")
     parser.add_argument("--fit", action="store_true", help="rewrite the constants")
     given = parser.parse_args()
-    if given.truth is None:
-        sys.exit(EXPLAIN)
-    cases = published(given.truth / "energy.csv")
+    truth = folder_with(("energy.csv",), given.truth, command="make bench-energy", script="benchmarks/energy.py")
+    cases = published(truth / "energy.csv")
     constants = fit(cases)
     print(f"{len(cases)} runs, {len({case.group for case in cases})} architectures\n{constants}")
     by_model = held_out(cases, [case.group for case in cases])

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
+
+from published_folder import folder_with
 
 from planner.planning import make_plan
 from planner.request import Request, Workload
@@ -32,15 +33,14 @@ SHARES = (0.5, 0.7, 0.8, 0.9, 0.95)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--truth", type=Path, required=True)
-    given = parser.parse_args()
-    published(given.truth / "load_latency.csv")
+    parser.add_argument("--truth", type=Path, help="folder with load_latency.csv")
+    truth = parser.parse_args().truth
+    folder = folder_with(("load_latency.csv",), truth, command="make bench-serving", script="benchmarks/serving.py")
+    published(folder / "load_latency.csv")
     simulated()
 
 
 def published(path: Path) -> None:
-    if not path.is_file():
-        sys.exit(f"{path}: no such file; give the folder that holds load_latency.csv")
     runs: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     with path.open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):

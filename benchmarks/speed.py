@@ -21,6 +21,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
+from published_folder import folder_with
 from speed_cases import Case, published
 from speed_cpu import fit_cpu, leave_one_model_out, measured_runs
 from speed_fitting import Parameters, Problem, fit
@@ -29,9 +30,7 @@ from speed_kernels import kernel_shares
 from speed_printing import print_crossovers, print_times
 from speed_writing import write_constants
 
-EXPLAIN = """The published measurements are not part of the repository. Give the folder that holds serving.csv,
-single_stream.csv, max_throughput.csv and int4_kernels.csv:
-    python benchmarks/speed.py --truth DIR        (or: make bench-speed TRUTH=DIR)"""
+FILES = ("serving.csv", "single_stream.csv", "max_throughput.csv", "int4_kernels.csv")
 FOLDS, SMALL_GROUPS, SMALL = 5, 4, 1 / 40
 HELD_ROUNDS = 10
 HELD_OUT = ("random folds", "leave one model out", "leave one GPU type out")
@@ -96,11 +95,11 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true", help="rewrite the constants")
     parser.add_argument("--quick", action="store_true", help="in sample only")
     given = parser.parse_args()
-    if given.truth is None:
-        sys.exit(EXPLAIN)
+    command = "make fit" if given.fit else "make bench-speed"
+    truth = folder_with(FILES, given.truth, command=command, script="benchmarks/speed.py")
     skipped: Counter[str] = Counter()
-    kernels = kernel_shares(given.truth)
-    bench = Bench.of(published(given.truth, skipped), kernels)
+    kernels = kernel_shares(truth)
+    bench = Bench.of(published(truth, skipped), kernels)
     report("in sample", bench.cases, bench.in_sample)
     if not given.quick:
         folds, models, gpus = bench.ways_of_holding_out()
@@ -109,7 +108,7 @@ def main() -> None:
             write(bench, errors, kernels)
         report_held_out(bench, [*errors, bench.held_out(gpus)])
     print("\nleft out:", ", ".join(f"{why} ({count})" for why, count in skipped.most_common()))
-    print_crossovers(given.truth)
+    print_crossovers(truth)
     print_times()
 
 
