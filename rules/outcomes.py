@@ -92,6 +92,12 @@ class LadderStep(Outcome):
     next: Literal["format", "accelerators"] | None = None
 
 
+class Remedy(Outcome):
+    """Hardware that would hold it, in words that follow `To fix:`."""
+
+    use: str
+
+
 class Calibration(Outcome):
     """Settings for quantizing with data; every rule that speaks adds its part."""
 
@@ -121,6 +127,7 @@ OUTCOMES: dict[str, type[Outcome]] = {
     "evaluate_also": AlsoEvaluate,
     "fallback": Fallback,
     "ladder": LadderStep,
+    "remedy": Remedy,
     "calibration": Calibration,
     "advice": Advice,
 }

@@ -34,15 +34,22 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
         spare = f"{free.memory.free_gib:.1f} GiB to spare"
         yield f"leave out --format {request.format}: the rules choose {free.format}, which fits with {spare}"
     verdicts = {candidate.verdict for candidate in chooser.tried}
-    if "misses-service-level" in verdicts:
+    if verdicts == {"no-kernel"}:
+        without = f"leave out --engine {request.engine}; " if request.engine else ""
+        yield f"{without}`quantplan fits {request.model}` lists accelerators and engines that have a kernel for it"
+    elif "misses-service-level" in verdicts:
         yield _fewer_in_time(chooser, request) or _nearest_to_targets(chooser, request)
     elif roomiest := max(
-        (c for c in chooser.tried if c.memory.max_concurrency >= 1), key=_requests_that_fit, default=None
+        (c for c in chooser.tried if c.verdict == "does-not-fit" and c.memory.max_concurrency >= 1),
+        key=_requests_that_fit,
+        default=None,
     ):
         fewer, context = int(roomiest.memory.max_concurrency), request.workload.served_context_tokens
         yield f"at most {fewer} requests at once of {context:,} tokens, in {roomiest.format}"
     if hardware.accelerator and (found := _enough(chooser, hardware)):
         yield f"{found.tensor_parallel * found.replicas}x {hardware.accelerator.name} hold it in {found.format}"
+    for spoken in chooser.deliberation.ask("remedy").spoke:
+        yield f"{spoken.outcome.use} [{spoken.source}]"
 
 
 def _requests_that_fit(candidate: Candidate) -> float:

@@ -83,7 +83,7 @@ def test_show_for_programs_is_the_whole_book() -> None:
     book = json.loads(rules("show", "--json").output)
     assert [decision["decision"] for decision in book["decisions"]] == [
         "vetoes", "width", "format", "engine", "kv_cache",
-        "parallelism", "evaluate_also", "fallback", "ladder", "calibration", "advice",
+        "parallelism", "evaluate_also", "fallback", "ladder", "remedy", "calibration", "advice",
     ]  # fmt: skip
     stored = next(r for d in book["decisions"] for r in d["rules"] if r["id"] == "stored-4-bit-as-it-is")
     assert stored["then"] == {"format": "model.stored_format"}
