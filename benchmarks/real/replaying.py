@@ -12,6 +12,8 @@ from planner.hardware.hardware import Cpu, Hardware
 from planner.memory import llama_cpp
 from planner.memory.constants import version_constants
 from planner.memory.kv_cache import kv_cache
+from planner.memory.llama_offload import device_account
+from planner.memory.llama_split import HOST, LayerSplit
 from planner.memory.situation import Situation
 from planner.memory.vllm import laid_out
 from planner.memory.weights import weight_bytes
@@ -25,7 +27,11 @@ from planner.units import MIB
 HERE = Path(__file__).parent
 VLLM_TABLE = HERE / "vllm_cpu.csv"
 LLAMA_TABLE = HERE / "llama_cpp.csv"
+SPLIT_TABLE = HERE / "llama_split.csv"
 BUFFERS = ("mapped_mib", "repacked_mib", "kv_mib", "compute_mib")
+SPLIT_BUFFERS = tuple(
+    f"{place}_{what}_mib" for place in ("gpu0", "gpu1", "host") for what in ("model", "kv", "compute")
+)
 QUANTIZING_TABLE = HERE / "quantizing.csv"
 CPU_BLOCK_TOKENS, CPU_MLA_BLOCK_TOKENS = 128, 16  # defaults of vLLM's CPU platform (vllm/platforms/cpu.py)
 
@@ -87,6 +93,35 @@ def predicted_buffers(row: dict[str, str]) -> dict[str, float]:
         "kv_mib": slots * account.layout.sequence_bytes(context) / MIB,
         "compute_mib": mib["compute buffer"],
     }
+
+
+def predicted_split(row: dict[str, str]) -> dict[str, float]:
+    """MiB of every buffer on each device that llama-server should print for a model split as in that row."""
+    shape, stored = shape_from_config(llama_models()[row["model"]]), scheme(row["format"])
+    situation = Situation(
+        shape=shape,
+        scheme=stored,
+        weights=weight_bytes(shape, stored),
+        kv=kv_cache(shape, "16-bit", 1, "llama.cpp"),
+        physical_gib=16,
+        context_tokens=int(row["context_tokens"]),
+        concurrency=int(row["slots"]),
+        batched_tokens=int(row["micro_batch"]),
+        engine_version="0.3.36",
+        is_offloaded=True,
+    )
+    split = LayerSplit(int(row["gpu_layers"]), gpu_shares=tuple(map(float, row["gpu_shares"].split(","))))
+    found = dict.fromkeys(SPLIT_BUFFERS, 0.0)
+    for place, device in [*((f"gpu{number}", number) for number in range(split.gpu_count)), ("host", HOST)]:
+        account = device_account(device, situation, split)
+        mib = {term.label: term.predicted_gib * 1024 for term in account.terms}
+        found[f"{place}_model_mib"] = sum(
+            mib.get(label, 0.0) for label in ("weights", "scales and zeros", "16-bit remainder")
+        )
+        cache = account.layout.sequence_bytes(situation.context_tokens) * situation.concurrency
+        found[f"{place}_kv_mib"] = cache / MIB
+        found[f"{place}_compute_mib"] = mib["compute buffer"]
+    return found
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from planner.hardware.hardware import Accelerator
 from planner.memory.kv_cache import KvCache
+from planner.memory.llama_split import LayerSplit
 from planner.memory.weights import WeightBytes
 from planner.models.shape import Shape
 from planner.plan import Term
@@ -23,7 +24,8 @@ class Situation:
     `weights` and `kv` are what one rank holds. `max_sequences` and `batched_tokens` are the limits the server is
     started with; None takes the engine's own default. `utilisation` likewise. `is_offloaded`: the layers run on a GPU
     that is not described further. `draft_tokens`: tokens a draft model speculates ahead of each step.
-    `free_gib`: memory free at start, where it is known.
+    `free_gib`: memory free at start, where it is known. `split`: how llama.cpp divides the model between GPUs and host;
+    `weights` and `kv` are then those of the whole model.
     """
 
     shape: Shape
@@ -48,6 +50,7 @@ class Situation:
     draft_tokens: int = 0
     prefix_caching: bool | None = None
     free_gib: float | None = None
+    split: LayerSplit | None = None
 
     @property
     def on_gpu(self) -> bool:

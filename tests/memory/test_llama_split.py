@@ -1,0 +1,115 @@
+"""Which layer lies where, against start-up logs that others published."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from planner.hardware.hardware import Cpu
+from planner.hardware.resolving import resolve_hardware
+from planner.memory.gguf_mix import gguf_file
+from planner.memory.kv_cache import kv_cache
+from planner.memory.llama_fitting import largest_split
+from planner.memory.llama_split import HOST, LayerSplit, bytes_by_device, cache_on, layers_by_kind
+from planner.models.catalogue import find
+from planner.request import Workload
+from planner.schemes import scheme
+from planner.units import MIB
+
+
+def mib_by_device(name, file_type, split):
+    shape = find(name).shape
+    return {device: size / MIB for device, size in bytes_by_device(gguf_file(shape, file_type), shape, split).items()}
+
+
+def test_two_gpus_hold_what_a_70b_log_prints():
+    # RPC 19142.56, CUDA0 18764.46, CPU 563.65 MiB: Llama-3.1-70B Q4_K_S, 81/81 layers (llama.cpp log, September 2024)
+    held = mib_by_device("llama-3.1-70b", "Q4_K_S", LayerSplit(81, gpu_shares=(1, 1)))
+    assert held == pytest.approx({0: 19142.56, 1: 18764.46, HOST: 563.65}, abs=0.1)
+
+
+def test_a_q4_0_file_and_its_first_cache_lie_as_another_log_says():
+    # RPC 18821.56, CUDA0 18725.42, first device KV 656.00 MiB at 4,096 tokens (llama.cpp RPC log, August 2025)
+    split = LayerSplit(81, gpu_shares=(1, 1))
+    assert mib_by_device("llama-3.1-70b", "Q4_0", split) == pytest.approx(
+        {0: 18821.56, 1: 18725.42, HOST: 563.62}, abs=0.1
+    )
+    shape = find("llama-3.1-70b").shape
+    cache = cache_on(0, kv_cache(shape, "16-bit", 1, "llama.cpp"), shape, split)
+    assert cache.sequence_bytes(4096) / MIB == pytest.approx(656.00)
+
+
+def test_caches_of_a_mixture_on_two_gpus():
+    # KV 1600 + 1472 MiB at 32,768 tokens: Qwen3-30B-A3B on two Turing cards (ik_llama.cpp log, May 2025)
+    shape, split = find("qwen3-30b-a3b").shape, LayerSplit(49, gpu_shares=(1, 1))
+    whole = kv_cache(shape, "16-bit", 1, "llama.cpp")
+    parts = [cache_on(gpu, whole, shape, split).sequence_bytes(32768) / MIB for gpu in (0, 1)]
+    assert parts == pytest.approx([1600, 1472])
+
+
+def test_a_whole_model_leaves_only_its_embeddings_on_the_host():
+    # Vulkan log of August 2025: 4155.99 on the GPU, 281.81 on the host, 33/33 layers of Llama-3.1-8B Q4_0
+    held = mib_by_device("llama-3.1-8b", "Q4_0", LayerSplit(33))
+    assert held == pytest.approx({0: 4155.99, HOST: 281.81}, abs=0.1)
+
+
+def test_the_output_layer_goes_first_since_december_2025_and_went_last_before():
+    assert LayerSplit(1).devices(4) == (HOST, HOST, HOST, HOST, 0)
+    assert LayerSplit(1, output_first=False).devices(4) == (HOST, HOST, HOST, 0, HOST)
+    assert LayerSplit(5, output_first=False).devices(4) == LayerSplit(5).devices(4) == (0, 0, 0, 0, 0)
+    assert LayerSplit(0).devices(4) == (HOST,) * 5
+
+
+def test_experts_of_the_first_layers_stay_on_the_host():
+    shape = find("qwen3-30b-a3b").shape
+    whole, split = LayerSplit(49), LayerSplit(49, cpu_expert_layers=10)
+    tensors = gguf_file(shape, "Q4_K_M")
+    moved = bytes_by_device(tensors, shape, split)[HOST] - bytes_by_device(tensors, shape, whole)[HOST]
+    experts = [t.bytes for t in tensors if "_exps" in t.name and int(t.name.split(".")[1]) < 10]
+    assert moved == sum(experts) and len(experts) == 30
+
+
+def test_layers_that_remember_everything_end_each_period():
+    # Gemma 3: every sixth layer; Qwen3-Next: every fourth (their config.json: layer_types)
+    gemma = find("gemma-3-12b").shape
+    cached, _ = layers_by_kind(gemma)
+    full = next(which for which, group in zip(cached, gemma.attention, strict=True) if group.window_tokens is None)
+    assert sorted(full) == [5, 11, 17, 23, 29, 35, 41, 47]
+    cached, _ = layers_by_kind(find("qwen3-next-80b-a3b").shape)
+    assert sorted(cached[0])[:3] == [3, 7, 11]
+
+
+def fitted(model, hardware, host_gib, format_id="gguf-q4_k_m"):
+    machine = resolve_hardware(hardware)
+    return largest_split(
+        find(model),
+        replace(machine, cpu=Cpu("declared", 0, host_gib)),
+        scheme(format_id),
+        engine_version="0.3.36",
+        gpu_count=machine.count,
+        kv_format="16-bit",
+        workload=Workload(concurrency=1),
+    )
+
+
+def test_the_largest_split_fits_and_one_layer_more_would_not():
+    found = fitted("llama-3.1-70b", "1xRTX-4090", 64)
+    layer_gib = found.gpu.gib("weights") / found.split.gpu_layers
+    assert found.fits and 38 <= found.split.gpu_layers <= 44
+    assert found.gpu.free_gib < 1.5 * layer_gib
+
+
+def test_a_mixture_keeps_whole_attention_on_the_gpu():
+    found = fitted("qwen3-30b-a3b", "1xRTX-4060-Ti-16GB", 64)
+    assert found.split.gpu_layers == 49 and 0 < found.split.cpu_expert_layers < 48
+    assert found.host.gib("KV cache") == 0
+
+
+@pytest.mark.parametrize("host_gib", [8, 16])
+def test_a_host_too_small_is_no_way_out(host_gib):
+    assert fitted("llama-3.1-70b", "1xRTX-4060-Ti-16GB", host_gib) is None
+
+
+def test_memory_shared_with_the_host_has_no_other_side():
+    assert fitted("llama-3.1-70b", "1xGB10", 128) is None
