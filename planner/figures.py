@@ -17,11 +17,31 @@ class Ranged(Protocol):
     def high(self) -> float | None: ...
 
 
+class Room(Protocol):
+    @property
+    def kv_tokens(self) -> int: ...
+    @property
+    def max_context_tokens(self) -> int: ...
+    @property
+    def max_concurrency(self) -> float: ...
+
+
 def figure(value: float | None) -> str:
     """Three significant figures; whole numbers from a hundred on."""
     if value is None:
         return UNKNOWN
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def cache_room(cache: Room, served_tokens: int) -> str:
+    """What the KV cache holds, and what the server refuses although the cache could hold it."""
+    holds = (
+        f"The KV cache can hold {cache.kv_tokens:,} tokens: one request of up to {cache.max_context_tokens:,}, "
+        f"or {cache.max_concurrency:,.1f} requests like yours at once."
+    )
+    if cache.max_context_tokens < 2 * served_tokens:
+        return holds
+    return f"{holds} Requests of more than {served_tokens:,} tokens are refused; --context-tokens lets longer ones in."
 
 
 NAMES = {

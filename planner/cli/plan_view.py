@@ -14,7 +14,7 @@ from planner.cli.bars import memory_bar
 from planner.cli.energy_view import energy_lines
 from planner.cli.quantizing_view import needs_line
 from planner.cli.why_view import why
-from planner.figures import NAMES, figure, interval, usd
+from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
 from planner.plan import Candidate, Cost, Plan
 from planner.units import GB, GIB
@@ -36,7 +36,7 @@ def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableTyp
     chosen, workload = plan.chosen, plan.request.workload
     yield "Why", why(plan, everything=everything)
     unit = "per accelerator" if plan.hardware.count > 1 else plan.hardware.name
-    yield f"Memory, {unit}", _memory(chosen)
+    yield f"Memory, {unit}", _memory(chosen, plan.request.workload.served_context_tokens)
     if plan.levers:
         yield "What would free memory", _levers(plan)
     load = f"{workload.concurrency} requests in flight, {workload.input_tokens} tokens in, {workload.output_tokens} out"
@@ -72,7 +72,7 @@ def _choice(plan: Plan) -> Panel:
     return Panel("\n".join(lines), title=title, title_align="left", expand=False, padding=(0, 2))
 
 
-def _memory(candidate: Candidate) -> Group:
+def _memory(candidate: Candidate, served_tokens: int) -> Group:
     memory = candidate.memory
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
@@ -86,12 +86,8 @@ def _memory(candidate: Candidate) -> Group:
         f"of {memory_text(memory.available_gib)} usable",
     )
     weights_gib = candidate.predicted("weights_gib").value or 0.0
-    room = (
-        f"Weights are {memory_text(weights_gib)} ({figure(weights_gib * GIB / GB)} GB) in all. "
-        f"The KV cache can hold {memory.kv_tokens:,} tokens: one request of up to {memory.max_context_tokens:,}, "
-        f"or {memory.max_concurrency:,.1f} requests like yours at once."
-    )
-    return Group(memory_bar(memory), table, Text(room))
+    in_all = f"Weights are {memory_text(weights_gib)} ({figure(weights_gib * GIB / GB)} GB) in all."
+    return Group(memory_bar(memory), table, Text(f"{in_all} {cache_room(memory, served_tokens)}"))
 
 
 def _speed(candidate: Candidate) -> RenderableType:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from planner.errors import BadInput
+from planner.figures import cache_room
 from planner.plan import Plan, load_plan
 from planner.planning import make_plan
 from planner.request import Request
@@ -75,3 +76,11 @@ def test_half_a_plan_file_is_not_a_plan(file: Path) -> None:
 def test_the_same_question_makes_the_same_plan_but_for_its_time(plan: Plan) -> None:
     again = make_plan(plan.request)
     assert again.model_dump(exclude={"created_at", "digest"}) == plan.model_dump(exclude={"created_at", "digest"})
+
+
+def test_a_server_that_could_hold_longer_requests_says_that_it_refuses_them() -> None:
+    memory = make_plan(Request(model="llama-3.1-8b", hardware="1xL40S")).chosen.memory
+    assert "Requests of more than 1,300 tokens are refused; --context-tokens lets longer ones in." in cache_room(
+        memory, 1300
+    )
+    assert "refused" not in cache_room(memory, memory.max_context_tokens)

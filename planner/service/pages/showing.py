@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.cli.why_view import DECISIONS, outcome
-from planner.figures import NAMES, figure, interval, usd
+from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
 from planner.plan import Candidate, Decision, Evidence, Memory, Plan, Prediction
 
@@ -66,7 +66,7 @@ def shown(plan: Plan, address: Address) -> dict[str, Any]:
         "tree": list(tree(plan)),
         "decisions": list(later_decisions(plan)),
         "bar": memory_bar(chosen.memory),
-        "room": room(chosen.memory),
+        "room": cache_room(chosen.memory, plan.request.workload.served_context_tokens),
         "alternatives": [alternative(candidate, address) for candidate in plan.alternatives],
     }
 
@@ -140,14 +140,6 @@ def memory_bar(memory: Memory) -> dict[str, Any]:
         start += width
     says = f"{memory_text(memory.used_gib)} used of {memory_text(memory.available_gib)} usable"
     return {"pieces": pieces, "says": says}
-
-
-def room(memory: Memory) -> str:
-    """What the KV cache holds, in words."""
-    return (
-        f"The KV cache can hold {memory.kv_tokens:,} tokens: one request of up to {memory.max_context_tokens:,}, "
-        f"or {memory.max_concurrency:,.1f} requests like yours at once."
-    )
 
 
 def alternative(candidate: Candidate, address: Address) -> dict[str, str]:
