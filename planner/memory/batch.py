@@ -2,6 +2,8 @@
 
 Answers per accelerator (the worst rank): `fits`, `weights_gib`, `kv_gib` with its 90 % interval `low` and `high`,
 `kv_tokens`, `kv_bytes_per_token`, `activation_gib`, `non_torch_gib`, `cuda_graph_gib`, `max_concurrency`.
+Where llama.cpp splits a model, `weights_gib` and `compute_buffer_gib` are those of all its GPUs, `kv_gib` is the whole
+cache, and `host_weights_gib`, `host_kv_gib` and `host_compute_buffer_gib` are what the host holds.
 `abstained` is null or one of `ABSTENTIONS`; a figure that the row's facts do not determine is null on its own.
 """
 
@@ -18,6 +20,7 @@ from planner.memory import vllm
 from planner.memory.cases import Case, read_cases
 from planner.memory.constants import engine_constants, version_constants
 from planner.memory.kv_cache import kv_cache
+from planner.memory.llama_cases import split_buffers
 from planner.memory.situation import Situation
 from planner.memory.sizing import ACCOUNTANTS, both_directions
 from planner.memory.starts import described_shape, kv_format_named, must_be_quantized, situation_of
@@ -50,6 +53,9 @@ class StartPrediction:
     non_torch_gib: float | None = None
     cuda_graph_gib: float | None = None
     compute_buffer_gib: float | None = None
+    host_weights_gib: float | None = None
+    host_kv_gib: float | None = None
+    host_compute_buffer_gib: float | None = None
     max_concurrency: float | None = None
     abstained: str | None = None
 
@@ -117,10 +123,7 @@ def answer(case: Case, situation: Situation, memory: Memory) -> StartPrediction:
         compute_buffer_gib=memory.gib("compute buffer") or None,
     )
     if case.engine == "llama.cpp":
-        if not (case.llama_context or case.context_tokens):
-            return known
-        states_gib = situation.kv.state_bytes / GIB
-        return replace(known, kv_gib=memory.gib("KV cache") - states_gib, kv_tokens=situation.context_tokens)
+        return llama_cpp_answer(case, situation, memory, known)
     if case.engine is None or not is_pool_determined(case, situation):
         return known
     pool_gib = memory.free_gib + memory.gib("KV cache")
@@ -134,6 +137,27 @@ def answer(case: Case, situation: Situation, memory: Memory) -> StartPrediction:
         kv_tokens=memory.kv_tokens,
         max_concurrency=memory.max_concurrency,
     )
+
+
+def llama_cpp_answer(case: Case, situation: Situation, memory: Memory, known: StartPrediction) -> StartPrediction:
+    """llama.cpp's buffers: the cache where its context is stated, and both sides of a split model."""
+    cache_gib = memory.gib("KV cache")
+    if situation.split is not None:
+        buffers = split_buffers(situation, situation.split)
+        shared = 1 / situation.split.gpu_count if case.remarks.is_per_device else 1.0
+        cache_gib = buffers.kv_gib
+        known = replace(
+            known,
+            weights_gib=buffers.weights_gib,
+            compute_buffer_gib=buffers.compute_buffer_gib * shared,
+            host_weights_gib=buffers.host_weights_gib,
+            host_kv_gib=buffers.host_kv_gib,
+            host_compute_buffer_gib=buffers.host_compute_buffer_gib,
+        )
+    if not (case.llama_context or case.context_tokens):
+        return replace(known, host_kv_gib=None)
+    states_gib = situation.kv.state_bytes / GIB
+    return replace(known, kv_gib=cache_gib - states_gib, kv_tokens=situation.context_tokens)
 
 
 def is_pool_determined(case: Case, situation: Situation) -> bool:

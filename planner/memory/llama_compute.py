@@ -75,12 +75,15 @@ def is_pipelined(shape: Shape, split: LayerSplit) -> bool:
 def pipelined_bytes(device: int, situation: Situation, split: LayerSplit) -> float:
     """As many copies of a micro-batch's inputs as may be under way; the logits lie with the output layer."""
     copies = int(engine_constants("llama.cpp")["pipeline_copies"])
+    casts = bool(version_constants("llama.cpp", situation.engine_version)["casts_mask"]) and situation.flash_attention
     hidden, mask = hidden_bytes(situation), mask_bytes(situation)
+    given = mask * FLOAT_BYTES / MASK_BYTES if casts else mask
     if device == HOST:
-        return copies * mask + (copies + 1) * hidden
+        return copies * given + (1 if casts else copies + 1) * hidden
     layer = layer_bytes(situation, reserved_tokens(situation), cells_of(situation)) - mask
     has_head = split.devices(situation.shape.layer_count)[-1] == device and reserves_logits(situation)
-    return (max(layer, head_bytes(situation)) if has_head else layer) + copies * (mask + hidden)
+    inputs = copies * (given + hidden) + mask if casts and device == 0 else copies * (mask + hidden)
+    return (max(layer, head_bytes(situation)) if has_head else layer) + inputs
 
 
 def hidden_bytes(situation: Situation) -> float:

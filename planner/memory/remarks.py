@@ -14,7 +14,11 @@ TEXTS = ("note", "model_id", "engine", "gpu_model", "engine_args")
 
 @dataclass(frozen=True, slots=True)
 class Remarks:
-    """How a server was started, as far as its row says so in words. `draft_tokens`: tokens speculated ahead."""
+    """How a server was started, as far as its row says so in words. `draft_tokens`: tokens speculated ahead.
+
+    Of llama.cpp: `gpu_shares` is `--tensor-split`, `cpu_expert_layers` `--n-cpu-moe`, and `is_per_device` says that its
+    buffers are stated for one of several GPUs.
+    """
 
     expert_parallel: int | None = None
     cpu_offload_gib: float = 0.0
@@ -25,6 +29,11 @@ class Remarks:
     language_model_only: bool = False
     prefix_caching: bool | None = None
     free_gib: float | None = None
+    several_gpus: int = 1
+    cpu_expert_layers: int = 0
+    gpu_shares: tuple[float, ...] = ()
+    is_per_device: bool = False
+    is_pipelined: bool = False
 
 
 def remarks_of(row: Mapping[str, str], tensor_parallel: int) -> Remarks:
@@ -45,6 +54,11 @@ def remarks_of(row: Mapping[str, str], tensor_parallel: int) -> Remarks:
         language_model_only=said["language_model_only"] is not None,
         prefix_caching=_prefix_caching(said),
         free_gib=float(said["free_gib"]) if said["free_gib"] else None,
+        several_gpus=int(said["several_gpus"] or 1),
+        cpu_expert_layers=int(said["n_cpu_moe"] or 0),
+        gpu_shares=tuple(map(float, re.split("[,/]", said["tensor_split"]))) if said["tensor_split"] else (),
+        is_per_device=said["per_device"] is not None,
+        is_pipelined=said["pipelined"] is not None,
     )
 
 

@@ -13,6 +13,7 @@ from planner.memory.cases import Case
 from planner.memory.constants import engine_constants, version_constants, version_number
 from planner.memory.drafts import with_draft
 from planner.memory.kv_cache import KvCache, kv_cache
+from planner.memory.llama_cases import split_of
 from planner.memory.loading import loading_extra
 from planner.memory.offloading import left_on_gpu
 from planner.memory.quantization_names import named_scheme
@@ -59,6 +60,7 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
         draft_tokens=case.remarks.draft_tokens,
         prefix_caching=prefix_caching(case),
         free_gib=case.remarks.free_gib,
+        split=split_of(case, shape, version),
     )
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from planner.hardware.hardware import Cpu
 from planner.hardware.resolving import resolve_hardware
+from planner.memory.batch import predict_start
+from planner.memory.cases import case_from_row
 from planner.memory.gguf_mix import gguf_file
 from planner.memory.kv_cache import kv_cache
 from planner.memory.llama_fitting import largest_split
@@ -113,3 +115,45 @@ def test_a_host_too_small_is_no_way_out(host_gib):
 
 def test_memory_shared_with_the_host_has_no_other_side():
     assert fitted("llama-3.1-70b", "1xGB10", 128) is None
+
+
+# VRAM in use by -ngl, MiB: Qwen2.5-Coder-14B Q4_K_M on an RTX 5060 Ti (inventivehq.com, "The VRAM Cliff", 2026). Eight
+# layers are 1,348, 1,366, 1,366 and 1,352 MiB there, weights and 4,096 tokens of cache together.
+VRAM_MIB = {8: 2161, 16: 3509, 24: 4875, 32: 6241, 40: 7593, 49: 9179}
+
+
+def started_with(layers):
+    row = {
+        "id": "a",
+        "engine": "llama.cpp",
+        "engine_version": "0.3.36",
+        "config_id": "Qwen/Qwen2.5-14B",
+        "quantization": "gguf Q4_K_M",
+        "llamacpp_ngl": f"{layers}/49",
+        "llamacpp_n_ctx": "4096",
+    }
+    return predict_start(case_from_row(row), {"Qwen/Qwen2.5-14B": find("qwen2.5-14b").shape})
+
+
+def gpu_mib(start):
+    context_mib = 0.24 * 1024
+    on_gpu = start.weights_gib + start.compute_buffer_gib + start.kv_gib - (start.host_kv_gib or 0)
+    return on_gpu * 1024 + context_mib
+
+
+@pytest.mark.parametrize("layers", VRAM_MIB)
+def test_a_gpu_with_part_of_the_layers_fills_as_a_published_sweep_shows(layers):
+    assert gpu_mib(started_with(layers)) == pytest.approx(VRAM_MIB[layers], rel=0.09)
+
+
+def test_each_eight_layers_more_take_what_the_sweep_shows():
+    steps = [gpu_mib(started_with(n + 8)) - gpu_mib(started_with(n)) for n in (8, 16, 24, 32)]
+    assert steps == pytest.approx([1348, 1366, 1366, 1352], rel=0.005)
+
+
+def test_both_sides_of_a_start_hold_the_model_together():
+    part, whole = started_with(24), started_with(49)
+    heads = whole.weights_gib + find("qwen2.5-14b").shape.vocab_size * 5120 * 0.5625 / 2**30
+    assert part.weights_gib + part.host_weights_gib == pytest.approx(heads, rel=1e-6)
+    assert part.kv_gib == pytest.approx(whole.kv_gib) and whole.host_weights_gib is None
+    assert part.host_kv_gib == pytest.approx(part.kv_gib * 25 / 48)
