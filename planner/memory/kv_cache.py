@@ -90,7 +90,7 @@ def kv_cache(
     """
     constants = load_yaml("memory_constants.yaml")
     element_bytes = constants["kv_element_bytes"][kv_format]["bytes"]
-    caching = [layers for layers in shape.attention if layers.owns_kv]
+    caching = [layers for layers in shape.attention if layers.owns_kv and not keeps_always(layers)]
     parts = (
         CachedLayers(
             layers.count,
@@ -102,11 +102,23 @@ def kv_cache(
     )
     return KvCache(
         layers=tuple(parts),
-        states=tuple(
-            _states(layers, state_element_bytes(layers, shape.family, engine), tensor_parallel, draft_tokens)
-            for layers in shape.recurrent
+        states=(
+            *(
+                _states(layers, state_element_bytes(layers, shape.family, engine), tensor_parallel, draft_tokens)
+                for layers in shape.recurrent
+            ),
+            *(
+                StateLayers(layers.count, token_bytes(layers, element_bytes, tensor_parallel) * layers.window_tokens)
+                for layers in filter(keeps_always, shape.attention)
+                if layers.window_tokens
+            ),
         ),
     )
+
+
+def keeps_always(layers: AttentionLayers) -> bool:
+    """True for cross-attention on an input of one length: its cache is as large for every sequence."""
+    return layers.kind == "cross" and layers.window_tokens is not None
 
 
 def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: int, latent_multiple: int = 1) -> float:

@@ -44,7 +44,7 @@ def _applies(entry: Mapping[str, Any], name: str, kinds: Mapping[str, bool]) -> 
 
 
 def _changed(entry: Mapping[str, Any]) -> Scheme:
-    changes = {key: _frozen(value) for key, value in entry.get("changes", {}).items()}
+    changes: dict[str, Any] = {key: _frozen(value) for key, value in entry.get("changes", {}).items()}
     return replace(scheme(entry["scheme"]), **changes)
 
 

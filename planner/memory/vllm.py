@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.memory.activations import forward_bytes, sampler_bytes, vision_bytes, workspace_bytes
-from planner.memory.constants import engine_constants, version_constants
+from planner.memory.constants import engine_constants, version_constants, version_number
 from planner.memory.kv_cache import KvCache
 from planner.memory.situation import Account, Situation, gib_term, weight_terms
 from planner.memory.vllm_pages import Pages
@@ -92,12 +92,20 @@ def server_limits(situation: Situation, constants: Mapping[str, Any]) -> Limits:
     size = 1 if is_large_gpu(situation) else 0
     if constants["profile"] == "batched_tokens":
         sequences = situation.max_sequences or defaults["sequences"][size]
-        tokens = situation.batched_tokens or defaults["batched_tokens"][size]
+        tokens = situation.batched_tokens or default_step(situation, defaults["batched_tokens"][size])
         return Limits(sequences, max(tokens, sequences))
     sequences = situation.max_sequences or defaults["sequences"][0]
     if situation.batched_tokens is None and situation.context_tokens > constants["cuts_prompts_above"]:
         return Limits(sequences, defaults["batched_tokens"][0], samples_while_profiling=False)
     return Limits(sequences, situation.batched_tokens or max(situation.context_tokens, defaults["batched_tokens"][0]))
+
+
+def default_step(situation: Situation, usual: int) -> int:
+    """Tokens of one step where none are stated: more on the largest GPUs, from the version on that knows them."""
+    largest = engine_constants("vllm")["defaults"]["largest"]
+    is_new = version_number(situation.engine_version) >= version_number(largest["from"])
+    tokens: int = largest["batched_tokens"]
+    return tokens if is_new and situation.physical_gib >= largest["gib"] else usual
 
 
 def is_large_gpu(situation: Situation) -> bool:

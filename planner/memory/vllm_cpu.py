@@ -21,7 +21,7 @@ def account(situation: Situation) -> Account:
     """The sum for the host, without the KV pool."""
     constants, version = engine_constants("vllm_cpu"), version_constants("vllm", situation.engine_version)
     limits = Limits(situation.max_sequences or situation.concurrency, constants["batched_tokens"])
-    layout = laid_out(situation.kv, constants["block_tokens"], limits.batched_tokens, version)
+    layout = laid_out(situation.kv, block_tokens(situation), limits.batched_tokens, version)
     return Account(
         available_gib=situation.physical_gib * engines()["vllm"].usable_memory,
         terms=(
@@ -32,6 +32,13 @@ def account(situation: Situation) -> Account:
         ),
         layout=layout,
     )
+
+
+def block_tokens(situation: Situation) -> int:
+    """Tokens of a block: fewer where a latent is cached."""
+    is_latent = any(layers.latent_dim for layers in situation.shape.attention)
+    tokens: int = engine_constants("vllm_cpu")["latent_block_tokens" if is_latent else "block_tokens"]
+    return tokens
 
 
 def pool_bytes(memory: Memory) -> int:

@@ -121,12 +121,13 @@ def matrix_bytes(matrix: Matrix, scheme: Scheme, group_size: int | None) -> Weig
         return WeightBytes(0, 0, matrix.parameters * 2)
     if matrix.is_part_of(scheme.keeps_8_bit):
         return WeightBytes(matrix.parameters, 0, 0)
-    left = sum(min(1.0, layers / matrix.copies) for part, layers in scheme.layers_in_16_bit if matrix.is_part_of((part,)))
+    whole = (layers for part, layers in scheme.layers_in_16_bit if matrix.is_part_of((part,)))
+    left = sum(min(1.0, layers / matrix.copies) for layers in whole)
     return quantized_bytes(matrix, scheme, group_size).times(1 - left) + WeightBytes(0, 0, matrix.parameters * 2 * left)
 
 
 def is_quantized_in(matrix: Matrix, scheme: Scheme) -> bool:
-    """False for what the scheme leaves in 16 bits: by its own list, or because no scheme takes it but those that say so."""
+    """False for what the scheme leaves in 16 bits: by its own list, or because only schemes that say so take it."""
     takes = matrix.quantizable or matrix.is_part_of(scheme.quantizes_too)
     return takes and not matrix.is_part_of(scheme.keeps_16_bit)
 

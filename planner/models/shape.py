@@ -21,7 +21,8 @@ RecurrentKind = Literal["mamba1", "mamba2", "gated_delta_net", "kda", "rg_lru", 
 class AttentionLayers:
     """`count` identical attention layers.
 
-    `window_tokens` bounds what a sliding or chunked layer remembers. `latent_dim` (MLA: kv_lora_rank) and `rope_dim`
+    `window_tokens` bounds what a sliding or chunked layer remembers; a cross layer that has it always keeps as many
+    (Whisper's frames of sound). `latent_dim` (MLA: kv_lora_rank) and `rope_dim`
     (MLA: qk_rope_head_dim) replace per-head keys and values. Layers with `owns_kv=False` read another layer's cache.
     """
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from planner.memory.kv_cache import kv_cache
+from planner.models.families import shape_from_config
 from planner.models.shape import AttentionLayers, RecurrentLayers, Shape
 from planner.units import GIB, MIB
 
@@ -91,3 +92,24 @@ def test_a_mamba_2_state_has_the_models_type():
     layers = RecurrentLayers(4, "mamba2", 8 * 64 * 64, 3 * (512 + 2 * 64))
     kv = kv_cache(_shape(recurrent=(layers,)), "16-bit")
     assert kv.states[0].layer_bytes == 69_376
+
+
+def test_whisper_keeps_its_thirty_seconds_of_sound_whatever_is_said_of_them():
+    """large-v3: 32 layers x 2 x 1280 x 2 bytes are 160 KiB a token, and 1,500 frames of it (openai/whisper)."""
+    config = {
+        "model_type": "whisper", "d_model": 1280, "encoder_layers": 32, "decoder_layers": 32, "encoder_ffn_dim": 5120,
+        "encoder_attention_heads": 20, "decoder_attention_heads": 20, "decoder_ffn_dim": 5120, "vocab_size": 51_866,
+        "num_mel_bins": 128, "max_target_positions": 448,
+    }  # fmt: skip
+    cache = kv_cache(shape_from_config(config), "16-bit")
+
+    assert cache.bytes_per_token == 160 * 1024
+    assert cache.sequence_bytes(1) - cache.bytes_per_token == 1500 * 160 * 1024
+
+
+def test_the_shared_blocks_of_zamba2_keep_a_cache_for_every_call():
+    """Zamba2-2.7B calls its two blocks nine times, each with 32 heads of 160 (Zyphra/Zamba2-2.7B config.json)."""
+    config = {"model_type": "zamba2", "hidden_size": 2560, "num_hidden_layers": 54, "num_attention_heads": 32,
+              "n_mamba_heads": 80, "mamba_d_state": 64, "vocab_size": 32_000, "num_mem_blocks": 2}  # fmt: skip
+
+    assert kv_cache(shape_from_config(config), "16-bit").bytes_per_token == 9 * 2 * 32 * 160 * 2

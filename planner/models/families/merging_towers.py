@@ -6,7 +6,7 @@ import math
 
 from planner.models.config import Config
 from planner.models.families.vision import as_vision, merger, patches, tower
-from planner.models.layers import Matrices, dense, norm
+from planner.models.layers import Matrices, dense, linear, norm
 
 
 def siglip_tower(config: Config, text_hidden: int) -> Matrices:
@@ -38,6 +38,21 @@ def gemma4_tower(config: Config, text_hidden: int) -> Matrices:
             *norm(hidden, 2 * layers),
             *norm(head_dim, 2 * layers, role="qk_norm"),
             *dense("vision", "projector", text_hidden, hidden),
+        ]
+    )
+
+
+def gemma4_unified_embedder(config: Config, text_hidden: int) -> Matrices:
+    """Gemma 4 12B: joined patches through one layer, a table of positions for each axis, a projection."""
+    side = config.integer("patch_size", default=16) * config.integer("pooling_kernel_size", default=3)
+    pixels, width = 3 * side * side, config.integer("mm_embed_dim", default=3840)
+    return as_vision(
+        [
+            *linear("other", "patch_dense", width, pixels, 1, bias=True),
+            *dense("vision", "positions", 2 * config.integer("mm_posemb_size", default=1120), width),
+            *norm(pixels, 1, bias=True),
+            *norm(width, 2, bias=True),
+            *dense("vision", "projector", text_hidden, width),
         ]
     )
 

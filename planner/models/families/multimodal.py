@@ -13,6 +13,7 @@ from planner.models.families.gemma import gemma3, gemma4
 from planner.models.families.latent import deepseek
 from planner.models.families.merging_towers import (
     gemma4_tower,
+    gemma4_unified_embedder,
     moonvit_tower,
     qwen2_5_vl_tower,
     qwen2_vl_tower,
@@ -91,6 +92,14 @@ def gemma4_seeing(config: Config) -> Shape:
     shape = seeing(config, text, gemma4_tower(vision, text.hidden_size) if vision.values else [])
     notes = ("the audio encoder is not counted",) if config.has("audio_config") else ()
     return replace(shape, notes=(*shape.notes, *notes))
+
+
+def gemma4_unified(config: Config) -> Shape:
+    """Gemma 4 without a tower: patches of pixels go through one wide layer straight into the decoder."""
+    section = text_section(config).with_defaults({"hidden_size_per_layer_input": 0, "sliding_window": 1024})
+    text = gemma4(section)
+    vision = config.section("vision_config")
+    return seeing(config, text, gemma4_unified_embedder(vision, text.hidden_size) if vision.values else [])
 
 
 def named_text(config: Config) -> Shape:

@@ -46,6 +46,26 @@ def dots1(config: Config) -> Shape:
     return glm4_moe(config.with_defaults({"use_qk_norm": True, "n_shared_experts": shared}))
 
 
+def hunyuan_3(config: Config) -> Shape:
+    """Hunyuan 3: the layout of dots.llm1; which layers are dense is listed in `mlp_layer_types`."""
+    kinds = config.texts("mlp_layer_types")
+    return dots1(config.with_defaults({"first_k_dense_replace": kinds.count("dense") if kinds else 1}))
+
+
+def afmoe(config: Config) -> Shape:
+    """Arcee's Trinity: gated attention, norms around each block, a full layer after three sliding ones."""
+    pattern = {"sliding_window_pattern": config.values.get("global_attn_every_n_layers", 4)}
+    config = config.with_defaults(pattern)
+    core = read_core(config)
+    dense_layers = config.integer("num_dense_layers", default=1, least=0)
+    shared = config.integer("moe_intermediate_size") * config.integer("num_shared_experts", default=0, least=0)
+    experts = read_experts(config, core.layers - dense_layers, shared=shared)
+    gates = linear("attention", "gate_proj", core.query_heads * core.head_dim, core.hidden, core.layers)
+    mlps = [*expert_mlps(core.hidden, experts), *vector("router", "router_bias", experts.experts, experts.count)]
+    around = norm(core.hidden, 2 * core.layers)
+    return sparse_decoder(config, core, experts, [*mlps, *gates, *around], qk_norm="per_head_dim")
+
+
 def hunyuan_moe(config: Config) -> Shape:
     """Hunyuan A13B: every layer routed; sizes may be listed once a layer, all alike."""
     keys = ("num_experts", "moe_topk", "moe_intermediate_size", "num_shared_expert")

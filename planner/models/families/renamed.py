@@ -10,7 +10,7 @@ from planner.models.families.dense import llama_like
 from planner.models.families.encoders import bert, reading
 from planner.models.families.latent import deepseek
 from planner.models.families.sparse import mixtral
-from planner.models.layers import decoder, dense, gated_mlp, grouped_attention, norm, plain_mlp, read_core
+from planner.models.layers import decoder, dense, gated_mlp, grouped_attention, norm, plain_mlp, read_core, vector
 from planner.models.shape import Shape
 
 
@@ -118,3 +118,22 @@ def longcat_flash(config: Config) -> Shape:
     mlps = gated_mlp(shape.hidden_size, config.integer("intermediate_size"), 2 * layers)
     attention = tuple(replace(part, count=2 * part.count) for part in shape.attention)
     return replace(shape, matrices=(*matrices, *mlps), attention=attention)
+
+
+def hyperclovax(config: Config) -> Shape:
+    """HyperCLOVA X: a Llama, with a norm after each block as well where `use_post_norm`."""
+    return llama_like(config, norms_per_layer=4 if config.flag("use_post_norm", False) else 2)
+
+
+def granite_swa(config: Config) -> Shape:
+    """Granite with sliding windows: a Llama with an attention sink for each head."""
+    shape = llama_like(config)
+    sinks = vector("attention", "sinks", shape.attention[0].query_heads, shape.layer_count)
+    return replace(shape, matrices=(*shape.matrices, *sinks))
+
+
+def axk1(config: Config) -> Shape:
+    """A.X K1: DeepSeek V3 with a norm after the experts."""
+    shape = deepseek(config)
+    after = norm(shape.hidden_size, sum(layers.count for layers in shape.experts))
+    return replace(shape, matrices=(*shape.matrices, *after))
