@@ -22,6 +22,7 @@ HOW = "quantplan fits --on 1xA100-80GB, quantplan fits llama-3.1-70b, or both a 
 @click.command(name="fits", short_help="Show what fits on given hardware, or what hardware a model fits on.")
 @click.argument("model", required=False)
 @click.option("--on", "hardware", help="1xA100-80GB, 2xL40S, cpu:64GB, here, or a YAML file.")
+@click.option("--host-memory-gib", type=float, help="With --on: memory of the host the GPUs sit in.")
 @click.option("--users", type=int, help="Requests in flight at once that it must hold (8).")
 @click.option("--context-tokens", type=int, help="Tokens of such a request (8192, or the model's own maximum).")
 @click.option("--min-context", type=int, help="The longest single request must reach this many tokens.")
@@ -49,9 +50,13 @@ def command(
 
     For each model the best is shown: the format that loses least and still holds the users with their context.
     """
+    from planner.asking import hardware_text
+
+    hardware = hardware_text(hardware, options) if hardware else None
     answer = _ask(model, hardware, _question(options), everything, plot, colour_by)
     if csv_path:
-        from planner.fits.writing import as_csv, write_aside
+        from planner.fits.writing import as_csv
+        from planner.writing import write_aside
 
         write_aside(csv_path, as_csv(answer.fits))
     if as_json:
@@ -70,7 +75,8 @@ def command(
 def _question(options: dict[str, Any]) -> Question:
     from planner.fits.question import Question
 
-    given = {name.removesuffix("_"): value for name, value in options.items() if value is not None}
+    asked = {name: value for name, value in options.items() if value is not None and name != "host_memory_gib"}
+    given = {name.removesuffix("_"): value for name, value in asked.items()}
     return Question(**given).checked()
 
 

@@ -11,8 +11,8 @@ from planner.fits.choosing import Outcome
 from planner.fits.fit import Fit
 from planner.fits.over_accelerators import Everywhere
 from planner.fits.settings import quality_tiers
-from planner.fits.writing import write_aside
 from planner.templates import template_directory
+from planner.writing import write_aside
 
 PALETTE = ("#e3f1ee", "#a9d8cf", "#5fb5ab", "#24908f", "#0d666e", "#083f4d")
 MOST_ROWS = 60

@@ -6,14 +6,12 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from pathlib import Path
 
-from planner.errors import BadInput
 from planner.fits.fit import Fit
 from planner.fits.on_hardware import Answer
+from planner.writing import csv_cell
 
 SCHEMA_VERSION = 1
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_json(answer: Answer) -> dict[str, object]:
@@ -33,22 +31,5 @@ def as_csv(fits: Sequence[Fit]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([field.name for field in fields(Fit)])
-    writer.writerows([_cell(value) for value in fit.as_json().values()] for fit in fits)
+    writer.writerows([csv_cell(value) for value in fit.as_json().values()] for fit in fits)
     return text.getvalue()
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write the file whole: aside first, then renamed. BadInput when it cannot be written."""
-    aside = path.with_name(path.name + ".part")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="")
-        aside.replace(path)
-    except OSError as error:
-        raise BadInput(f"cannot write: {error.strerror}", where=str(path), fix="name another file") from None
-
-
-def _cell(value: object) -> object:
-    """A spreadsheet takes text that begins like a formula for one; an apostrophe keeps it text."""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from planner.costs.report.pdf import ReportToolMissing
 from planner.errors import BadInput, ExecutionFailed, ExecutorMissing, NoFeasiblePlan, QuantplanError
+from planner.writing import legible
 from rules.errors import RuleError, UnknownDecision
 
 MEDIA_TYPE = "application/problem+json"
@@ -116,7 +117,7 @@ FIX = "see /v1/openapi.json for what this address takes"
 
 
 def _place(steps: Sequence[Any]) -> str:
-    return ".".join(str(step) for step in steps)[:LONGEST_ECHO]
+    return legible(".".join(str(step) for step in steps)[:LONGEST_ECHO])
 
 
 async def _http(request: Request, error: Exception) -> Response:

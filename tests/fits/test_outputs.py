@@ -15,7 +15,8 @@ import pytest
 from planner.errors import BadInput
 from planner.fits.fit import Fit
 from planner.fits.heat_map import PALETTE, colour
-from planner.fits.writing import as_csv, write_aside
+from planner.fits.writing import as_csv
+from planner.writing import write_aside
 
 FIELDS = [
     "model", "family", "params_b", "active_params_b", "hardware", "accelerators", "format", "engine", "kernel",

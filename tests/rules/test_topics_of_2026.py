@@ -1,4 +1,4 @@
-"""What a serving engineer of 2026 expects beyond the two articles: each topic has a rule, with a source and its date."""
+"""What an engineer of 2026 expects beyond the two articles: each topic has a rule, with a source and its date."""
 
 import pytest
 

@@ -16,10 +16,20 @@ MakeClient = Callable[..., TestClient]
 @pytest.fixture
 def make_client(tmp_path: Path) -> Iterator[MakeClient]:
     """A client of a service with these settings. Its supervisor is not started: tests carry runs out themselves."""
+    yield from _clients(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def make_module_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeClient]:
+    """The same for a whole file of tests."""
+    yield from _clients(tmp_path_factory.mktemp("service"))
+
+
+def _clients(folder: Path) -> Iterator[MakeClient]:
     opened: list[TestClient] = []
 
     def make(**settings: Any) -> TestClient:
-        settings.setdefault("database_url", f"sqlite:///{tmp_path / 'service.db'}")
+        settings.setdefault("database_url", f"sqlite:///{folder / 'service.db'}")
         opened.append(TestClient(create_app(Settings(**settings)), base_url="http://localhost"))
         return opened[-1]
 

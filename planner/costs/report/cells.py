@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from planner.writing import legible
+
 LOOKS: dict[str, dict[str, Any]] = {
     "text": {},
     "wrapped": {"text_wrap": True, "valign": "top"},
@@ -67,7 +69,7 @@ class Page:
 
     def text(self, row: int, column: int, text: str, look: str = "text") -> None:
         """Text, never a formula or a link."""
-        self.sheet.write_string(row, column, text, self.book.looks[look])
+        self.sheet.write_string(row, column, legible(text), self.book.looks[look])
 
     def number(self, row: int, column: int, value: float | None, look: str = "number") -> None:
         """A number; an empty cell where there is none."""
@@ -78,7 +80,8 @@ class Page:
 
     def formula(self, row: int, column: int, formula: str, value: float | str | None, look: str = "number") -> None:
         """A formula with the value it has now."""
-        self.sheet.write_formula(row, column, formula, self.book.looks[look], "" if value is None else value)
+        seen = legible(value) if isinstance(value, str) else value
+        self.sheet.write_formula(row, column, formula, self.book.looks[look], "" if seen is None else seen)
 
 
 def at(row: int, column: int, *, fixed: bool = False) -> str:

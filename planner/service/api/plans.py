@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from planner.plan import Plan
-from planner.request import Request as Question
 from planner.service.access import Planner, Reader
+from planner.service.api.asking import Question
 from planner.service.api.compressed import compressed_json
 from planner.service.api.paging import Limit, Offset, Page, following
 from planner.service.parts import Service
@@ -19,18 +19,6 @@ from planner.service.store.plans import PlanLine
 router = APIRouter(tags=["plans"])
 PREFIX = "sha256:"
 Digest = Annotated[str, Path(pattern=r"^(sha256:)?[0-9a-f]{64}$", description="the plan's digest")]
-EXAMPLES = {
-    "70B on one A100": {"value": {"model": "llama-3.1-70b", "hardware": "1xA100-80GB"}},
-    "8B for code on an L4": {
-        "value": {
-            "model": "llama-3.1-8b",
-            "hardware": "1xL4",
-            "workload": {"task": "code", "input_tokens": 4000, "output_tokens": 500, "concurrency": 4},
-            "service_level": {"ttft_ms": 2000, "tpot_ms": 80},
-        }
-    },
-}
-Asked = Annotated[Question, Body(openapi_examples=EXAMPLES)]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     409: {"model": Problem, "description": "No plan answers the question; `fix` says what would."},
     422: {"model": Problem, "description": "The question is malformed."},
@@ -42,7 +30,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     response_model=Plan,
     responses={201: {"model": Plan, "description": "The plan was made now."}, **PROBLEMS},
 )
-async def make(request: Request, service: Service, asks: Planner, question: Asked) -> Response:
+async def make(request: Request, service: Service, asks: Planner, question: Question) -> Response:
     """Decide how to serve a model, and say why. The same question gets the same plan until the rules or data change."""
     answering = service.answering
     answer = answering.remembered(question)

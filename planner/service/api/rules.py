@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from planner.planning.reviewing import verdict
-from planner.request import Request as Question
 from planner.service.access import Planner, Reader
 from planner.service.allowing import check_request
+from planner.service.api.asking import Question
 from planner.service.parts import Service
 from planner.service.problems import Problem
 
