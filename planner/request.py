@@ -67,10 +67,10 @@ class Nodes(Frozen):
 
     accelerators_per_node: Annotated[int, Field(gt=0, le=1024)]
     link: Literal["infiniband", "ethernet", "nvlink", "other"] = "other"
-    gbit_s: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    gbit_s: Annotated[float, Field(ge=0.001, le=1e6)] | None = None
     latency_us: Annotated[float, Field(ge=0, le=1e6)] | None = None
     inside: Literal["nvlink", "infinity-fabric", "pcie"] | None = None
-    inside_gb_s: Annotated[float, Field(gt=0, le=1e5)] | None = None
+    inside_gb_s: Annotated[float, Field(ge=0.001, le=1e5)] | None = None
 
 
 class Request(Frozen):
