@@ -23,10 +23,12 @@ from planner.memory.kv_cache import kv_cache
 from planner.memory.llama_cases import split_buffers
 from planner.memory.situation import Situation
 from planner.memory.sizing import ACCOUNTANTS, both_directions
-from planner.memory.starts import described_shape, kv_format_named, must_be_quantized, situation_of
+from planner.memory.starts import NO_SCHEMES, described_shape, kv_format_named, must_be_quantized, situation_of
+from planner.memory.stored_schemes import stored_schemes
 from planner.models.compact import shapes_from_jsonl
 from planner.models.shape import Shape
 from planner.plan import Memory
+from planner.schemes import Scheme
 from planner.units import GIB
 
 ABSTENTIONS = {
@@ -84,7 +86,8 @@ class BatchSummary:
 def predict_file(cases_path: Path, configs_path: Path, out_path: Path) -> BatchSummary:
     """Predict every row of a CSV file and write one JSON object a line, atomically. BadInput for unreadable files."""
     shapes, _ = shapes_from_jsonl(configs_path)
-    predictions = [predict_start(case, shapes) for case in read_cases(cases_path)]
+    stored = stored_schemes(configs_path, shapes)
+    predictions = [predict_start(case, shapes, stored) for case in read_cases(cases_path)]
     lines = "".join(json.dumps(prediction.as_json()) + "\n" for prediction in predictions)
     aside = out_path.with_name(out_path.name + ".part")
     try:
@@ -95,15 +98,17 @@ def predict_file(cases_path: Path, configs_path: Path, out_path: Path) -> BatchS
     return BatchSummary(len(predictions), Counter(p.abstained for p in predictions if p.abstained))
 
 
-def predict_start(case: Case, shapes: Mapping[str, Shape]) -> StartPrediction:
-    """The prediction for one row; `shapes` holds the architectures by `config_id`."""
+def predict_start(
+    case: Case, shapes: Mapping[str, Shape], stored: Mapping[str, Scheme | None] = NO_SCHEMES
+) -> StartPrediction:
+    """The prediction for one row; `shapes` holds the architectures by `config_id`, `stored` the schemes of configs."""
     if case.engine is None:
         return StartPrediction(case.id, abstained="unknown-engine")
     known = shapes.get(case.config_id)
     if known is None:
         return StartPrediction(case.id, abstained="unknown-architecture")
     shape = described_shape(known, case)
-    situation = situation_of(case, shape)
+    situation = situation_of(case, shape, stored)
     if situation is None or must_be_quantized(case, situation):
         kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel)
         return StartPrediction(case.id, kv_bytes_per_token=kv.bytes_per_token, abstained="unmodelled-quantization")

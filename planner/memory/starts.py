@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from planner.catalog import load_yaml
 from planner.hardware.catalogue import find_accelerator
@@ -27,13 +28,12 @@ from planner.schemes import Scheme
 from planner.units import GIB
 
 UNSTATED_CONTEXT_TOKENS = 2048
+NO_SCHEMES: Mapping[str, Scheme | None] = MappingProxyType({})
 
 
-def situation_of(case: Case, shape: Shape) -> Situation | None:
+def situation_of(case: Case, shape: Shape, stored: Mapping[str, Scheme | None] = NO_SCHEMES) -> Situation | None:
     """What the row describes, in the accountants' terms; None where the weights have no byte count."""
-    scheme = named_scheme(
-        case.quantization, f"{case.model_name} {case.config_id}", is_moe=shape.is_moe, is_hybrid=bool(shape.recurrent)
-    )
+    scheme = scheme_of(case, shape, stored)
     if scheme is None or case.engine is None:
         return None
     accelerator = find_accelerator(case.gpu_class) or find_accelerator(case.gpu_model)
@@ -62,6 +62,17 @@ def situation_of(case: Case, shape: Shape) -> Situation | None:
         free_gib=case.remarks.free_gib,
         split=split_of(case, shape, version),
     )
+
+
+def scheme_of(case: Case, shape: Shape, stored: Mapping[str, Scheme | None]) -> Scheme | None:
+    """The scheme the row states, in the detail of the config's own; that of the config, or of the name, without one."""
+    name = f"{case.model_name} {case.config_id}"
+    named = named_scheme(case.quantization, name, is_moe=shape.is_moe, is_hybrid=bool(shape.recurrent))
+    if case.config_id not in stored:
+        return named
+    own = stored[case.config_id]
+    is_other = case.quantization and named and own and named.weight_bits != own.weight_bits
+    return named if is_other else own
 
 
 def flash_attention(case: Case, version: str | None) -> bool:

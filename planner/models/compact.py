@@ -6,7 +6,7 @@ config.json and needs none.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,8 +35,7 @@ def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
     """
     shapes: dict[str, Shape] = {}
     refused: dict[str, str] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        row = as_served(_row(line, f"{path}, line {number}"))
+    for row in config_rows(path):
         name = row.text("model_id")
         try:
             shape = shape_from_compact(row.values, row.where)
@@ -49,6 +48,12 @@ def shapes_from_jsonl(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
             shape = completed(shape, name)
         shapes.update(dict.fromkeys([name, *row.texts("aliases")], shape))
     return shapes, refused
+
+
+def config_rows(path: Path) -> Iterator[Config]:
+    """The rows of a JSONL file as engines are given them. BadInput for one that cannot be read."""
+    for number, line in enumerate(_lines(path), start=1):
+        yield as_served(_row(line, f"{path}, line {number}"))
 
 
 def as_served(row: Config) -> Config:

@@ -26,7 +26,7 @@ def recognise(config: Config, sidecar: Config | None = None) -> Quantization | N
 
     A method or a combination without a scheme of ours is `unknown`, with a note that names it.
     """
-    section = _section(config)
+    section = section_of(config)
     if section.values:
         method = section.text("quant_method", _method_of_older_config(section))
         reader = METHODS.get(method)
@@ -40,7 +40,8 @@ def unknown(what: str) -> Quantization:
     return Quantization("unknown", note=f"{what} is not known to quantplan: its bytes are taken from the headers")
 
 
-def _section(config: Config) -> Config:
+def section_of(config: Config) -> Config:
+    """The config's quantization section, wherever it stands; an absent one reads as empty."""
     for holder in (config, config.section("text_config")):
         for key in ("quantization_config", "compression_config"):
             if holder.has(key):

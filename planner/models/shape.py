@@ -87,8 +87,9 @@ class Matrix:
         return self.rows * self.columns * self.copies
 
     def is_part_of(self, parts: tuple[str, ...]) -> bool:
-        """True for the components named, and for `shared experts`, which schemes may treat apart from the routed."""
-        return self.component in parts or ("shared experts" in parts and self.role.startswith("shared_expert"))
+        """True for the components or roles named, and for `shared experts`, treated apart from the routed by some."""
+        is_shared = "shared experts" in parts and self.role.startswith("shared_expert")
+        return is_shared or self.component in parts or self.role in parts
 
 
 @dataclass(frozen=True, slots=True)
