@@ -125,7 +125,7 @@ def _nowhere(fleet: Fleet, ways: dict[str, Ways]) -> tuple[Shortage, ...]:
 def _require_known_nodes(cluster: Cluster, fleet: Fleet) -> None:
     known = [node.name for node in cluster.nodes]
     for model in fleet.models:
-        for name in model.on or ():
+        for name in model.node_types or ():
             if name not in known:
                 raise BadInput(
                     f"{model.label} is to stand on {name!r}, which {cluster.name} does not have",

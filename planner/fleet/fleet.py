@@ -20,7 +20,7 @@ class ServedModel(Frozen):
     """One model and its load: `requests_per_s` at the peak, all users together.
 
     `loss` bounds what quantizing may cost in quality; `format`, `engine` and `kv_cache` insist. Of two models the one
-    of higher `priority` is served first where not all fit. `on`: node types it may stand on (None: all).
+    of higher `priority` is served first where not all fit. `node_types`: those it may stand on (None: all).
     """
 
     model: str
@@ -37,7 +37,7 @@ class ServedModel(Frozen):
     format: FormatId | None = None
     engine: EngineId = "vllm"
     kv_cache: KvFormat = "16-bit"
-    on: tuple[str, ...] | None = None
+    node_types: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:

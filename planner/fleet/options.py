@@ -60,7 +60,7 @@ def ways_to_serve(served: ServedModel, cluster: Cluster, fleet: Fleet, book: Boo
     Copies span nodes only where no single node serves it.
     """
     model = resolve_model(served.model)
-    nodes = [node for node in cluster.nodes if served.on is None or node.name in served.on]
+    nodes = [node for node in cluster.nodes if served.node_types is None or node.name in served.node_types]
     found, why_not = _on_one_node(served, model, nodes, fleet.busy_share, book)
     if not found:
         found = [option for node in nodes for option in _over_nodes(served, model, node, cluster, fleet)]
