@@ -47,7 +47,7 @@ def stopped(run: Run) -> ExecutionFailed:
     return ExecutionFailed(
         "stopped before its end; nothing is left running",
         where=f"run {run.run_id}",
-        fix=f"go on when you like: quantplan apply {run.run_id}",
+        fix=f"go on when you like: {run.resume}",
     )
 
 

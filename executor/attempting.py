@@ -16,6 +16,7 @@ from executor.resources import require_room
 from executor.run import Run
 from executor.sharing import share, take_shared
 from executor.step import Result, StepContext
+from executor.steps.spec import StepSpec
 from executor.toolchains import Toolchains
 from executor.ways import way_to
 from planner.errors import ExecutionFailed, QuantplanError
@@ -34,9 +35,11 @@ def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Pr
     processes.take_usage()
     began = time.monotonic()
     try:
-        result = _result(run, stage, _context(run, stage, results, log_path, processes))
-        seconds, used = time.monotonic() - began, resources(result, processes.take_usage())
-        run.journal.end_step(run.run_id, stage.name, number, result, seconds, used)
+        context = _context(run, stage, results, log_path, processes)
+        result = carried_out(run.steps[stage.kind], context, run.workspace.shared)
+        used = processes.take_usage()
+        seconds = time.monotonic() - began if used.wall_s is None else used.wall_s
+        run.journal.end_step(run.run_id, stage.name, number, result, seconds, resources(result, used))
     except KeyboardInterrupt:
         run.journal.fail_step(run.run_id, stage.name, number, "interrupted", "stopped from outside")
         raise
@@ -49,18 +52,17 @@ def attempt(run: Run, stage: Stage, results: Mapping[str, Result], processes: Pr
     return result
 
 
-def _result(run: Run, stage: Stage, context: StepContext) -> Result:
+def carried_out(spec: StepSpec, context: StepContext, store: Path) -> Result:
     """The step's result: taken over from an earlier run where one made the same, else made now (and shared)."""
-    spec, store = run.steps[stage.kind], run.workspace.shared
-    if not spec.shared:
-        require_room(run.plan, stage, run.workspace.directory)
+    if spec.elsewhere:
         return spec.run(context)
-    if (result := take_shared(context, store)) is not None:
-        run.tell(stage, "running", "taken over from an earlier run: same original, same parameters, same tools")
+    if spec.shared and (result := take_shared(context, store)) is not None:
+        context.report("taken over from an earlier run: same original, same parameters, same tools", None)
         return result
-    require_room(run.plan, stage, run.workspace.directory)
+    require_room(context.plan, context.stage, context.workspace)
     result = spec.run(context)
-    share(context, result, store)
+    if spec.shared:
+        share(context, result, store)
     return result
 
 
@@ -101,7 +103,7 @@ def _named(error: Exception, run: Run, stage: Stage, log_path: Path) -> Executio
     """The error as one that names its step and says how to go on."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         error = no_space_left(log_path.parent)
-    go_on = f"mend what the log says, then go on: quantplan apply {run.run_id} (finished steps are not repeated)"
+    go_on = f"mend what the log says, then go on: {run.resume} (finished steps are not repeated)"
     if isinstance(error, QuantplanError):
         where = f"step {stage.name}" + (f": {error.where}" if error.where else "")
         return ExecutionFailed(

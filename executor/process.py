@@ -18,14 +18,19 @@ KIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What tools used: peak resident bytes of the largest process, and processor seconds of all."""
+    """What tools used: peak resident bytes of the largest process, and processor seconds of all.
+
+    `wall_s`: how long the step took where it ran, when that is another machine.
+    """
 
     peak_bytes: int = 0
     cpu_s: float = 0.0
+    wall_s: float | None = None
 
     def and_(self, other: Usage) -> Usage:
         """Both together, one after the other."""
-        return Usage(max(self.peak_bytes, other.peak_bytes), self.cpu_s + other.cpu_s)
+        wall_s = None if self.wall_s is other.wall_s is None else (self.wall_s or 0.0) + (other.wall_s or 0.0)
+        return Usage(max(self.peak_bytes, other.peak_bytes), self.cpu_s + other.cpu_s, wall_s)
 
 
 @dataclass(slots=True)

@@ -101,6 +101,10 @@ class Processes:
         used, self._used = self._used, Usage()
         return used
 
+    def used_elsewhere(self, usage: Usage) -> None:
+        """Add what the tools of a step used on another machine."""
+        self._used = self._used.and_(usage)
+
     def _forget(self, process: Process) -> None:
         self._alive.remove(process)
         if self._register is not None:

@@ -20,6 +20,7 @@ class Run:
     """One plan being applied: where, with which steps, and who is told.
 
     `asked` is the plan as it was made and names the run; `plan` is what is carried out now, on the rung it stands on.
+    `elsewhere`: the options that name the machines it is carried out on, where these are others (`--on ray`).
     """
 
     plan: Plan
@@ -29,6 +30,7 @@ class Run:
     on_event: Callable[[Event], None]
     options: ApplyOptions = NO_OPTIONS
     asked: Plan | None = None
+    elsewhere: str = ""
 
     @property
     def run_id(self) -> str:
@@ -37,6 +39,11 @@ class Run:
     @property
     def first_plan(self) -> Plan:
         return self.asked or self.plan
+
+    @property
+    def resume(self) -> str:
+        """The command that goes on with it."""
+        return " ".join(filter(None, ("quantplan apply", self.run_id, self.elsewhere)))
 
     def tell(self, stage: Stage, state: EventState, message: str, fraction: float | None = None) -> None:
         self.on_event(Event(stage.name, state, message, fraction))

@@ -35,12 +35,14 @@ class ApplyOptions:
     """How to apply a plan.
 
     `keep`: leave the server running when every check held. `fall_back`: take the plan's rungs when a step fails or is
-    not good enough. `cores`: the most processor cores to use, None for all.
+    not good enough. `cores`: the most processor cores to use, None for all. `address`: where the cluster answers,
+    None for what its executor takes by itself.
     """
 
     keep: bool = False
     fall_back: bool = True
     cores: int | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

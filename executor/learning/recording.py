@@ -33,6 +33,8 @@ def learn(run: Run, results: Mapping[str, Result]) -> str:
 
 def reason_against(run: Run, load: Result) -> str:
     """Why what was measured says nothing of this machine in general."""
+    if run.elsewhere:
+        return "it was measured on another machine"
     if run.options.cores is not None:
         return "the run was held to fewer cores than the machine has"
     if not load:

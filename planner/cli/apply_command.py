@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+PLACES = ("local", "ray")
 RUN_ID = re.compile(r"[0-9a-f]{4,12}")
 
 
@@ -15,12 +16,18 @@ RUN_ID = re.compile(r"[0-9a-f]{4,12}")
 @click.option("--keep", is_flag=True, help="Leave the server running when every check held (quantplan stop ends it).")
 @click.option("--no-fallback", is_flag=True, help="Stop at the first trouble; take no rung of the plan's ladder.")
 @click.option("--cores", type=click.IntRange(min=1), help="Use at most this many processor cores.")
+@click.option("--on", "where", type=click.Choice(PLACES), default="local", show_default=True, help="Who does the work.")
+@click.option("--address", help="Where the cluster answers, such as http://HEAD:8265 for Ray.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON (progress goes to stderr).")
-def command(plan: str, keep: bool, no_fallback: bool, cores: int | None, as_json: bool) -> None:
+def command(
+    plan: str, keep: bool, no_fallback: bool, cores: int | None, where: str, address: str | None, as_json: bool
+) -> None:
     """Carry out PLAN, a file written by `quantplan plan --out PLAN`, or go on with RUN (see `quantplan runs`).
 
     Applying the same plan again goes on where it stopped; when it had finished, its files are verified, and so is the
     health of a server that was kept. A step that fails, or is not good enough, falls back as the plan's ladder says.
+
+    `--on ray` sends the heavy steps to a Ray cluster as jobs; the journal and the findings stay here.
     """
     from planner.cli.applying import apply_watched
     from planner.plan import load_plan
@@ -28,4 +35,5 @@ def command(plan: str, keep: bool, no_fallback: bool, cores: int | None, as_json
 
     names_a_run = RUN_ID.fullmatch(plan) and not Path(plan).exists()
     asked = find_executor().show(plan).plan if names_a_run else load_plan(Path(plan))
-    apply_watched(asked, as_json=as_json, options=ApplyOptions(keep=keep, fall_back=not no_fallback, cores=cores))
+    options = ApplyOptions(keep=keep, fall_back=not no_fallback, cores=cores, address=address)
+    apply_watched(asked, as_json=as_json, options=options, executor_name=where)

@@ -10,9 +10,11 @@ from planner.plan import Plan
 from planner.ports import NO_OPTIONS, ApplyOptions, RunRecord, find_executor
 
 
-def apply_watched(plan: Plan, *, as_json: bool, options: ApplyOptions = NO_OPTIONS) -> RunRecord:
+def apply_watched(
+    plan: Plan, *, as_json: bool, options: ApplyOptions = NO_OPTIONS, executor_name: str = "local"
+) -> RunRecord:
     """Apply the plan, showing progress; then print the findings and the report's path, or the run as JSON."""
-    executor = find_executor()
+    executor = find_executor(executor_name)
     from planner.cli.progress import watching
     from planner.cli.terminal import console
 

@@ -18,7 +18,7 @@ from planner.plan import Plan
 @pytest.fixture(autouse=True)
 def use_fake_steps(executor: LocalExecutor, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("planner.ports.find_executor", lambda: executor)
-    monkeypatch.setattr("planner.cli.applying.find_executor", lambda: executor)
+    monkeypatch.setattr("planner.cli.applying.find_executor", lambda name="local": executor)
     monkeypatch.setenv("QUANTPLAN_HOME", str(home))
 
 

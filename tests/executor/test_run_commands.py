@@ -19,7 +19,7 @@ from planner.plan import Plan
 @pytest.fixture(autouse=True)
 def use_fake_steps(executor: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("planner.ports.find_executor", lambda: executor)
-    monkeypatch.setattr("planner.cli.applying.find_executor", lambda: executor)
+    monkeypatch.setattr("planner.cli.applying.find_executor", lambda name="local": executor)
     small = Cpu("A small CPU", 2, 8.0, ("AVX2",), bandwidth_gb_s=20.0, matmul_gflops=100.0, measured_on="2026-11-21")
     monkeypatch.setattr("planner.hardware.detection.read_driver", lambda pynvml: DriverReading(absence="none here"))
     monkeypatch.setattr("planner.hardware.detection.measured_cpu", lambda refresh=False: small)

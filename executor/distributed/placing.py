@@ -1,0 +1,113 @@
+"""Where a step goes: what its job asks for, by the plan, and whether any node of the cluster has it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from executor.distributed.jobs import Needs, Node
+from executor.engines import runs_on_cpu
+from planner.errors import ExecutionFailed
+from planner.figures import memory
+from planner.plan import Plan, Prediction, Stage, StageKind
+from planner.units import GIB
+
+SPANNING = ("--distributed-executor-backend", "ray")
+
+
+def needs_of(plan: Plan, stage: Stage, cores: Mapping[StageKind, float]) -> Needs:
+    """What the stage's job asks for on one node.
+
+    Memory: what quantizing is predicted to take at most, and on a CPU what serving takes. GPUs: one for a tool that
+    needs one, all of a copy's on one machine for a server. A copy over several machines asks for none itself: the
+    engine asks Ray for them.
+    """
+    asked = Needs(cores=cores.get(stage.kind, 0), gpu="" if runs_on_cpu(plan) else plan.hardware.name)
+    if stage.kind in ("convert", "quantize") and plan.quantizing is not None:
+        gpus = 1 if stage.kind == "quantize" and (plan.quantizing.gpu_gib.value or 0) > 0 else 0
+        return replace(asked, gpus=gpus, memory_bytes=_at_most(plan.quantizing.host_gib))
+    if stage.kind in ("evaluate", "launch"):
+        if runs_on_cpu(plan):
+            return replace(asked, memory_bytes=round(plan.chosen.memory.used_gib * GIB))
+        return asked if plan.chosen.nodes > 1 else replace(asked, gpus=plan.chosen.tensor_parallel)
+    return asked
+
+
+def placed(needs: Needs, nodes: Sequence[Node], where: str) -> Needs:
+    """The same, with the GPU named as the nodes that have it name it. ExecutionFailed when no node can ever hold it."""
+    able = [node for node in nodes if holds(node, needs)]
+    if not able:
+        raise ExecutionFailed(
+            f"no node of the cluster has {in_words(needs)}; its nodes: {listed(nodes)}",
+            where=where,
+            fix="plan for what the cluster has (quantplan plan MODEL --on COUNTxGPU), or add such a node to it",
+        )
+    kinds = {kind for node in able for kind in node.gpu_types if is_type(needs.gpu, kind)}
+    return replace(needs, gpu=min(kinds) if needs.gpus and kinds else "")
+
+
+def require_spanned(plan: Plan, nodes: Sequence[Node], where: str) -> None:
+    """ExecutionFailed unless there are as many nodes with a copy's GPUs of one machine as the plan spreads it over."""
+    each = Needs(gpus=plan.chosen.tensor_parallel * plan.chosen.pipeline_parallel // plan.chosen.nodes)
+    each = replace(each, gpu=plan.hardware.name)
+    able = [node for node in nodes if holds(node, each)]
+    if len(able) < plan.chosen.nodes:
+        raise ExecutionFailed(
+            f"the plan spreads a copy over {plan.chosen.nodes} nodes with {in_words(each)} each; {len(able)} have that"
+            f" (nodes: {listed(nodes)})",
+            where=where,
+            fix="add nodes to the cluster, or plan for fewer (quantplan plan MODEL --on COUNTxGPU)",
+        )
+
+
+def spanning_arguments(plan: Plan, arguments: Sequence[str]) -> tuple[str, ...]:
+    """The server's arguments when a copy spans machines: vLLM then asks Ray for the workers.
+
+    ExecutionFailed for an engine that Ray does not spread.
+    """
+    if plan.chosen.nodes == 1:
+        return tuple(arguments)
+    if plan.chosen.engine != "vllm":
+        raise ExecutionFailed(
+            f"over several machines this executor serves with vLLM's Ray backend; the plan is for {plan.chosen.engine}",
+            where=f"plan for {plan.model.name}",
+            fix="plan with --engine vllm, or for one machine",
+        )
+    return (*arguments, *SPANNING)
+
+
+def holds(node: Node, needs: Needs) -> bool:
+    """Whether the empty node could hold the job."""
+    kinds = not needs.gpus or not needs.gpu or any(is_type(needs.gpu, kind) for kind in node.gpu_types)
+    there = not needs.beside or node.address == needs.beside
+    enough = node.cores >= needs.cores and node.gpus >= needs.gpus and node.memory_bytes >= needs.memory_bytes
+    return kinds and there and enough
+
+
+def is_type(gpu: str, ray_type: str) -> bool:
+    """Whether Ray's short name (A100) is that of a GPU of the catalogue (A100-80GB-SXM)."""
+    return gpu == ray_type or gpu.startswith(ray_type + "-")
+
+
+def in_words(needs: Needs) -> str:
+    """What is asked for: `1 x L4, 1 core, 2.0 GiB of memory`."""
+    gpus = [f"{needs.gpus} x {needs.gpu or 'GPU'}"] if needs.gpus else []
+    cores = [f"{needs.cores:g} core{'s' if needs.cores != 1 else ''}"] if needs.cores else []
+    room = [f"{memory(needs.memory_bytes / GIB)} of memory"] if needs.memory_bytes else []
+    return ", ".join([*gpus, *cores, *room, *([f"the address {needs.beside}"] if needs.beside else [])])
+
+
+def listed(nodes: Sequence[Node]) -> str:
+    """The kinds of node there are, with how many: `3 with 1 x L4, 8 cores, 32.0 GiB`."""
+    kinds = Counter(has_in_words(node) for node in nodes)
+    return "; ".join(f"{count} with {kind}" for kind, count in sorted(kinds.items())) or "none"
+
+
+def has_in_words(node: Node) -> str:
+    gpus = f"{node.gpus:g} x {'/'.join(node.gpu_types) or 'GPU'}, " if node.gpus else ""
+    return f"{gpus}{node.cores:g} cores, {memory(node.memory_bytes / GIB)}"
+
+
+def _at_most(predicted: Prediction) -> int:
+    return round((predicted.high or predicted.value or 0.0) * GIB)
