@@ -39,7 +39,9 @@ FORMATS = (
     ("fp8", "llm-compressor", ""),
     ("fp8", "llm-compressor", "static"),
     ("fp8", "llm-compressor", "block"),
+    ("fp8-weight-only", "llm-compressor", ""),
     ("int8-w8a8", "llm-compressor", ""),
+    ("int8-w8a8", "llm-compressor", "static"),
     ("int8-w8a8", "llm-compressor", "weight-only"),
     ("awq-int4", "llm-compressor", ""),
     ("awq-int4", "gptqmodel", ""),
@@ -52,6 +54,8 @@ FORMATS = (
     *(("gguf-" + level, "llama.cpp", "") for level in ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k")),
     *(("gguf-q5_k_m", "llama.cpp", variant) for variant in ("q5_k_s", "q5_0")),
     *(("gguf-q4_k_m", "llama.cpp", variant) for variant in ("q4_k_s", "q4_0", "iq4_xs", "iq4_nl")),
+    *(("gguf-q3_k_m", "llama.cpp", variant) for variant in ("q3_k_l", "q3_k_s", "iq3_m", "iq3_s", "iq3_xs", "iq3_xxs")),
+    *(("gguf-q2_k", "llama.cpp", variant) for variant in ("iq2_m", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s")),
 )
 COLUMNS = (
     "format", "variant", "tool", "tool_version", "checkpoint", "bytes", "predicted_bytes", "file_bytes",

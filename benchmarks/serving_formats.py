@@ -41,8 +41,8 @@ WORKLOAD = Workload(input_tokens=128, output_tokens=32, concurrency=4)
 FORMATS = tuple(
     Served(*row.split("/"))
     for row in (
-        *("vllm/bf16", "vllm/fp16", "vllm/fp8", "vllm/fp8/block", "vllm/int8-w8a8", "vllm/awq-int4", "vllm/gptq-int4"),
-        *("vllm/bf16//fp8", "transformers/int8-bnb", "transformers/nf4"),
+        *("vllm/bf16", "vllm/fp16", "vllm/fp8", "vllm/fp8/block", "vllm/int8-w8a8", "vllm/int8-w8a8/static"),
+        *("vllm/awq-int4", "vllm/gptq-int4", "vllm/bf16//fp8", "transformers/int8-bnb", "transformers/nf4"),
         *("llama.cpp/gguf-bf16", "llama.cpp/gguf-q8_0", "llama.cpp/gguf-q6_k", "llama.cpp/gguf-q5_k_m"),
         *("llama.cpp/gguf-q4_k_m", "llama.cpp/gguf-q4_k_m//int8"),
     )

@@ -44,7 +44,7 @@ class LocalExecutor:
     """Implements `planner.ports.Executor` below `home` (default: quantplan's data directory)."""
 
     def __init__(self, home: Path | None = None, steps: Mapping[StageKind, StepSpec] | None = None) -> None:
-        self._home = home or home_directory()
+        self._home = (home or home_directory()).absolute()
         self._steps = STEPS if steps is None else steps
 
     def apply(self, plan: Plan, *, on_event: Callable[[Event], None], options: ApplyOptions = NO_OPTIONS) -> RunRecord:

@@ -116,6 +116,11 @@ def gguf_type(format: str, variant: str = "") -> str:
     return variants[variant]
 
 
+def gguf_needs_calibration(type_name: str) -> bool:
+    """Whether llama-quantize makes the file type only with an importance matrix."""
+    return type_name in load_yaml("layouts.yaml")["gguf_calibrated"]
+
+
 def _no_variant(format: str, variant: str, known: list[str]) -> BadInput:
     fix = f"leave --variant out, or use one of: {', '.join(known)}" if known else "leave --variant out"
     return BadInput(f"{format} has no variant {variant!r}", nearest=known, fix=fix)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from executor.artifacts import ArtifactWriter
+from executor.quantizers.importance import importance_matrix
 from executor.step import Result, StepContext
 from executor.steps.earlier import result_of_kind
 from planner.errors import ExecutionFailed
@@ -17,22 +18,28 @@ TENSOR = re.compile(r"^\[\s*(\d+)/\s*(\d+)\]")
 def quantize_gguf(context: StepContext, format: str) -> Result:
     """Write `model-TYPE.gguf`: {path, bytes, artifacts}. The stage's `ggml` names a file type other than the format's.
 
+    Where the plan chose calibration text, an importance matrix is made of it first; types of 2 bits need one.
     What llama-quantize says of its work is not taken for proof: the next step reads the file.
     """
     type_name = str(context.stage.parameters.get("ggml") or own_type(format))
     source = Path((result_of_kind(context, "convert") or {})["path"])
     target = context.workspace / f"model-{type_name.lower()}.gguf"
+    calibration = result_of_kind(context, "calibrate")
+    weighed = importance_matrix(context, source, calibration) if calibration else None
 
     def on_line(line: str) -> None:
         if found := TENSOR.match(line):
             context.report("quantizing tensors", int(found[1]) / int(found[2]))
 
     with ArtifactWriter(target, needs_bytes=source.stat().st_size) as writer:
-        tool = context.toolchains.llama_cpp().quantize
-        arguments: list[str | Path] = [tool, source, writer.partial, type_name]
-        context.processes.run_tool(arguments, context.log_path, on_line=on_line)
+        tool: list[str | Path] = [context.toolchains.llama_cpp().quantize]
+        by_importance = ["--imatrix", weighed.path] if weighed else []
+        context.processes.run_tool(
+            [*tool, *by_importance, source, writer.partial, type_name], context.log_path, on_line=on_line
+        )
     made = writer.artifact
-    return {"path": str(made.path), "bytes": made.bytes, "artifacts": [made.record()]}
+    records = [artifact.record() for artifact in (made, weighed) if artifact]
+    return {"path": str(made.path), "bytes": made.bytes, "artifacts": records}
 
 
 def own_type(format: str) -> str:

@@ -42,8 +42,11 @@ def run_script(
     processes: Processes,
     report: Callable[[str, float | None], None],
 ) -> dict[str, Any]:
-    """The script's result, with `seconds` and `peak_bytes`. ExecutionFailed when it fails or ends without a result."""
-    job_path = workspace / f"{script.path.stem}.job.json"
+    """The script's result, with `seconds` and `peak_bytes`. ExecutionFailed when it fails or ends without a result.
+
+    It runs in the workspace, because some tools write logs of their own where they stand.
+    """
+    job_path = workspace.resolve() / f"{script.path.stem}.job.json"
     job_path.write_text(json.dumps({"threads": threads(), **job}, indent=1), encoding="utf-8")
     found: list[dict[str, Any]] = []
 
@@ -56,7 +59,8 @@ def run_script(
 
     environment = {**OFFLINE, "HF_HOME": str(workspace / "huggingface"), **script.environment}
     try:
-        processes.run_tool([script.python, script.path, job_path], log_path, on_line=on_line, env=environment)
+        command = [script.python, script.path, job_path]
+        processes.run_tool(command, log_path, on_line=on_line, env=environment, cwd=workspace)
     finally:
         job_path.unlink(missing_ok=True)
     if not found:

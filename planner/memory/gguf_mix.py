@@ -1,7 +1,8 @@
 """Which type llama.cpp gives each tensor of a GGUF file, and so its size to the byte.
 
 The rules are those of `llama_tensor_get_type` and `tensor_type_fallback` in llama.cpp src/llama-quant.cpp (version
-vendored by llama-cpp-python 0.3.36), without an importance matrix.
+vendored by llama-cpp-python 0.3.36); without an importance matrix, except where a file cannot be made without one
+(`gguf_codebooks`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import lru_cache
 
 from planner.catalog import load_yaml
 from planner.errors import BadInput
+from planner.memory.gguf_codebooks import CODEBOOK_FILES, VALUE_CATEGORIES, Place, codebook_type
 from planner.memory.gguf_tensors import GgmlSource, source_tensors
 from planner.models.ggml_types import bytes_per_block, elements_per_block, type_names
 from planner.models.shape import Shape
@@ -21,11 +23,11 @@ from planner.schemes import scheme
 BASE_TYPES = {
     "Q5_K_M": "Q5_K", "Q5_K_S": "Q5_K", "Q4_K_M": "Q4_K", "Q4_K_S": "Q4_K",
     "Q3_K_L": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_S": "Q3_K",
+    **{name: file.base for name, file in CODEBOOK_FILES.items()},
 }  # fmt: skip
 FOUR_BIT_CODEBOOKS = ("IQ4_NL", "IQ4_XS")
 SEVENTY_B_LAYERS = 80
 SEVENTY_B_FAMILIES = frozenset({"llama", "mistral", "qwen2", "olmo", "deci"})
-VALUE_CATEGORIES = frozenset({"attn_v", "attn_qkv", "attn_kv_b"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ class Mix:
     @property
     def has_8_experts(self) -> bool:
         return self.experts == 8
+
+    @property
+    def counts_tensors(self) -> bool:
+        """The 1- and 2-bit files count down projections, where others read a mixture's layer from the name."""
+        return self.file_type in CODEBOOK_FILES and bool(CODEBOOK_FILES[self.file_type].better)
 
 
 @lru_cache
@@ -122,7 +129,7 @@ def _typed(source: GgmlSource, mix: Mix, seen: Counter[str]) -> GgufTensor:
 
 
 def _quantized_type(source: GgmlSource, mix: Mix, seen: Counter[str]) -> str:
-    position = source.layer if mix.experts > 1 else seen[source.category]
+    position = source.layer if mix.experts > 1 and not mix.counts_tensors else seen[source.category]
     if source.category in VALUE_CATEGORIES:
         position = seen["value"]
         seen["value"] += 1
@@ -134,6 +141,8 @@ def wanted_type(source: GgmlSource, mix: Mix, position: int) -> str:
     """The type by the tensor's category and its position among those of its category."""
     if source.category == "output" or (mix.is_tied and source.category == "token_embd"):
         return _output_type(source, mix)
+    if mix.file_type in CODEBOOK_FILES:
+        return _codebook_type(source, mix, position)
     if source.category in VALUE_CATEGORIES:
         return _value_type(mix, position)
     choose = CHOOSERS.get(source.category)
@@ -143,7 +152,25 @@ def wanted_type(source: GgmlSource, mix: Mix, position: int) -> str:
 def _output_type(source: GgmlSource, mix: Mix) -> str:
     if mix.is_falcon or source.columns % ggml_types()[mix.base].block:
         return "Q8_0"
+    if mix.file_type in CODEBOOK_FILES:
+        return CODEBOOK_FILES[mix.file_type].output
     return "Q8_0" if mix.base == "Q8_0" else "Q6_K"
+
+
+def _codebook_type(source: GgmlSource, mix: Mix, position: int) -> str:
+    if source.category == "token_embd":
+        return CODEBOOK_FILES[mix.file_type].embedding
+    place = Place(
+        category=source.category,
+        position=position,
+        layers=mix.layers,
+        experts=mix.experts,
+        heads_per_kv_head=mix.heads_per_kv_head,
+        gets_more_bits=_gets_more_bits(position, mix.layers),
+        is_70b=mix.is_70b,
+        is_falcon=mix.is_falcon,
+    )
+    return codebook_type(mix.file_type, place)
 
 
 def _value_type(mix: Mix, position: int) -> str:

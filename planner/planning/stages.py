@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any
 
 from planner.catalog import load_yaml
-from planner.layouts import Layout
+from planner.layouts import Layout, gguf_needs_calibration
 from planner.memory.gguf_mix import gguf_file
 from planner.models.model import Model
 from planner.plan import Candidate, Stage
@@ -16,6 +15,8 @@ from planner.units import GB, GIB
 
 WRITES_KV_SCALES = ("llm-compressor",)
 FULL_PRECISION = ("bf16", "fp16")
+SIXTEEN_BIT = "16-bit"
+EVALUATE_ORIGINAL = Stage(name="evaluate-before", kind="evaluate", parameters={"artifact": "fetch", "text": None})
 
 
 def stages_for(
@@ -39,12 +40,17 @@ def _source(model: Model) -> str:
 
 def _making(model: Model, candidate: Candidate, making: Making) -> tuple[Stage, ...]:
     if model.stored_format == candidate.format or candidate.format in FULL_PRECISION:
-        return ()
+        return (EVALUATE_ORIGINAL,) if _only_the_cache_is_quantized(candidate) else ()
     if candidate.format == "gguf-bf16":
         return (Stage(name="convert", kind="convert", parameters={"to": "gguf-bf16"}),)
     if candidate.format.startswith("gguf-"):
         return _making_gguf(model, candidate, making)
     return _making_torch(model, candidate, making)
+
+
+def _only_the_cache_is_quantized(candidate: Candidate) -> bool:
+    """Then what the server says is held against the original: a cache that is wrong launches like a right one."""
+    return candidate.format in FULL_PRECISION and candidate.kv_cache != SIXTEEN_BIT and candidate.engine == "vllm"
 
 
 def _making_torch(model: Model, candidate: Candidate, making: Making) -> tuple[Stage, ...]:
@@ -54,10 +60,9 @@ def _making_torch(model: Model, candidate: Candidate, making: Making) -> tuple[S
     kv_scales = candidate.kv_cache == "fp8" and layout.tool in WRITES_KV_SCALES and calibrated(layout, making)
     chosen = {"format": candidate.format, "tool": layout.tool, "variant": layout.variant, "group_size": group_size}
     expected = layout.expected(model.shape, group_size, kv_scales=kv_scales)
-    calibrate = Stage(name="calibrate", kind="calibrate", parameters=_calibration(model, making))
     return (
-        Stage(name="evaluate-before", kind="evaluate", parameters={"artifact": "fetch", "text": None}),
-        *([calibrate] if calibrated(layout, making) else []),
+        EVALUATE_ORIGINAL,
+        *([_calibration(model, making)] if calibrated(layout, making) else []),
         Stage(name="quantize", kind="quantize", parameters={**chosen, "kv_scales": kv_scales}),
         Stage(name="check-artifact", kind="check-artifact", parameters=expected),
         _evaluation_after(),
@@ -69,15 +74,16 @@ def calibrated(layout: Layout, making: Making) -> bool:
     return layout.needs_calibration or (making.calibration is not None and layout.tool in WRITES_KV_SCALES)
 
 
-def _calibration(model: Model, making: Making) -> dict[str, Any]:
+def _calibration(model: Model, making: Making) -> Stage:
     """How many samples of which text, each how long: never longer than the model reads."""
     usual = load_yaml("checks.yaml")["calibration"]
-    return {
+    asked = {
         "source": making.calibration,
         "samples": making.samples or usual["samples"],
         "text": making.text or ("chat" if model.is_chat else "plain"),
         "max_tokens": min(usual["max_tokens"], model.shape.max_context_tokens),
     }
+    return Stage(name="calibrate", kind="calibrate", parameters=asked)
 
 
 def _evaluation_after() -> Stage:
@@ -97,6 +103,7 @@ def _making_gguf(model: Model, candidate: Candidate, making: Making) -> tuple[St
     return (
         Stage(name="convert", kind="convert", parameters={"to": "gguf-bf16"}),
         Stage(name="evaluate-before", kind="evaluate", parameters={"artifact": "convert", "text": None}),
+        *([_calibration(model, making)] if gguf_needs_calibration(type_name) else []),
         Stage(name="quantize", kind="quantize", parameters={**chosen, "tool": "llama.cpp"}),
         Stage(name="check-artifact", kind="check-artifact", parameters={**chosen, **expected}),
         _evaluation_after(),

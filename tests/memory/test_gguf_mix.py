@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from planner.errors import BadInput
 from planner.memory.batch import predict_start
 from planner.memory.cases import case_from_row
-from planner.memory.gguf_mix import gguf_tensors
+from planner.memory.gguf_mix import gguf_file, gguf_tensors
 from planner.models.catalogue import find
+from planner.models.directory import model_from_directory
 from planner.units import MIB
+
+DEMO_MODEL = Path(__file__).parents[2] / "executor" / "demo" / "pydocs-3m"
 
 # Sizes of published files (bartowski, lmstudio-community); each holds about 7.8 MB of vocabulary beside its tensors.
 LLAMA_3_8B_FILES = {
@@ -98,3 +102,39 @@ def test_file_types_without_a_format_of_ours_have_their_size_too(model, quantiza
     row = {"id": "1", "engine": "llama.cpp", "config_id": model, "quantization": quantization, "llamacpp_ngl": "99"}
     found = predict_start(case_from_row(row), {model: known.shape})
     assert found.weights_gib * 1024 == pytest.approx(gpu_mib, rel=0.001)
+
+
+# Bytes of all tensors that llama-quantize 0.3.36 wrote of the demonstration model with an importance matrix.
+CODEBOOK_BYTES = {
+    "IQ3_M": 1_505_280,
+    "IQ3_S": 1_453_056,
+    "IQ3_XS": 1_397_760,
+    "IQ3_XXS": 1_260_544,
+    "IQ2_M": 1_168_384,
+    "IQ2_S": 1_106_944,
+    "IQ2_XS": 1_056_768,
+    "IQ2_XXS": 987_136,
+    "IQ1_M": 910_336,
+    "IQ1_S": 864_256,
+}
+
+
+@pytest.mark.parametrize("file_type", CODEBOOK_BYTES)
+def test_every_byte_of_the_files_that_need_an_importance_matrix(file_type):
+    shape = model_from_directory(DEMO_MODEL).shape
+    assert sum(tensor.bytes for tensor in gguf_file(shape, file_type)) == CODEBOOK_BYTES[file_type]
+
+
+# "quant size" in MiB that `llama-quantize --dry-run` 0.3.36 told of random weights, in the order of the table above.
+CODEBOOK_MIB = {
+    "random-8-experts": (15.00, 14.33, 13.65, 12.82, 10.90, 9.98, 9.85, 8.92, 7.77, 7.07),
+    "random-4-experts": (11.06, 10.40, 9.91, 9.10, 8.72, 8.17, 7.75, 7.14, 6.45, 6.04),
+    "random-80-layers": (13.36, 12.61, 11.96, 11.19, 10.16, 9.52, 8.73, 7.93, 7.12, 6.64),
+    "random-33-layers": (12.55, 11.90, 11.28, 10.45, 9.47, 8.78, 8.18, 7.43, 6.57, 6.06),
+}
+
+
+@pytest.mark.parametrize("model", CODEBOOK_MIB)
+def test_codebook_files_of_mixtures_and_deep_models(shape_of, model):
+    predicted = [sum(t.bytes for t in gguf_file(shape_of(model), file_type)) / MIB for file_type in CODEBOOK_BYTES]
+    assert predicted == pytest.approx(CODEBOOK_MIB[model], abs=0.0051)

@@ -57,7 +57,7 @@ PREDICTIONS = (
     prediction("weights_gib", "GiB", 0.0021, 0.00208, 0.00212),
     prediction("kv_cache_gib", "GiB", 0.00586, 0.00585, 0.00587),
     prediction("compute_buffer_gib", "GiB", 0.0081, 0.0073, 0.0089),
-    prediction("artifact_bytes", "bytes", 2_250_000, 2_240_000, 2_260_000),
+    prediction("artifact_bytes", "bytes", 148, 147, 149),
     prediction("ttft_ms", "ms", 80, 60, 110),
     prediction("tpot_ms", "ms", 4.0, 3.0, 5.0),
     prediction("output_tokens_per_s", "tokens/s", 700, 500, 900),

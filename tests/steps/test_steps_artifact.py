@@ -12,6 +12,7 @@ from executor.steps.check_artifact import check_artifact, count_differences, typ
 from executor.steps.quantize import quantize
 from planner.errors import BadInput, ExecutionFailed
 from planner.models.model import StoredTensor
+from planner.plan import Stage
 
 F32, Q4_K, Q6_K = 0, 12, 14  # ggml_type
 BYTES = {F32: 4, Q4_K: 144, Q6_K: 210}  # of one value, of one block of 256
@@ -118,3 +119,39 @@ def test_a_format_it_cannot_make_is_named(make_context, tmp_path: Path) -> None:
     plan = example_plan(parameters={"quantize": {"format": "awq-int4"}})
     with pytest.raises(ExecutionFailed, match="llama-quantize makes no 'awq-int4'"):
         quantize(make_context("quantize", {"convert": {"path": "x"}}, plan=plan))
+
+
+IMATRIX = """\
+import pathlib, sys
+option = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+print("compute_imatrix: computing over 4 chunks, n_ctx=64, batch_size=64, n_seq=1")
+print("[1]5.1,[2]5.3,")
+pathlib.Path(option["-o"]).write_text(pathlib.Path(option["-f"]).read_text())
+"""
+WITH_IMPORTANCE = """\
+import pathlib, sys
+flag, matrix, source, target, kind = sys.argv[1:]
+pathlib.Path(target).write_text(flag + kind + pathlib.Path(matrix).read_text())
+"""
+
+
+def test_two_bits_are_made_with_an_importance_matrix_of_the_calibration_text(make_context, tools, tmp_path) -> None:
+    samples = tmp_path / "calibration.jsonl"
+    samples.write_text('{"text": "one"}\n{"text": "two"}\n')
+    made = {
+        "fetch": {"directory": str(tmp_path)},
+        "convert": {"path": str(tmp_path / "model-bf16.gguf")},
+        "calibrate": {"path": str(samples), "max_tokens": 64},
+    }
+    (tmp_path / "model-bf16.gguf").write_bytes(b"GGUF")
+    tools.program("imatrix", IMATRIX)
+    tools.program("quantize", WITH_IMPORTANCE)
+    plan = example_plan(parameters={"quantize": {"format": "gguf-q2_k", "ggml": "IQ2_XS", "tool": "llama.cpp"}})
+    calibrate = Stage(name="calibrate", kind="calibrate")
+    plan = plan.model_copy(update={"stages": (calibrate, *plan.stages)})
+    said: list[tuple[str, float | None]] = []
+    context = make_context("quantize", made, plan=plan, report=lambda message, share: said.append((message, share)))
+    result = quantize(context)
+    assert Path(result["path"]).read_text() == "--imatrixIQ2_XSone\ntwo"
+    assert [Path(record["path"]).name for record in result["artifacts"]] == ["model-iq2_xs.gguf", "importance.gguf"]
+    assert said == [("finding the weights that matter", 0.5)]

@@ -24,7 +24,7 @@ RESULTS = {
     "fetch": {"directory": "MODEL", "files": [], "total_bytes": 5_900_000},
     "check-artifact": {
         "bytes": 2_290_000,
-        "tensor_bytes": 2_251_000,
+        "tensor_bytes": 149,
         "types": {"Q4_K": 24, "Q6_K": 5, "F32": 9},
         "bytes_error": 0.0,
     },
@@ -93,6 +93,15 @@ def test_inside_outside_and_unknown() -> None:
 @pytest.mark.parametrize(("measured", "inside"), [(60, True), (110, True), (59.9, False), (110.1, False)])
 def test_the_bounds_belong_to_the_interval(measured: float, inside: bool) -> None:
     assert compare(prediction("ttft_ms", "ms", 80, 60, 110), measured, {}).inside is inside
+
+
+def test_the_bytes_of_a_variant_are_those_of_its_stage_and_not_of_its_format() -> None:
+    """A checkpoint by another tool or variant is laid out otherwise; every format has the finding, not GGUF alone."""
+    by_class = {"quantized": 900.0, "scales_and_zeros": 90.0, "sixteen_bit": 10.0}
+    plan = example_plan(parameters={"check-artifact": {"expected_bytes": None, "bytes_by_class": by_class}})
+    bare = plan.chosen.model_copy(update={"predictions": ()})
+    (told,) = findings_of(plan.model_copy(update={"chosen": bare}), {"check-artifact": {"tensor_bytes": 1011}})
+    assert (told.name, told.predicted, told.measured, told.inside) == ("artifact_bytes", 1000.0, 1011, False)
 
 
 def test_what_was_not_measured_is_said() -> None:

@@ -16,11 +16,15 @@ def read_samples(job: dict[str, Any], tokenizer: Any) -> list[list[int]]:
 
 
 def encode(sample: dict[str, Any], tokenizer: Any) -> list[int]:
-    """A conversation goes through the chat template, as it would in service; a text is tokenized as it is."""
+    """A conversation's template writes its special tokens itself."""
+    return list(tokenizer(as_text(sample, tokenizer), add_special_tokens="messages" not in sample)["input_ids"])
+
+
+def as_text(sample: dict[str, Any], tokenizer: Any) -> str:
+    """A conversation goes through the chat template, as it would in service; a text stays as it is."""
     if "messages" not in sample:
-        return list(tokenizer(sample["text"])["input_ids"])
-    text = tokenizer.apply_chat_template(sample["messages"], tokenize=False)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return str(sample["text"])
+    return str(tokenizer.apply_chat_template(sample["messages"], tokenize=False))
 
 
 def as_dataset(samples: list[list[int]]) -> Any:
