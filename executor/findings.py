@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executor.step import Result
+from planner.catalog import load_yaml
 from planner.costs import usd_per_1m_tokens
 from planner.plan import Plan, Prediction, StageKind
 from planner.ports import FindingRecord
@@ -17,8 +18,30 @@ def findings_of(plan: Plan, results: Mapping[str, Result]) -> list[FindingRecord
     """One record a figure of the chosen candidate that was predicted or measured, in the plan's order."""
     measured = measurements(plan, results)
     load = _result(plan, results, "load-test")
-    told = [p for p in plan.chosen.predictions if p.value is not None or measured.get(p.name) is not None]
+    told = [p for p in predictions_of(plan) if p.value is not None or measured.get(p.name) is not None]
     return [compare(prediction, measured.get(prediction.name), load) for prediction in told]
+
+
+def predictions_of(plan: Plan) -> list[Prediction]:
+    """The chosen candidate's, with the bytes of what is written as its stage has them: by tool and variant."""
+    written = next((stage.parameters for stage in plan.stages if stage.kind == "check-artifact"), None)
+    if written is None:
+        return list(plan.chosen.predictions)
+    value = float(written.get("expected_bytes") or sum(written.get("bytes_by_class", {}).values()))
+    within = load_yaml("checks.yaml")["artifact"]
+    exact = Prediction(
+        name="artifact_bytes",
+        unit="bytes",
+        value=value,
+        low=value * (1 - within["error"]),
+        high=value * (1 + within["error"]),
+        measured_by="the bytes of all tensors in what was written",
+        source=within["source"],
+    )
+    others = plan.chosen.predictions
+    if all(p.name != exact.name for p in others):
+        return [exact, *others]
+    return [exact if p.name == exact.name else p for p in others]
 
 
 def compare(prediction: Prediction, measured: float | None, load: Result) -> FindingRecord:
@@ -66,6 +89,9 @@ def measurements(plan: Plan, results: Mapping[str, Result]) -> dict[str, float |
         "kv_tokens": memory.get("kv_tokens"),
         "host_memory_gib": load.get("resident_gib"),
         "compute_buffer_gib": memory.get("compute_buffer_gib"),
+        "host_weights_gib": memory.get("host_weights_gib"),
+        "host_kv_cache_gib": memory.get("host_kv_cache_gib"),
+        "host_compute_buffer_gib": memory.get("host_compute_buffer_gib"),
         "ttft_ms": (load.get("ttft_ms") or {}).get("mean"),
         "tpot_ms": (load.get("tpot_ms") or {}).get("mean"),
         "output_tokens_per_s": rate,

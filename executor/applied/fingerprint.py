@@ -23,7 +23,7 @@ def limits() -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """Mean absolute distances in nats a token: the server to the quantized checkpoint and to the original, both scored
-    by transformers, and the effect: the checkpoint to the original."""
+    by transformers, and the effect: the checkpoint to the original (zero where the weights are the original's)."""
 
     to_quantized: float
     to_original: float
@@ -42,6 +42,8 @@ class Fingerprint:
         return "unknown"
 
     def says(self) -> str:
+        if not self.effect:
+            return f"served log-probabilities are {self.to_original:.4f} nats a token from the original's"
         return (
             f"served log-probabilities are {self.to_quantized:.4f} nats a token from the quantized checkpoint's and "
             f"{self.to_original:.4f} from the original's, which are {self.effect:.4f} apart"

@@ -15,6 +15,8 @@ from executor.step import Result, StepContext
 from executor.steps.earlier import result_of_kind
 from planner.units import GIB
 
+SIXTEEN_BIT = "16-bit"
+
 
 def check_applied(context: StepContext) -> Result:
     """{verdict, says, layers, fingerprint}: from the layers the engine holds, the weights its log reports, and its
@@ -34,19 +36,23 @@ def check_applied(context: StepContext) -> Result:
         fingerprint=asyncio.run(_fingerprint(context, served)),
     )
     checked = result_of_kind(context, "check-artifact") or {}
-    format = context.plan.chosen.format
+    format, kv_cache = context.plan.chosen.format, context.plan.chosen.kv_cache
     applied = applied_in_engine(format, evidence, checked.get("tensor_bytes"), checked.get("types"))
-    require_applied(format, applied, str(served.get("url", "")))
+    served_as = format if kv_cache == SIXTEEN_BIT else f"{format} with KV cache {kv_cache}"
+    require_applied(served_as, applied, str(served.get("url", "")))
     found = evidence.fingerprint
     distances = {name: getattr(found, name) for name in found.__slots__} if found else None
     return {**applied.as_plain(), "fingerprint": distances}
 
 
 async def _fingerprint(context: StepContext, served: Result) -> Fingerprint | None:
-    """Of the first window that both checkpoints were scored on, as far as the server's context reaches."""
+    """Of the first window that was scored, as far as the server's context reaches.
+
+    Where nothing was quantized but the KV cache, the original is what the server must agree with.
+    """
     scored = [context.results.get(stage.name, {}) for stage in context.plan.stages if stage.kind == "evaluate"]
     known = [result for result in scored if result.get("logprobs")]
-    if len(known) < 2 or not engine_of(context.plan).tells_prompt_logprobs:
+    if not known or not engine_of(context.plan).tells_prompt_logprobs:
         return None
     longest = context.plan.request.workload.served_context_tokens - 1
     ids = known[0]["token_ids"][0][:longest]

@@ -18,7 +18,10 @@ from planner.ports import FindingRecord, RunRecord
 from planner.request import Request, Workload
 from planner.support import engines
 
-pytestmark = pytest.mark.skipif("QUANTPLAN_REAL" not in os.environ, reason="set QUANTPLAN_REAL=1 to run vLLM itself")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif("QUANTPLAN_REAL" not in os.environ, reason="set QUANTPLAN_REAL=1 to run vLLM itself"),
+]
 WORKLOAD = Workload(input_tokens=100, output_tokens=24, concurrency=3)
 
 
