@@ -62,7 +62,7 @@ def request_from(options: Mapping[str, Any]) -> Request:
     """The request these options ask for; absent (None) options take their defaults. BadInput names the option."""
     content: dict[str, Any] = {
         "model": options["model"],
-        "hardware": options["hardware"],
+        "hardware": hardware_text(options["hardware"], options),
         "format": options.get("format_"),
         "engine": options.get("engine"),
         "tensor_parallel": options.get("tensor_parallel"),
@@ -86,6 +86,16 @@ def request_from(options: Mapping[str, Any]) -> Request:
             f"--{name.replace('_', '-')} {first['input']}: {first['msg'].lower()}",
             fix="see `quantplan plan --help` for what it takes",
         ) from None
+
+
+def hardware_text(hardware: str, options: Mapping[str, Any]) -> str:
+    """The hardware with the host that options declare beside it: `1xL4` -> `1xL4+host:64GiB:80GB/s`."""
+    memory_gib, bandwidth = options.get("host_memory_gib"), options.get("host_bandwidth_gb_s")
+    if memory_gib is None:
+        if bandwidth is not None:
+            raise BadInput("--host-bandwidth-gb-s without --host-memory-gib", fix="give the host's memory, too")
+        return hardware
+    return f"{hardware}+host:{memory_gib:g}GiB" + (f":{bandwidth:g}GB/s" if bandwidth is not None else "")
 
 
 def _prices_asked_for(options: Mapping[str, Any]) -> dict[str, str]:

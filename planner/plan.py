@@ -43,8 +43,38 @@ class Term(Frozen):
     how: str = ""
 
 
+class Offload(Frozen):
+    """The part of a model that llama.cpp keeps in the host's memory where the accelerators cannot hold it whole.
+
+    `gpu_layers` of `layers` are on accelerators (`-ngl`, the output layer counted); the experts of the first
+    `cpu_expert_layers` are on the host (`--n-cpu-moe`). `terms`, `available_gib` and `free_gib` are the host's own sum;
+    `weights_gib` is what one accelerator large enough would hold.
+    """
+
+    gpu_layers: int
+    layers: int
+    cpu_expert_layers: int = 0
+    weights_gib: float
+    available_gib: float
+    terms: tuple[Term, ...]
+    free_gib: float
+
+    @property
+    def says(self) -> str:
+        """What lies where, in words."""
+        if self.cpu_expert_layers:
+            return f"experts of {self.cpu_expert_layers} layers in host memory"
+        return f"{self.gpu_layers} of {self.layers} layers on the GPU, the others in host memory"
+
+    def gib(self, label: str) -> float:
+        return sum(t.predicted_gib for t in self.terms if t.label == label)
+
+
 class Memory(Frozen):
-    """Memory of one accelerator (or of the CPU host): what is there, what takes it, and what the KV pool can hold."""
+    """Memory of one accelerator (or of the CPU host): what is there, what takes it, and what the KV pool can hold.
+
+    With an `offload`, the terms are those of the fullest accelerator, and what can be held is what both sides can.
+    """
 
     available_gib: float
     terms: tuple[Term, ...]
@@ -54,6 +84,7 @@ class Memory(Frozen):
     kv_tokens: int
     max_context_tokens: int
     max_concurrency: float
+    offload: Offload | None = None
 
     @property
     def used_gib(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,13 @@ from planner.errors import ExecutionFailed
 from planner.units import GIB
 
 REPACKED = "CPU_REPACK"
+PURPOSES = {
+    "weights_gib": "model",
+    "kv_cache_gib": "KV",
+    "compute_buffer_gib": "compute",
+    "cuda_graphs_gib": "graphs",
+    "output_buffer_gib": "output",
+}
 
 
 def launch(context: StepContext) -> Result:
@@ -80,19 +88,35 @@ def first_completion(server: RunningServer, model_name: str) -> str:
 
 
 def memory_summary(buffers: Sequence[Buffer], kv_tokens: int | None = None) -> dict[str, Any]:
-    """Buffers by purpose, in GiB. `weights_gib` leaves out the repacked copy, which is `repacked_weights_gib`."""
+    """Buffers by purpose, in GiB: of the fullest accelerator, with `host_*` beside it, or of a host alone.
 
-    def gib(purpose: str, *, repacked: bool = False) -> float | None:
-        sizes = [b.bytes for b in buffers if b.purpose == purpose and (b.place == REPACKED) == repacked]
-        return sum(sizes) / GIB if sizes else None
-
+    `weights_gib` leaves out the repacked copy, which is `repacked_weights_gib`.
+    """
+    on_host = [buffer for buffer in buffers if is_host(buffer.place)]
+    on_devices = [buffer for buffer in buffers if not is_host(buffer.place)]
     return {
-        "weights_gib": gib("model"),
-        "repacked_weights_gib": gib("model", repacked=True),
-        "kv_cache_gib": gib("KV"),
+        **_by_purpose(on_devices or on_host),
+        "repacked_weights_gib": _gib([b for b in on_host if b.place == REPACKED], "model"),
         "kv_tokens": kv_tokens,
-        "compute_buffer_gib": gib("compute"),
-        "cuda_graphs_gib": gib("graphs"),
-        "output_buffer_gib": gib("output"),
+        **{f"host_{name}": size if on_devices else None for name, size in _by_purpose(on_host).items()},
         "buffers": [{"purpose": b.purpose, "place": b.place, "bytes": b.bytes} for b in buffers],
     }
+
+
+def is_host(place: str) -> bool:
+    """Whether a buffer of that name lies in the host's memory: `CPU`, `CPU_Mapped`, and pinned ones (`CUDA_Host`)."""
+    return place.startswith("CPU") or place.endswith("_Host")
+
+
+def _by_purpose(buffers: Sequence[Buffer]) -> dict[str, float | None]:
+    own = [buffer for buffer in buffers if buffer.place != REPACKED]
+    return {name: _gib(own, purpose) for name, purpose in PURPOSES.items()}
+
+
+def _gib(buffers: Sequence[Buffer], purpose: str) -> float | None:
+    """What the fullest place holds of one purpose (the host's places together); None where none is reported."""
+    sizes: Counter[str] = Counter()
+    for buffer in buffers:
+        if buffer.purpose == purpose:
+            sizes["host" if is_host(buffer.place) else buffer.place] += buffer.bytes
+    return max(sizes.values()) / GIB if sizes else None

@@ -14,6 +14,8 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 @click.command(name="plan", short_help="Decide how to serve a model on given hardware, and say why.")
 @click.argument("model")
 @click.option("--on", "hardware", required=True, help="1xA100-80GB, 2xL40S, cpu:64GB, here, or a YAML file.")
+@click.option("--host-memory-gib", type=float, help="Memory of the host the GPUs sit in (detected with --on here).")
+@click.option("--host-bandwidth-gb-s", type=float, help="With it: bandwidth of that memory.")
 @click.option("--input-tokens", type=int, help="Prompt tokens of a typical request (1000).")
 @click.option("--output-tokens", type=int, help="Generated tokens of a typical request (300).")
 @click.option("--context-tokens", type=int, help="Longest request to be served (input + output).")

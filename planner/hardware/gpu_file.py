@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from planner.errors import BadInput, nearest
-from planner.hardware.hardware import Accelerator, Interconnect, Vendor
+from planner.hardware.hardware import Accelerator, Cpu, Interconnect, Vendor
 from planner.request import Frozen
 
 MAX_FILE_BYTES = 100_000
@@ -19,7 +19,10 @@ Figure = Annotated[float, Field(gt=0, le=1e7)]
 
 
 class DescribedGpu(Frozen):
-    """The keys of a GPU file: those of `Accelerator`, same units. `memory_gib` defaults to the sticker's bytes."""
+    """The keys of a GPU file: those of `Accelerator`, same units. `memory_gib` defaults to the sticker's bytes.
+
+    `host_memory_gib` and `host_bandwidth_gb_s` describe the memory of the machine it sits in.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     vendor: Vendor
@@ -38,18 +41,32 @@ class DescribedGpu(Frozen):
     tdp_watts: Figure | None = None
     unified_memory: bool = False
     note: str = ""
+    host_memory_gib: Figure | None = None
+    host_bandwidth_gb_s: Figure | None = None
 
 
 def read_gpu_file(path: Path) -> Accelerator:
     """The accelerator a YAML file describes. BadInput names the line of an unknown key, a bad value or broken YAML."""
-    content, lines = _parse(path)
-    try:
-        described = DescribedGpu.model_validate(content)
-    except ValidationError as error:
-        raise _bad_key(path, error, lines) from None
-    fields = described.model_dump()
+    described = _described(path)
+    fields = described.model_dump(exclude={"host_memory_gib", "host_bandwidth_gb_s"})
     fields["memory_gib"], fields["memory_source"] = _memory(described)
     return Accelerator(**fields)
+
+
+def read_host(path: Path) -> Cpu | None:
+    """The host that a GPU file describes beside its GPU; None where it does not. BadInput as `read_gpu_file`."""
+    described = _described(path)
+    if described.host_memory_gib is None:
+        return None
+    return Cpu("declared host", 0, described.host_memory_gib, bandwidth_gb_s=described.host_bandwidth_gb_s)
+
+
+def _described(path: Path) -> DescribedGpu:
+    content, lines = _parse(path)
+    try:
+        return DescribedGpu.model_validate(content)
+    except ValidationError as error:
+        raise _bad_key(path, error, lines) from None
 
 
 def describe_gpu(gpu: Accelerator) -> dict[str, Any]:

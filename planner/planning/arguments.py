@@ -124,14 +124,26 @@ def _llama_cpp(
 ) -> list[str]:
     """One slot a request in flight; the context is shared by the slots, so it is multiplied by their number.
 
+    On GPUs the layers are counted out, lest llama-server lays them out by what it finds free.
     Without `--cache-ram 0` llama-server keeps idle prompts in up to 8 GiB that no memory plan sees (llama.cpp #16391).
     """
     arguments = ["--ctx-size", str(workload.served_context_tokens * workload.concurrency)]
     arguments += ["--parallel", str(workload.concurrency)]
     if hardware.cpu and hardware.cpu.cores:
         arguments += ["--threads", str(hardware.cpu.cores)]
+    if hardware.accelerator is not None:
+        arguments += _llama_cpp_layers(memory)
     kv = KV_FLAGS["llama.cpp"].get(choice.kv_cache, "f16")
     return [*arguments, "--cache-type-k", kv, "--cache-type-v", kv, "--cache-ram", "0"]
+
+
+def _llama_cpp_layers(memory: Memory) -> list[str]:
+    """How many layers go to the GPUs, and of how many the experts stay on the host."""
+    offload = memory.offload
+    if offload is None:
+        return ["--n-gpu-layers", "all"]
+    experts = ["--n-cpu-moe", str(offload.cpu_expert_layers)] if offload.cpu_expert_layers else []
+    return ["--n-gpu-layers", str(offload.gpu_layers), *experts]
 
 
 BUILDERS: dict[EngineId, Callable[[Choice, int, Workload, Hardware, Memory], list[str]]] = {

@@ -23,12 +23,14 @@ from planner.models.shape import Shape
 from planner.plan import Candidate, Cost, Lever, Memory
 from planner.planning.arguments import PIPELINE_FLAGS, engine_arguments, engine_environment
 from planner.planning.deciding import Choice
+from planner.planning.offloading import host_share, with_host_memory
 from planner.planning.predictions import (
     cache_predictions,
     cost_prediction,
     energy_predictions,
     estimate_prediction,
     memory_predictions,
+    offload_predictions,
     quality_prediction,
 )
 from planner.planning.spanning import nodes_of_copy, splits
@@ -102,6 +104,14 @@ class Assessor:
         return self._memories[choice, layout]
 
     def _sized(self, choice: Choice, layout: Layout) -> Memory:
+        """Whole on the accelerators; where all of them cannot hold it, with part of it in the host's memory."""
+        whole = self._sized_whole(choice, layout)
+        if layout.tensor_parallel < self.hardware.count or layout.pipeline_parallel > 1:
+            return whole
+        count, load = layout.tensor_parallel, self.share(layout)
+        return with_host_memory(whole, self.model, self.hardware, choice, count, load)
+
+    def _sized_whole(self, choice: Choice, layout: Layout) -> Memory:
         return size_memory(
             self.model,
             self.hardware,
@@ -117,6 +127,8 @@ class Assessor:
 
     def levers(self, chosen: Candidate) -> tuple[Lever, ...]:
         """Settings that would free memory for the chosen candidate, largest gain first."""
+        if chosen.memory.offload:
+            return ()
         entry, layout = scheme(chosen.format), Layout.of(chosen)
         loaded = loaded_weights(self.model, entry, chosen.group_size, chosen.tensor_parallel, chosen.engine)
         weights = stage_weights(loaded, self.model.shape, chosen.tensor_parallel, chosen.pipeline_parallel)
@@ -136,10 +148,11 @@ class Assessor:
 
     def running(self, engine: EngineId, layout: Layout, memory: Memory) -> dict[str, Any]:
         """One replica (of a pipeline: one stage) as the models of speed, cost and energy want it described."""
+        weights_gib = sum(memory.gib(label) for label in WEIGHT_LABELS)
         return {
             "engine": engine,
             "tensor_parallel": layout.tensor_parallel,
-            "weight_bytes_per_gpu": sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB,
+            "weight_bytes_per_gpu": (memory.offload.weights_gib if memory.offload else weights_gib) * GIB,
             "kv_bytes_per_token": memory.kv_bytes_per_token,
             "workload": self.share(layout),
         }
@@ -153,6 +166,7 @@ class Assessor:
             kv_format=choice.kv_cache,
             pipeline_parallel=layout.pipeline_parallel,
             nodes=self.request.nodes,
+            on_host=host_share(self.model.shape, memory.offload),
             **self.running(choice.engine, layout, memory),
         )
         return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
@@ -186,7 +200,9 @@ class Assessor:
         return chosen.model_copy(update={"cost": cost})
 
     def prompt_share(self, choice: Choice, layout: Layout, memory: Memory) -> float | None:
-        """The share of one replica's time that reading prompts takes."""
+        """The share of one replica's time that reading prompts takes; None with layers in host memory."""
+        if memory.offload:
+            return None
         return predicted_prompt_share(
             self.model.shape,
             self.hardware,
@@ -198,6 +214,8 @@ class Assessor:
         """What one replica draws, and its energy for a token: that of all replicas, which share the load evenly."""
         if layout.pipeline_parallel > 1:
             return Energy.unknown("no power measurements of pipelines are known")
+        if memory.offload:
+            return Energy.unknown("no power measurements with layers in host memory are known")
         return predict_energy(
             self.model.shape,
             self.hardware,
@@ -233,6 +251,7 @@ class Assessor:
             memory=memory,
             predictions=(
                 *memory_predictions(choice.engine, memory, artifact_bytes(self.model.shape, choice.format)),
+                *offload_predictions(choice.engine, memory),
                 *cache_predictions(choice.engine, memory, self.share(layout), self.hardware),
                 estimate_prediction("ttft_ms", "ms", speed.ttft_ms),
                 estimate_prediction("tpot_ms", "ms", speed.tpot_ms),

@@ -16,6 +16,9 @@ from rules.vocabulary import EngineId
 MEASURED_BY = {
     "weights_gib": "the engine's own report of its model buffers",
     "kv_cache_gib": "the engine's own report of its KV buffers",
+    "host_weights_gib": "the engine's own report of its model buffers on the host",
+    "host_kv_cache_gib": "the engine's own report of its KV buffers on the host",
+    "host_compute_buffer_gib": "the engine's own report of its compute buffers on the host",
     "kv_tokens": "the engine's own count of the tokens its KV cache holds",
     "host_memory_gib": "resident memory of the server's processes under load",
     "compute_buffer_gib": "the engine's own report of its compute buffers",
@@ -45,6 +48,24 @@ def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | N
     if artifact_bytes is not None:
         found.append(_within("artifact_bytes", "bytes", artifact_bytes, error["weights_gib"], error["source"]))
     return found
+
+
+def offload_predictions(engine: EngineId, memory: Memory) -> list[Prediction]:
+    """The same three buffers on the host, where part of the model lies there. The file is mapped in whole pages."""
+    offload = memory.offload
+    if offload is None:
+        return []
+    error = load_yaml("checks.yaml")["memory_error"][engine]
+    held = {
+        "host_weights_gib": sum(offload.gib(label) for label in ("weights", "scales and zeros", "16-bit remainder")),
+        "host_kv_cache_gib": offload.gib("KV cache"),
+        "host_compute_buffer_gib": offload.gib("compute buffer"),
+    }
+    return [
+        _within(name, "GiB", value, error[name.removeprefix("host_")], error["source"])
+        for name, value in held.items()
+        if value
+    ]
 
 
 def pool_gib(engine: EngineId, memory: Memory) -> float:

@@ -10,6 +10,7 @@ from planner.speed.cpu import cpu_speed
 from planner.speed.crossover import crossover_batch
 from planner.speed.estimate import Estimate, Speed
 from planner.speed.gpu import gpu_speed
+from planner.speed.offload import HostShare, offloaded_speed
 from planner.speed.work import Layout, Running, Stored
 from planner.support import kernel_for
 from rules.vocabulary import EngineId
@@ -30,12 +31,14 @@ def predict_speed(
     workload: Workload,
     pipeline_parallel: int = 1,
     nodes: Nodes | None = None,
+    on_host: HostShare | None = None,
 ) -> Speed:
     """Speed of one copy of the model on `tensor_parallel` accelerators, or on the CPU where there is none.
 
     `weight_bytes_per_gpu` and `kv_bytes_per_token` are what one accelerator holds (`kv_format` is already in the
     latter). Never raises for a combination it does not know: each figure abstains with the reason instead. A pipeline
-    has `tensor_parallel` accelerators a stage; `nodes` tells how they stand and what joins those.
+    has `tensor_parallel` accelerators a stage; `nodes` tells how they stand and what joins those. `on_host`: the part
+    of the model in the host's memory; `weight_bytes_per_gpu` is then that of the whole model.
     """
     kernel = kernel_for(engine, scheme.id, hardware)
     if kernel is None:
@@ -46,6 +49,9 @@ def predict_speed(
         return cpu_speed(
             shape, hardware.cpu, scheme, engine=engine, kernel=kernel.name, stored=stored, workload=workload
         )
+    if on_host is not None:
+        run = Running(engine, kernel.name, Layout(), stored)
+        return offloaded_speed(shape, hardware.accelerator, hardware.cpu, scheme, run, on_host, workload)
     layout = Layout(tensor_parallel=tensor_parallel, pipeline_parallel=stages)
     run = Running(engine, kernel.name, layout, stored)
     return gpu_speed(shape, hardware.accelerator, scheme, run, workload, nodes)

@@ -54,7 +54,8 @@ REQUIRED = "To fix: name, vendor, architecture, memory_gb, bandwidth_gb_s, fp16_
 NOT_A_MAPPING = f"a GPU file is a mapping of `key: value` lines\n{REQUIRED}"
 KNOWN_KEYS = (
     "To fix: known keys: name, vendor, architecture, memory_gb, bandwidth_gb_s, fp16_tflops, source, memory_gib, "
-    "compute_capability, fp8_tflops, int8_tops, fp4_tflops, interconnect, link_gb_s, tdp_watts, unified_memory, note"
+    "compute_capability, fp8_tflops, int8_tops, fp4_tflops, interconnect, link_gb_s, tdp_watts, unified_memory, note, "
+    "host_memory_gib, host_bandwidth_gb_s"
 )
 NOT_YAML = "To fix: one `key: value` per line"
 
@@ -65,7 +66,7 @@ NOT_YAML = "To fix: one `key: value` per line"
         (
             GOOD + "bandwith_gb_s: 5\n",
             9,
-            f"unknown key 'bandwith_gb_s'\nDid you mean: bandwidth_gb_s, link_gb_s?\n{KNOWN_KEYS}",
+            f"unknown key 'bandwith_gb_s'\nDid you mean: bandwidth_gb_s, host_bandwidth_gb_s, link_gb_s?\n{KNOWN_KEYS}",
         ),
         (GOOD + "memory_gb: 64\n", 9, "memory_gb is given twice\nTo fix: keep one of the lines"),
         (GOOD.replace("1000", "-3"), 6, "bandwidth_gb_s: Input should be greater than 0, not -3"),

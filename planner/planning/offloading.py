@@ -1,0 +1,70 @@
+"""The way out where accelerators cannot hold a model: llama.cpp keeps part of it in the host's memory."""
+
+from __future__ import annotations
+
+from planner.hardware.hardware import Hardware
+from planner.memory.llama_fitting import SplitMemory, largest_split
+from planner.models.model import Model
+from planner.models.shape import Shape
+from planner.plan import Memory, Offload
+from planner.planning.deciding import Choice
+from planner.request import Workload
+from planner.schemes import scheme
+from planner.speed.offload import HostShare
+from planner.support import engines
+
+ENGINE = "llama.cpp"
+WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
+
+
+def with_host_memory(
+    whole: Memory, model: Model, hardware: Hardware, choice: Choice, gpu_count: int, workload: Workload
+) -> Memory:
+    """The sum with as much on the GPUs as fits, and the rest on the host; the same where that is no way out either."""
+    if whole.fits or choice.engine != ENGINE:
+        return whole
+    found = largest_split(
+        model,
+        hardware,
+        scheme(choice.format),
+        engine_version=engines()[ENGINE].version_on(hardware),
+        gpu_count=gpu_count,
+        kv_format=choice.kv_cache,
+        workload=workload,
+    )
+    return _joined(found, whole, model.shape.layer_count, gpu_count) if found else whole
+
+
+def host_share(shape: Shape, offload: Offload | None) -> HostShare | None:
+    """The part of the layers, and of the mixture layers' experts, that is the host's; None where nothing is."""
+    if offload is None:
+        return None
+    mixtures = sum(group.count for group in shape.experts)
+    behind = offload.cpu_expert_layers - (shape.layer_count - mixtures)
+    return HostShare(
+        layers=(offload.layers - offload.gpu_layers) / shape.layer_count,
+        experts=max(0, behind) / mixtures if mixtures and offload.cpu_expert_layers else 0.0,
+    )
+
+
+def _joined(found: SplitMemory, whole: Memory, layer_count: int, gpu_count: int) -> Memory:
+    """The fullest GPU's sum; what can be held is what the side holds that is full first."""
+    gpu, host = found.gpu, found.host
+    sides = [side for side in (gpu, host) if side.max_concurrency]
+    return gpu.model_copy(
+        update={
+            "kv_bytes_per_token": whole.kv_bytes_per_token,
+            "kv_tokens": min((side.kv_tokens for side in sides), default=0),
+            "max_context_tokens": min((side.max_context_tokens for side in sides), default=0),
+            "max_concurrency": min((side.max_concurrency for side in sides), default=0.0),
+            "offload": Offload(
+                gpu_layers=found.split.gpu_layers,
+                layers=layer_count + 1,
+                cpu_expert_layers=found.split.cpu_expert_layers,
+                weights_gib=sum(whole.gib(label) for label in WEIGHT_LABELS) * gpu_count,
+                available_gib=host.available_gib,
+                terms=host.terms,
+                free_gib=host.free_gib,
+            ),
+        }
+    )
