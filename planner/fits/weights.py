@@ -13,16 +13,18 @@ from planner.fits.gguf_sizes import GgufFile, GgufSizes
 from planner.memory.constants import engine_constants
 from planner.memory.loading import (
     FUSED,
+    OWN_SEGMENT_BYTES,
+    SEGMENT_BYTES,
+    SPLIT_BYTES,
     absorbed_bytes,
     expert_padding_bytes,
     layers_with,
     rope_bytes,
-    rounding_bytes,
     sharing_bytes,
     vocab_padding_bytes,
 )
 from planner.memory.sharding import rank_fraction
-from planner.memory.weights import layout_of, matrix_bytes
+from planner.memory.weights import is_quantized_in, layout_of, matrix_bytes
 from planner.models.shape import Matrix, Shape
 from planner.schemes import Scheme
 from planner.units import GIB
@@ -62,10 +64,25 @@ class WeightTable:
         )
         return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
+    @cached_property
+    def kinds(self) -> tuple[list[tuple[Shape, Matrix]], Ints]:
+        """A tensor of each kind that schemes tell apart (by family, component and role), and the kind of each tensor."""
+        numbers: dict[tuple[str, str, str, bool], int] = {}
+        first: list[tuple[Shape, Matrix]] = []
+        kinds = []
+        for owner, matrix in self.matrices:
+            shape = self.shapes[owner]
+            number = numbers.setdefault((shape.family, matrix.component, matrix.role, matrix.quantizable), len(first))
+            if number == len(first):
+                first.append((shape, matrix))
+            kinds.append(number)
+        return first, np.array(kinds, dtype=np.int64)
+
     def quantized(self, scheme: Scheme) -> Flags:
         """Which tensors this scheme quantizes."""
-        kept = [layout_of(shape, scheme).keeps_16_bit for shape in self.shapes]
-        return np.array([matrix.quantizable and not matrix.is_part_of(kept[owner]) for owner, matrix in self.matrices])
+        first, kinds = self.kinds
+        flags: Flags = np.array([is_quantized_in(matrix, layout_of(shape, scheme)) for shape, matrix in first])[kinds]
+        return flags
 
     def per_model(self, bytes: Floats) -> Floats:
         """Sums of a column of tensors by model."""
@@ -120,9 +137,16 @@ def _rounding(table: WeightTable, scheme: Scheme, tensor_parallel: int) -> Float
     """What the caching allocator wastes on each model's fused tensors."""
     tensors, _ = _tensor_bytes(table, scheme)
     one = _sums(table.fused, tensors * (_fractions(table, tensor_parallel) / table.layers))
-    wasted = np.array([rounding_bytes(tensor) for tensor in one.tolist()])
+    wasted = rounding(one)
     first = np.unique(table.fused, return_index=True)[1]
     return _sums(table.owner[first], wasted * table.layers[first], len(table.shapes))
+
+
+def rounding(tensor_bytes: Floats) -> Floats:
+    """`planner.memory.loading.rounding_bytes` of many tensors."""
+    left = -tensor_bytes % SEGMENT_BYTES
+    wasted: Floats = np.where((tensor_bytes < OWN_SEGMENT_BYTES) | (left > SPLIT_BYTES), 0.0, left)
+    return wasted
 
 
 @lru_cache(maxsize=16)

@@ -66,12 +66,16 @@ def weight_bytes(
     return total
 
 
-@lru_cache(maxsize=1024)
 def layout_of(shape: Shape, scheme: Scheme) -> Scheme:
     """The scheme as the makers of that family apply it, where they leave more in 16 bits than it does."""
+    return _family_layout(shape.family, scheme)
+
+
+@lru_cache(maxsize=1024)
+def _family_layout(family: str, scheme: Scheme) -> Scheme:
     published: list[Mapping[str, Any]] = load_yaml("quantization_names.yaml")["published_layouts"]
     for entry in published:
-        if entry["family"] == shape.family and entry["scheme"] == scheme.id:
+        if entry["family"] == family and entry["scheme"] == scheme.id:
             return replace(scheme, keeps_16_bit=tuple(dict.fromkeys((*scheme.keeps_16_bit, *entry["keeps_16_bit"]))))
     return scheme
 
