@@ -114,6 +114,7 @@ class DecidedFacts:
     tool: Tool | None = fact(None, "tool that makes the checkpoint; none where it is ready-made")
     fits_one_gpu: bool | None = fact(None, "the chosen format fits a single accelerator with its cache")
     fewest_are_fast_enough: bool | None = fact(None, "the fewest accelerators that hold it meet the latency targets")
+    offloaded: bool | None = fact(None, "llama.cpp keeps part of the chosen model in host memory")
     trouble: Trouble = fact("none", "why the choice before this one was given up")
 
 

@@ -16,7 +16,7 @@ from planner.cli.quantizing_view import needs_line
 from planner.cli.why_view import why
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
-from planner.plan import Candidate, Cost, Plan
+from planner.plan import Candidate, Cost, Memory, Offload, Plan
 from planner.units import GB, GIB
 
 SHOWN_ALTERNATIVES = 7
@@ -37,6 +37,8 @@ def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableTyp
     yield "Why", why(plan, everything=everything)
     unit = "per accelerator" if plan.hardware.count > 1 else plan.hardware.name
     yield f"Memory, {unit}", _memory(chosen, plan.request.workload.served_context_tokens)
+    if chosen.memory.offload:
+        yield "Memory of the host", _terms(chosen.memory.offload)
     if plan.levers:
         yield "What would free memory", _levers(plan)
     load = f"{workload.concurrency} requests in flight, {workload.input_tokens} tokens in, {workload.output_tokens} out"
@@ -66,6 +68,8 @@ def _choice(plan: Plan) -> Panel:
         f"[bold green]{chosen.format}[/bold green]{group}  on  [bold]{chosen.engine} {chosen.engine_version}[/bold]",
         f"{where}{copies}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",
     ]
+    if chosen.memory.offload:
+        lines.append(chosen.memory.offload.says)
     if chosen.engine_arguments:
         lines.append(f"[dim]{' '.join(chosen.engine_arguments)}[/dim]")
     title = f"{plan.model.name} ({plan.model.parameters / 1e9:.3g} B) on {plan.hardware.label}"
@@ -74,20 +78,24 @@ def _choice(plan: Plan) -> Panel:
 
 def _memory(candidate: Candidate, served_tokens: int) -> Group:
     memory = candidate.memory
+    weights_gib = candidate.predicted("weights_gib").value or 0.0
+    in_all = f"Weights are {memory_text(weights_gib)} ({figure(weights_gib * GIB / GB)} GB) in all."
+    if memory.offload:
+        in_all = f"Whole, the weights are {memory_text(memory.offload.weights_gib)}."
+    return Group(memory_bar(memory), _terms(memory), Text(f"{in_all} {cache_room(memory, served_tokens)}"))
+
+
+def _terms(summed: Memory | Offload) -> Table:
+    """The labelled sum of an accelerator or a host, and what it leaves free."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
-    for term in memory.terms:
+    for term in summed.terms:
         table.add_row(term.label, memory_text(term.predicted_gib), term.how)
-    table.add_row(
-        "[bold]free[/bold]",
-        f"[bold]{memory_text(memory.free_gib)}[/bold]",
-        f"of {memory_text(memory.available_gib)} usable",
-    )
-    weights_gib = candidate.predicted("weights_gib").value or 0.0
-    in_all = f"Weights are {memory_text(weights_gib)} ({figure(weights_gib * GIB / GB)} GB) in all."
-    return Group(memory_bar(memory), table, Text(f"{in_all} {cache_room(memory, served_tokens)}"))
+    free = f"of {memory_text(summed.available_gib)} usable"
+    table.add_row("[bold]free[/bold]", f"[bold]{memory_text(summed.free_gib)}[/bold]", free)
+    return table
 
 
 def _speed(candidate: Candidate) -> RenderableType:
@@ -138,6 +146,7 @@ def _alternatives(candidates: tuple[Candidate, ...]) -> Table:
         weights = c.predicted("weights_gib").value
         dollars = c.predicted("usd_per_1m_output_tokens").value
         verdict = f"{c.verdict}: {c.reasons[0]}" if c.reasons else c.verdict
+        verdict += f", {c.memory.offload.says}" if c.memory.offload else ""
         style = VERDICT_STYLE.get(c.verdict, "red")
         row = (memory_text(weights), f"{c.memory.kv_tokens:,}", _value(c, "tpot_ms"), _value(c, "output_tokens_per_s"))
         table.add_row(c.format, c.engine, str(c.tensor_parallel), *row, usd(dollars), Text(verdict, style=style))

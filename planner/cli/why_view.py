@@ -14,6 +14,7 @@ from planner.plan import Decision, Evidence, Plan
 DECISIONS = {
     "width": "width",
     "format": "format",
+    "fallback": "instead",
     "engine": "engine",
     "kv_cache": "KV cache",
     "parallelism": "split",

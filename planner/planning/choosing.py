@@ -34,6 +34,7 @@ class Chooser:
         insisted = self.assessor.request.format
         queue = [self.deliberation.choice_of(insisted, record=True)] if insisted else self.first_rungs()
         seen: set[FormatId] = set()
+        ways: dict[FormatId, tuple[Choice, Trouble]] = {}
         while queue:
             choice = queue.pop(0)
             if choice.format in seen:
@@ -41,9 +42,13 @@ class Chooser:
             seen.add(choice.format)
             candidate = self.best_layout(choice, record=True)
             if candidate.verdict == "feasible":
+                self.deliberation.record_way(choice, ways.get(choice.format))
                 return choice, candidate
             self.tried.append(candidate)
-            queue += [] if insisted else self.deliberation.after(choice, TROUBLE_OF[candidate.verdict])
+            trouble = TROUBLE_OF[candidate.verdict]
+            after = [] if insisted else list(self.deliberation.after(choice, trouble))
+            ways = {next_one.format: (choice, trouble) for next_one in after} | ways
+            queue += after
         return None
 
     def first_rungs(self) -> list[Choice]:
@@ -121,12 +126,15 @@ def _is_one(layout: Layout) -> bool:
 
 
 def ranked(candidates: Collection[Candidate], objective: Objective, params_b: float) -> list[Candidate]:
-    """Feasible candidates first, best by the objective first; those without the figure come after those with it."""
+    """Feasible candidates first, best by the objective first; those without the figure come after those with it.
+
+    What the accelerators hold whole comes before what needs the host's memory, too.
+    """
     measure = MEASURES["cost" if objective == "tree" else objective]
 
-    def key(candidate: Candidate) -> tuple[bool, bool, float]:
-        value = measure(candidate, params_b)
-        return candidate.verdict != "feasible", value is None, value if value is not None else 0.0
+    def key(candidate: Candidate) -> tuple[bool, bool, bool, float]:
+        value, is_split = measure(candidate, params_b), candidate.memory.offload is not None
+        return candidate.verdict != "feasible", is_split, value is None, value if value is not None else 0.0
 
     return sorted(candidates, key=key)
 

@@ -86,6 +86,15 @@ class Deliberation:
         """Where the book says to go when a choice fails for this reason, best first."""
         return self._fallback(width=choice.width, format=choice.format, engine=choice.engine, trouble=trouble)
 
+    def record_way(self, choice: Choice, came_from: tuple[Choice, Trouble] | None) -> None:
+        """Keep why the book went on to this choice from one that failed, with its engine and cache; None: it did not."""
+        if came_from is None or choice.width is None:
+            return
+        failed, trouble = came_from
+        self.ask("fallback", width=failed.width, format=failed.format, engine=failed.engine, trouble=trouble)
+        engine = self.engine_for(choice.format, choice.width, record=True)
+        self.kv_cache_for(choice.format, engine, choice.width, record=True)
+
     def after_width(self, width: Width) -> Iterator[Choice]:
         """Where the book says to go when every format of a width is vetoed."""
         return self._fallback(width=width, trouble="kernel")
@@ -131,7 +140,7 @@ class Deliberation:
     def conclude(self, choice: Choice, chosen: Candidate) -> None:
         """Ask what depends on the final choice: what else to evaluate, how to calibrate, what to tell."""
         decided: dict[str, Any] = {"width": choice.width, "format": chosen.format, "engine": chosen.engine}
-        decided["tool"] = chosen.tool
+        decided |= {"tool": chosen.tool, "offloaded": chosen.memory.offload is not None}
         for decision in ("evaluate_also", "calibration", "advice"):
             self.ask(decision, **decided)
 
