@@ -18,6 +18,7 @@ PLACES = {
                  "multi_turn", "quality_validated", "fine_tunes"),
     "service_level": ("ttft_ms", "tpot_ms"),
     "price": ("usd_per_hour", "provider", "utilisation"),
+    "extras": ("draft", "draft_model", "draft_tokens", "max_loras", "max_lora_rank", "expert_parallel"),
 }  # fmt: skip
 
 

@@ -73,13 +73,31 @@ class Nodes(Frozen):
     inside_gb_s: Annotated[float, Field(ge=0.001, le=1e5)] | None = None
 
 
+class Extras(Frozen):
+    """What vLLM serves beside the plain model: a draft that speculates, LoRA adapters, experts dealt out whole.
+
+    `mtp` are the model's own multi-token-prediction heads; an EAGLE head is a checkpoint of its own, `draft_model`.
+    """
+
+    draft: Literal["mtp", "eagle"] | None = None
+    draft_model: str | None = None
+    draft_tokens: Annotated[int, Field(gt=0, le=32)] = 3
+    max_loras: Annotated[int, Field(ge=0, le=1024)] = 0
+    max_lora_rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] = 16
+    expert_parallel: bool = False
+
+    @property
+    def is_asked_for(self) -> bool:
+        return self.draft is not None or self.max_loras > 0 or self.expert_parallel
+
+
 class Request(Frozen):
     """One question to the planner.
 
     `format`, `engine`, `tensor_parallel`, `kv_cache`, `tool` and `variant` insist on a choice. `calibration` names
     text to calibrate with: a file, a folder, or a data set of the hub. `make_only`: the checkpoint is made and
     evaluated where the plan is applied, and served elsewhere. `nodes`: the accelerators stand in several machines, of
-    which one copy may take `pipeline_parallel` stages.
+    which one copy may take `pipeline_parallel` stages. `extras` is what is served beside the plain model.
     """
 
     model: str
@@ -97,4 +115,5 @@ class Request(Frozen):
     calibration: str | None = None
     make_only: bool = False
     nodes: Nodes | None = None
+    extras: Extras = Extras()
     pipeline_parallel: Annotated[int, Field(gt=0, le=64)] | None = None

@@ -33,6 +33,12 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 @click.option("--variant", help="Another way to make the format: static, block, single, q4_k_s, iq4_xs ...")
 @click.option("--calibration", help="Text to calibrate with: .txt, .jsonl, .parquet, a folder, or a hub data set.")
 @click.option("--make-only", is_flag=True, help="Make and evaluate the checkpoint here; serve it elsewhere.")
+@click.option("--draft", type=click.Choice(["mtp", "eagle"]), help="Speculate: with the model's own heads, or EAGLE's.")
+@click.option("--draft-model", help="With --draft eagle: the head's checkpoint, a folder or a hub id.")
+@click.option("--draft-tokens", type=int, help="Tokens the draft runs ahead (3).")
+@click.option("--max-loras", type=int, help="LoRA adapters served at once; room is kept for them.")
+@click.option("--max-lora-rank", type=int, help="The largest rank among them (16).")
+@click.option("--expert-parallel", is_flag=True, default=None, help="Whole experts on each GPU instead of slices.")
 @click.option("--kv-cache", type=click.Choice(get_args(KvFormat)), help="Insist on a KV-cache format.")
 @click.option(
     "--objective", type=click.Choice(get_args(Objective)), help="What to optimise (tree: the articles' order)."

@@ -5,24 +5,41 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from planner.catalog import load_yaml
 from planner.models.shape import AttentionLayers, ExpertLayers, Matrix, Shape
 
 DraftKind = Literal["mtp", "eagle"]
+# Hidden states that are joined: an MTP layer's own and the token's; EAGLE-3's of three layers of the target.
+JOINED = {"mtp": 2, "eagle": 3}
 
 
 def with_draft(shape: Shape, kind: DraftKind) -> Shape:
-    """The target with its draft: one more decoder layer, and the projection that joins token and hidden state.
+    """The target with its draft: one more decoder layer, and the projection that joins what the draft reads.
 
-    Embedding and head are the target's. An MTP layer is like the target's last; EAGLE's is a plain one without experts.
+    An MTP layer is like the target's last. EAGLE-3's is a plain one without experts, in 16 bits; its attention reads
+    token and hidden state side by side, and it has a head over the most frequent tokens. Embeddings are the target's.
     """
     own = [one_layer(matrix, shape) for matrix in shape.matrices if is_of_last_layer(matrix, shape, kind)]
-    join = Matrix("other", "draft_projection", shape.hidden_size, 2 * shape.hidden_size, 1)
+    if kind == "eagle":
+        own = [*map(reading_twice, own), eagle_head(shape)]
+    join = Matrix("other", "draft_projection", shape.hidden_size, JOINED[kind] * shape.hidden_size, 1)
     return replace(
         shape,
         matrices=(*shape.matrices, *own, join),
         attention=with_one_more(shape.attention),
         experts=with_one_more_routed(shape.experts) if kind == "mtp" else shape.experts,
     )
+
+
+def reading_twice(matrix: Matrix) -> Matrix:
+    """A matrix of EAGLE's layer: queries, keys and values of twice the width; nothing is quantized."""
+    wider = 2 if matrix.role in ("q_proj", "k_proj", "v_proj") else 1
+    return replace(matrix, columns=wider * matrix.columns, quantizable=False)
+
+
+def eagle_head(shape: Shape) -> Matrix:
+    tokens = load_yaml("speculation.yaml")["eagle_vocabulary_tokens"]["value"]
+    return Matrix("head", "draft_head", min(tokens, shape.vocab_size), shape.hidden_size)
 
 
 def is_of_last_layer(matrix: Matrix, shape: Shape, kind: DraftKind) -> bool:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from planner.hardware.hardware import Hardware
 from planner.memory import llama_cpp, sglang, tensorrt_llm, transformers_generate, vllm, vllm_cpu
+from planner.memory.adapters import adapter_bytes
+from planner.memory.drafts import with_draft
 from planner.memory.kv_cache import kv_cache
 from planner.memory.loading import loading_extra
 from planner.memory.sharding import layout_problem
 from planner.memory.situation import Account, Situation, gib_term
 from planner.memory.stages import stage_kv, stage_weights
-from planner.memory.weights import WeightBytes, model_weight_bytes
+from planner.memory.weights import WeightBytes, model_weight_bytes, weight_bytes
 from planner.models.model import Model
 from planner.models.shape import Shape
-from planner.plan import Memory
-from planner.request import Workload
+from planner.plan import Memory, Term
+from planner.request import Extras, Workload
 from planner.schemes import Scheme
 from planner.units import GIB
 
 __all__ = ["layout_problem", "size_memory"]
 
+NO_EXTRAS = Extras()
+DRAFTS = {"mtp": "the model's own multi-token-prediction layer", "eagle": "an EAGLE head"}
 PYTORCH_ENGINES = frozenset({"vllm", "sglang", "transformers"})
 ACCOUNTANTS: dict[str, Callable[[Situation], Account]] = {
     "vllm": vllm.account,
@@ -44,15 +49,18 @@ def size_memory(
     workload: Workload,
     group_size: int | None = None,
     pipeline_parallel: int = 1,
+    extras: Extras = NO_EXTRAS,
 ) -> Memory:
     """The labelled sum for one accelerator of the layout (or the CPU host), forwards and backwards, in GiB and tokens.
 
     The server is taken to be started for this workload: its sequence limit is the workload's concurrency and its
-    context limit the workload's context. Of several stages (`pipeline_parallel`) it is the fullest.
+    context limit the workload's context. Of several stages (`pipeline_parallel`) it is the fullest. `extras` (a draft,
+    adapters) are vLLM's, and terms of their own.
     """
-    loaded = loaded_weights(model, scheme, group_size, tensor_parallel, engine)
+    expert_parallel = tensor_parallel if extras.expert_parallel else None
+    loaded = loaded_weights(model, scheme, group_size, tensor_parallel, engine, expert_parallel)
     situation = situation_for(
-        model.shape,
+        with_draft(model.shape, extras.draft) if extras.draft else model.shape,
         hardware,
         scheme,
         stage_weights(loaded, model.shape, tensor_parallel, pipeline_parallel),
@@ -62,8 +70,26 @@ def size_memory(
         kv_format=kv_format,
         workload=workload,
         pipeline_parallel=pipeline_parallel,
+        draft_tokens=extras.draft_tokens if extras.draft else 0,
     )
-    return both_directions(situation, account_of(engine, situation))
+    account = account_of(engine, situation)
+    beside = extra_terms(model.shape, scheme, group_size, tensor_parallel, extras)
+    return both_directions(situation, replace(account, terms=(*account.terms, *beside)))
+
+
+def extra_terms(
+    shape: Shape, scheme: Scheme, group_size: int | None, tensor_parallel: int, extras: Extras
+) -> list[Term]:
+    """What a draft and adapters hold on one rank."""
+    terms = []
+    if extras.draft:
+        drafted = with_draft(shape, extras.draft)
+        whole, without = (weight_bytes(s, scheme, group_size, tensor_parallel).total for s in (drafted, shape))
+        terms.append(gib_term("draft", whole - without, f"{DRAFTS[extras.draft]}, {extras.draft_tokens} tokens ahead"))
+    if extras.max_loras:
+        held = adapter_bytes(shape, extras.max_lora_rank, extras.max_loras, tensor_parallel).total
+        terms.append(gib_term("LoRA adapters", held, f"{extras.max_loras} of rank {extras.max_lora_rank}"))
+    return terms
 
 
 def account_of(engine: str, situation: Situation) -> Account:
@@ -83,13 +109,14 @@ def situation_for(
     kv_format: str,
     workload: Workload,
     pipeline_parallel: int = 1,
+    draft_tokens: int = 0,
 ) -> Situation:
     """What the engine's accountant is told: a server started for this workload, whose ranks hold these weights."""
     return Situation(
         shape=shape,
         scheme=scheme,
         weights=weights,
-        kv=stage_kv(kv_cache(shape, kv_format, tensor_parallel, engine), pipeline_parallel),
+        kv=stage_kv(kv_cache(shape, kv_format, tensor_parallel, engine, draft_tokens=draft_tokens), pipeline_parallel),
         physical_gib=_physical_gib(hardware),
         context_tokens=workload.served_context_tokens,
         concurrency=workload.concurrency,
@@ -99,18 +126,26 @@ def situation_for(
         engine_version=engine_version,
         max_sequences=workload.concurrency,
         kv_format=kv_format,
+        draft_tokens=draft_tokens,
         instruction_sets=hardware.cpu.instruction_sets if hardware.cpu else (),
     )
 
 
 def loaded_weights(
-    model: Model, scheme: Scheme, group_size: int | None, tensor_parallel: int, engine: str
+    model: Model,
+    scheme: Scheme,
+    group_size: int | None,
+    tensor_parallel: int,
+    engine: str,
+    expert_parallel: int | None = None,
 ) -> WeightBytes:
     """What one rank holds once loaded: the tensors, and for PyTorch engines what loading adds to them."""
     stored = model_weight_bytes(model, scheme, group_size, tensor_parallel)
     if engine not in PYTORCH_ENGINES:
         return stored
-    return stored + loading_extra(model.shape, scheme, group_size, tensor_parallel, engine)
+    return stored + loading_extra(
+        model.shape, scheme, group_size, tensor_parallel, engine, expert_parallel=expert_parallel
+    )
 
 
 def both_directions(situation: Situation, account: Account) -> Memory:

@@ -23,6 +23,7 @@ from planner.models.shape import Shape
 from planner.plan import Candidate, Cost, Lever, Memory
 from planner.planning.arguments import PIPELINE_FLAGS, engine_arguments, engine_environment
 from planner.planning.deciding import Choice
+from planner.planning.extras import PLANNED_UNDER, extra_arguments, extras_problem
 from planner.planning.offloading import host_share, with_host_memory
 from planner.planning.predictions import (
     cache_predictions,
@@ -123,6 +124,7 @@ class Assessor:
             workload=self.share(layout),
             group_size=choice.group_size,
             pipeline_parallel=layout.pipeline_parallel,
+            extras=self.request.extras,
         )
 
     def levers(self, chosen: Candidate) -> tuple[Lever, ...]:
@@ -262,8 +264,11 @@ class Assessor:
             ),
             cost=cost,
             quality=AS_PUBLISHED if self.is_stored_in(choice.format) else quality.phrase,
-            engine_arguments=engine_arguments(
-                choice, layout.tensor_parallel, self.share(layout), self.hardware, memory, layout.pipeline_parallel
+            engine_arguments=(
+                *engine_arguments(
+                    choice, layout.tensor_parallel, self.share(layout), self.hardware, memory, layout.pipeline_parallel
+                ),
+                *(extra_arguments(self.request.extras) if choice.engine in PLANNED_UNDER else ()),
             ),
             engine_environment=engine_environment(choice.engine, self.hardware),
             verdict="feasible",
@@ -286,6 +291,8 @@ class Assessor:
         if candidate.pipeline_parallel > 1 and candidate.engine not in PIPELINE_FLAGS:
             reason = f"{candidate.engine} does not spread one copy over stages"
             return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (reason,)})
+        if problem := extras_problem(self.request.extras, candidate.engine):
+            return candidate.model_copy(update={"verdict": "no-kernel", "reasons": (problem,)})
         if not candidate.memory.fits:
             return candidate.model_copy(update={"verdict": "does-not-fit", "reasons": (_shortage(candidate.memory),)})
         if missed := tuple(self.missed_targets(candidate)):

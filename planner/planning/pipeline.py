@@ -13,6 +13,7 @@ from planner.plan import Candidate, HardwareSummary, ModelSummary, Plan
 from planner.planning.candidates import Assessor
 from planner.planning.choosing import Chooser, ranked
 from planner.planning.deciding import Deliberation
+from planner.planning.extras import extra_notes, require_extras
 from planner.planning.facts import gather_facts, weights_16bit_gib
 from planner.planning.ladder import ladder
 from planner.planning.making import making_of, making_warnings, require_makeable
@@ -37,6 +38,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
     """The same, for a model and hardware already known."""
     deliberation = Deliberation(book, gather_facts(model, hardware, request), request)
     assessor = Assessor(model, hardware, request)
+    require_extras(request, model)
     assessor.require_layout()
     chooser = Chooser(deliberation, assessor)
     found = chooser.choose()
@@ -76,6 +78,7 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         ),
         notes=(
             *notes_for(deliberation, hardware),
+            *extra_notes(request.extras),
             *crossover(assessor.crossover_batch(chosen)),
             *disagreement(chosen, tree_choice, alternatives, request.objective),
         ),
