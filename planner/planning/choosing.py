@@ -10,7 +10,7 @@ from planner.plan import Candidate
 from planner.planning.candidates import Assessor, Layout
 from planner.planning.deciding import Choice, Deliberation
 from planner.quality import expected_quality
-from planner.schemes import load_schemes
+from planner.schemes import load_schemes, scheme
 from rules.vocabulary import FormatId, Objective, Trouble
 
 TROUBLE_OF: dict[str, Trouble] = {
@@ -102,17 +102,24 @@ class Chooser:
     def neighbours(self, chosen: FormatId | None) -> list[Candidate]:
         """What was tried and given up, then every other format with a kernel here; vetoed ones say so."""
         done = {chosen} | {candidate.format for candidate in self.tried}
-        formats = [format for format in self.worth_weighing() if format not in done]
+        formats = [format for format in (*self.worth_weighing(), *self.smaller_levels(chosen)) if format not in done]
         others = [self.best_layout(self.deliberation.choice_of(format)) for format in formats]
         return self.tried + [self.marked(candidate) for candidate in others if candidate.verdict != "no-kernel"]
 
     def worth_weighing(self) -> list[FormatId]:
         """Every format of the catalogue; of the GGUF levels, where GPUs have formats of their own, the book's one."""
-        formats: list[FormatId] = [scheme.id for scheme in load_schemes().values()]
+        formats: list[FormatId] = [entry.id for entry in load_schemes().values()]
         if self.deliberation.facts.hardware.kind == "cpu":
             return formats
         level = self.deliberation.choice_in("gguf")
         return [format for format in formats if not format.startswith("gguf-") or (level and format == level.format)]
+
+    def smaller_levels(self, chosen: FormatId | None) -> list[FormatId]:
+        """The GGUF levels below one that only host memory has room for, avoided or not: one may fit whole."""
+        if chosen is None or self.best_layout(self.deliberation.choice_of(chosen)).memory.offload is None:
+            return []
+        bits = scheme(chosen).bits_per_weight()
+        return [entry.id for entry in load_schemes().values() if entry.ggml and entry.bits_per_weight() < bits]
 
     def marked(self, candidate: Candidate) -> Candidate:
         if candidate.format in self.deliberation.avoided and candidate.verdict == "feasible":

@@ -87,7 +87,7 @@ class Deliberation:
         return self._fallback(width=choice.width, format=choice.format, engine=choice.engine, trouble=trouble)
 
     def record_way(self, choice: Choice, came_from: tuple[Choice, Trouble] | None) -> None:
-        """Keep why the book went on to this choice from one that failed, with its engine and cache; None: it did not."""
+        """Keep why the book went on to this choice from one that failed, with its engine and cache."""
         if came_from is None or choice.width is None:
             return
         failed, trouble = came_from
