@@ -90,7 +90,7 @@ class Elsewhere:
         )
         lost: list[str] = []
         while len(lost) < cluster.patience.attempts:
-            attempt, job_id = self.begun(context, needs)
+            attempt, job_id = self.begun(context, needs, anew=bool(lost))
             end = self.watched(attempt, job_id, context)
             if isinstance(end, Outcome):
                 return self.taken(end, attempt, job_id, context)
@@ -100,10 +100,10 @@ class Elsewhere:
 
     # Attempts
 
-    def begun(self, context: StepContext, needs: Needs) -> tuple[Attempt, str]:
-        """The attempt that still runs or has ended well; else the next one, submitted."""
+    def begun(self, context: StepContext, needs: Needs, *, anew: bool = False) -> tuple[Attempt, str]:
+        """The attempt that still runs or has ended well; else, or `anew`, the next one, submitted."""
         run_id, earlier = context.workspace.name, attempts_in(self.folder(context))
-        if earlier and not self.holds and self.goes_on(earlier[-1], context):
+        if earlier and not anew and not self.holds and self.goes_on(earlier[-1], context):
             return earlier[-1], job_id_of(run_id, context.stage, earlier[-1])
         for attempt in earlier if self.holds else ():
             stale = job_id_of(run_id, context.stage, attempt)

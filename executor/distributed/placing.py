@@ -101,7 +101,7 @@ def in_words(needs: Needs) -> str:
 def listed(nodes: Sequence[Node]) -> str:
     """The kinds of node there are, with how many: `3 with 1 x L4, 8 cores, 32.0 GiB`."""
     kinds = Counter(has_in_words(node) for node in nodes)
-    return "; ".join(f"{count} with {kind}" for kind, count in sorted(kinds.items())) or "none"
+    return "; ".join(f"{count} with {kind}" for kind, count in kinds.most_common()) or "none"
 
 
 def has_in_words(node: Node) -> str:

@@ -29,7 +29,7 @@ from planner.errors import BadInput, ExecutionFailed
 from planner.plan import Plan, Stage, StageKind
 from planner.ports import NO_OPTIONS, ApplyOptions, Event, RunRecord
 
-ON_NODES: tuple[StageKind, ...] = ("convert", "quantize", "evaluate", "launch", "check-applied", "load-test")
+ON_NODES: tuple[StageKind, ...] = ("convert", "quantize", "evaluate", "launch", "check-applied", "load-test", "ramp")
 PASSED_ON = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "QUANTPLAN_TOOLCHAINS")
 RESUME = "--on ray"
 
