@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "simulate": "Put a plan's server under a simulated load: waits by percentile.",
     "cluster": "Show a cluster: declared in YAML, or as Ray or Kubernetes print it.",
     "fleet": "Place models on a cluster: which copies where, at what cost.",
+    "scale": "Simulate a day: autoscaling, spot reclaim, failures; cost and tails.",
     "apply": "Carry out a plan: quantize, launch, measure, compare.",
     "render": "Write a plan's server as shell, Compose, systemd or Ollama files.",
     "bench": "Put a server or a run's model under load, and find the largest it bears.",

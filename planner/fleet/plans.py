@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from planner.clusters.cluster import NodeType
@@ -13,30 +14,42 @@ from planner.fleet.fleet import ServedModel
 from planner.fleet.options import Option
 from planner.plan import Plan
 from planner.planning import make_plan
-from planner.request import Price, Request
+from planner.request import Price
 from rules.book import Book
 
 
-def plans_of(answer: FleetPlan, book: Book | None = None) -> Iterator[tuple[str, Plan]]:
-    """Each plan with a name for its file: `chat-h100`, and `chat-h100-tp4` where copies there differ."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The copies of one model that are alike on one kind of node; `name` is that of their plan file."""
+
+    name: str
+    served: ServedModel
+    option: Option
+    copies: int
+    node: NodeType
+
+
+def parts_of(answer: FleetPlan) -> Iterator[Part]:
+    """Each with its name: `chat-h100`, and `chat-h100-tp4` where copies on that kind of node differ."""
     nodes = {node.name: node for node in answer.cluster.nodes}
     for served in answer.fleet.models:
         counts = Counter(copy.option for copy in answer.copies_of(served))
         kinds = Counter(option.node_type for option in counts)
         for option, copies in counts.items():
             apart = f"-tp{option.tensor_parallel}" if kinds[option.node_type] > 1 else ""
-            request = request_of(answer, served, option, copies, nodes[option.node_type])
-            yield f"{served.label}-{option.node_type}{apart}".replace("/", "-"), make_plan(request, book=book)
+            name = f"{served.label}-{option.node_type}{apart}".replace("/", "-")
+            yield Part(name, served, option, copies, nodes[option.node_type])
 
 
-def request_of(answer: FleetPlan, served: ServedModel, option: Option, copies: int, node: NodeType) -> Request:
-    """The question whose plan is these copies of this option."""
-    asked = served.request(f"{copies * option.gpus}x{node.gpu}", copies * option.batch)
+def plan_of(answer: FleetPlan, part: Part, book: Book | None = None) -> Plan:
+    """The plan of these copies, made as any other plan is."""
+    option, node = part.option, part.node
+    asked = part.served.request(f"{part.copies * option.gpus}x{node.gpu}", part.copies * option.batch)
     own = node.price.usd_per_node_hour
     price = Price(
         usd_per_hour=own / node.gpus if own is not None else None, provider=node.price.provider, kind=node.price.kind
     )
-    return asked.model_copy(
+    request = asked.model_copy(
         update={
             "format": option.format,
             "tensor_parallel": option.tensor_parallel,
@@ -45,6 +58,7 @@ def request_of(answer: FleetPlan, served: ServedModel, option: Option, copies: i
             "price": price,
         }
     )
+    return make_plan(request, book=book)
 
 
 def write_plans(answer: FleetPlan, folder: Path, book: Book | None = None) -> tuple[Path, ...]:
@@ -52,9 +66,9 @@ def write_plans(answer: FleetPlan, folder: Path, book: Book | None = None) -> tu
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = []
-        for name, plan in plans_of(answer, book):
-            path = folder / f"{name}.json"
-            plan.write(path)
+        for part in parts_of(answer):
+            path = folder / f"{part.name}.json"
+            plan_of(answer, part, book).write(path)
             written.append(path)
     except OSError as error:
         raise BadInput(f"cannot write plans: {error.strerror}", where=str(folder), fix="name another folder") from None

@@ -7,7 +7,7 @@ from math import ceil
 
 from planner.serving.outcome import Outcome
 from planner.serving.server import Server
-from planner.serving.simulating import simulate
+from planner.serving.simulating import MEASURED_REQUESTS, simulate
 from planner.serving.traffic import Traffic
 
 HALVINGS = 10
@@ -26,10 +26,10 @@ class Targets:
         return (self.ttft_ms is None or ttft <= self.ttft_ms) and (self.tpot_ms is None or tpot <= self.tpot_ms)
 
 
-def capacity_per_s(server: Server, traffic: Traffic) -> float:
+def capacity_per_s(server: Server, traffic: Traffic, *, requests: int = MEASURED_REQUESTS) -> float:
     """Requests a second of a server that always has a next one waiting: more than that, and its queue only grows."""
     full = replace(traffic, requests_per_s=None, clients=2 * server.limits.max_sequences)
-    return simulate(server, full).requests_per_s
+    return simulate(server, full, requests=requests).requests_per_s
 
 
 def largest_rate(server: Server, traffic: Traffic, targets: Targets) -> float | None:

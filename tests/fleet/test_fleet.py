@@ -13,7 +13,7 @@ from planner.clusters.reading import read_cluster
 from planner.errors import BadInput
 from planner.fleet.answering import FleetPlan, plan_fleet
 from planner.fleet.fleet import Fleet, ServedModel, read_fleet
-from planner.fleet.plans import plans_of
+from planner.fleet.plans import parts_of, plan_of
 from planner.plan import load_plan
 
 pytest.importorskip("highspy")
@@ -59,7 +59,7 @@ def test_every_load_is_carried_within_its_targets(tmp_path: Path) -> None:
 
 def test_the_plan_files_are_the_copies_of_the_plan(tmp_path: Path) -> None:
     plan = answer(tmp_path)
-    made = dict(plans_of(plan))
+    made = {part.name: plan_of(plan, part) for part in parts_of(plan)}
     assert set(made) == {"chat-h100", "llama-3.1-8b-h100", "llama-3.1-405b-h100"}
     for model in plan.fleet.models:
         chosen, copies = made[f"{model.label}-h100"].chosen, plan.copies_of(model)

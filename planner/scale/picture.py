@@ -1,0 +1,62 @@
+"""A simulated day as a picture: copies that serve against the hour, and the part of the requests within targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from planner.costs.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Chart, Point, labelled, series_of
+from planner.figures import figure, usd
+from planner.scale.answering import Simulated
+from planner.scale.day import Series
+from planner.serving.picture import Picture
+
+POINTS = 288  # one for five minutes of a day
+SECONDS_PER_HOUR = 3600
+
+
+def picture(days: Sequence[Simulated]) -> Picture:
+    """Three charts below each other: load, copies, requests within their targets (the worst of each five minutes)."""
+    requests = sum(day.counts.requests for day in days)
+    within = sum(day.counts.within for day in days) / requests if requests else 1.0
+    known = [day.usd for day in days if day.usd is not None]
+    cost = f"; {usd(sum(known))}" if len(known) == len(days) else ""
+    return Picture(
+        title="A simulated day: " + ", ".join(day.name for day in days[:4]),
+        subtitle=f"{requests:,.0f} requests, {within:.2%} within their targets{cost}",
+        charts=(
+            _chart(days, "load", "requests a second", lambda series: series.offered_per_s, _mean),
+            _chart(days, "copies", "copies that serve", lambda series: series.serving, _mean),
+            _chart(days, "within", "requests within targets, %", _percent, min),
+        ),
+    )
+
+
+def _percent(series: Series) -> list[float]:
+    return [100 * part for part in series.within]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _chart(
+    days: Sequence[Simulated],
+    name: str,
+    title: str,
+    values_of: Callable[[Series], Sequence[float]],
+    together: Callable[[Sequence[float]], float],
+) -> Chart:
+    lines = [(day.name, tuple(_points(day, values_of(day.series), together))) for day in days]
+    hours = max(day.seconds for day in days) / SECONDS_PER_HOUR
+    x = Axis(0, hours, LEFT, WIDTH - RIGHT)
+    most = max(value for _, line in lines for _, value in line)
+    y = Axis(0, 1.06 * most or 1.0, HEIGHT - BOTTOM, TOP)
+    drawn = labelled(series_of(label, line, number, x, y) for number, (label, line) in enumerate(lines))
+    says = "; ".join(f"{label} up to {figure(max(value for _, value in line))}" for label, line in lines)
+    return Chart(name, f"{title} against the hour: {says}", "hour", title, x.ticks(figure), y.ticks(figure), drawn)
+
+
+def _points(day: Simulated, values: Sequence[float], together: Callable[[Sequence[float]], float]) -> Iterator[Point]:
+    stride = max(1, len(values) // POINTS)
+    for start in range(0, len(values), stride):
+        yield start * day.step_s / SECONDS_PER_HOUR, together(values[start : start + stride])
