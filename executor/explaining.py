@@ -15,6 +15,7 @@ EXPLANATIONS: dict[StageKind, str] = {
     "launch": "Starting the real server and waiting until it answers",
     "check-applied": "Checking that the server holds and computes the planned format, not only that it answers",
     "load-test": "Sending streamed requests at the planned concurrency, timing every token",
+    "ramp": "Raising the load until a target is missed, to find the largest that meets all",
     "findings": "Comparing each prediction with its measurement",
     "report": "Writing the report, after a last look at the original's checksums",
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from executor.stage_predictions import predictions_of
 from executor.step import Result
-from planner.catalog import load_yaml
 from planner.costs import usd_per_1m_tokens
 from planner.plan import Plan, Prediction, StageKind
 from planner.ports import FindingRecord
@@ -15,33 +15,11 @@ SPEED = {"ttft_ms", "tpot_ms", "output_tokens_per_s", "usd_per_1m_output_tokens"
 
 
 def findings_of(plan: Plan, results: Mapping[str, Result]) -> list[FindingRecord]:
-    """One record a figure of the chosen candidate that was predicted or measured, in the plan's order."""
+    """One record a figure that was predicted or measured: the chosen candidate's in their order, then the stages'."""
     measured = measurements(plan, results)
     load = _result(plan, results, "load-test")
     told = [p for p in predictions_of(plan) if p.value is not None or measured.get(p.name) is not None]
     return [compare(prediction, measured.get(prediction.name), load) for prediction in told]
-
-
-def predictions_of(plan: Plan) -> list[Prediction]:
-    """The chosen candidate's, with the bytes of what is written as its stage has them: by tool and variant."""
-    written = next((stage.parameters for stage in plan.stages if stage.kind == "check-artifact"), None)
-    if written is None:
-        return list(plan.chosen.predictions)
-    value = float(written.get("expected_bytes") or sum(written.get("bytes_by_class", {}).values()))
-    within = load_yaml("checks.yaml")["artifact"]
-    exact = Prediction(
-        name="artifact_bytes",
-        unit="bytes",
-        value=value,
-        low=value * (1 - within["error"]),
-        high=value * (1 + within["error"]),
-        measured_by="the bytes of all tensors in what was written",
-        source=within["source"],
-    )
-    others = plan.chosen.predictions
-    if all(p.name != exact.name for p in others):
-        return [exact, *others]
-    return [exact if p.name == exact.name else p for p in others]
 
 
 def compare(prediction: Prediction, measured: float | None, load: Result) -> FindingRecord:
@@ -81,7 +59,7 @@ def measurements(plan: Plan, results: Mapping[str, Result]) -> dict[str, float |
     """What the run measured, by the predictions' names."""
     memory = _result(plan, results, "launch").get("memory", {})
     load = _result(plan, results, "load-test")
-    rate = load.get("output_tokens_per_s")
+    rate, ramp = load.get("output_tokens_per_s"), _result(plan, results, "ramp")
     return {
         "artifact_bytes": _result(plan, results, "check-artifact").get("tensor_bytes"),
         "weights_gib": memory.get("weights_gib"),
@@ -95,6 +73,7 @@ def measurements(plan: Plan, results: Mapping[str, Result]) -> dict[str, float |
         "ttft_ms": (load.get("ttft_ms") or {}).get("mean"),
         "tpot_ms": (load.get("tpot_ms") or {}).get("mean"),
         "output_tokens_per_s": rate,
+        "largest_concurrency": (ramp["largest"] or 0.0) if ramp else None,
         "perplexity_increase_percent": _result(plan, results, "evaluate").get("increase_percent"),
         "usd_per_1m_output_tokens": measured_cost(plan, rate),
     }

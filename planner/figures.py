@@ -54,6 +54,7 @@ NAMES = {
     "host_memory_gib": "memory of the server",
     "compute_buffer_gib": "compute buffers",
     "artifact_bytes": "tensors of the file",
+    "largest_concurrency": "requests at once within targets",
     "quantizing_host_gib": "host memory to quantize",
     "quantizing_gpu_gib": "GPU memory to quantize",
     "quantizing_disk_gib": "written by quantizing",

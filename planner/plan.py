@@ -31,7 +31,7 @@ CHANGE_IN_WORDS = {
 
 StageKind = Literal[
     "fetch", "keep-original", "convert", "calibrate", "quantize", "check-artifact",
-    "evaluate", "launch", "check-applied", "load-test", "findings", "report",
+    "evaluate", "launch", "check-applied", "load-test", "ramp", "findings", "report",
 ]  # fmt: skip
 
 

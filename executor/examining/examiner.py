@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from executor.engines import engine_of
-from executor.examining.benching import Bench, engine_named, model_at
+from executor.examining.addressing import engine_named, model_at
 from executor.examining.evaluating import evaluate_run
 from executor.examining.sides import Sides
+from executor.load.bench import Bench
 from planner.examining import BenchQuestion, EvaluationQuestion, OnMessage
 from planner.ports import Executor, RunRecord
 from planner.request import Workload

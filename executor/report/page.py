@@ -18,6 +18,7 @@ TITLES = {
     "ttft_ms": "Time to first token",
     "tpot_ms": "Time per output token",
     "output_tokens_per_s": "Throughput, whole server",
+    "largest_concurrency": "Requests at once within targets",
     "perplexity_increase_percent": "Perplexity increase",
     "usd_per_1m_output_tokens": "Cost of 1M output tokens",
 }

@@ -13,6 +13,7 @@ from executor.steps.keep_original import keep_original
 from executor.steps.launch import launch
 from executor.steps.load_test import load_test
 from executor.steps.quantize import quantize
+from executor.steps.ramp import ramp
 from executor.steps.report import report
 from executor.steps.spec import StepSpec
 from executor.steps.supported import require_supported
@@ -31,6 +32,7 @@ STEPS: dict[StageKind, StepSpec] = {
     "launch": StepSpec(launch, ephemeral=True),
     "check-applied": StepSpec(check_applied, needs=("launch",)),
     "load-test": StepSpec(load_test, needs=("launch",)),
+    "ramp": StepSpec(ramp, needs=("launch",)),
     "findings": StepSpec(findings),
     "report": StepSpec(report),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from executor.examining.benching import ramp_as_plain
+from executor.load.bench import ramp_as_plain
 from executor.load.ramp import Ramp, missed_targets, ramp
 from planner.request import ServiceLevel
 

@@ -1,4 +1,4 @@
-"""`bench`: one load, or a ramp of loads, on a server that is up."""
+"""One load, or a ramp of loads, on a server that is up: what a question leaves out is the workload's."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
-from executor.engines import ENGINES
 from executor.engines.engine import Engine
 from executor.engines.metrics import scrape, summary
-from executor.engines.openai import OpenAiServer
 from executor.evaluate.text import prompt_text
 from executor.load.client import open_client
 from executor.load.ramp import Ramp, Summary, ramp
@@ -108,26 +106,3 @@ def ramp_as_plain(found: Ramp, unit: str, at: str) -> dict[str, Any]:
             for point in found.points
         ],
     }
-
-
-def engine_named(name: str | None) -> Engine:
-    """How to speak to a server. BadInput for an engine that is not known."""
-    if name is None:
-        return OpenAiServer()
-    if name not in ENGINES:
-        raise BadInput(f"no engine {name!r}", nearest=ENGINES, fix="leave --engine out for any other server")
-    return ENGINES[name]
-
-
-def model_at(url: str) -> str:
-    """The first model a server lists. ExecutionFailed when it does not answer."""
-    import httpx
-
-    try:
-        response = httpx.get(f"{url}/v1/models", timeout=10.0, trust_env=False)
-        response.raise_for_status()
-        return str(response.json()["data"][0]["id"])
-    except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
-        raise ExecutionFailed(
-            f"no OpenAI-compatible server answers there: {error}", where=url, fix="check the address, or name --model"
-        ) from error
