@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import platform
 import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tables import MEASURED, Table, cpu_name
 from executor.local import DEMO_MODEL, LocalExecutor
 from executor.toolchains import Toolchains
 from planner.errors import QuantplanError
@@ -27,8 +27,6 @@ from planner.planning import make_plan
 from planner.ports import Event, RunRecord
 from planner.request import Request
 
-MEASURED = Path(__file__).parent / "measured"
-TABLE = MEASURED / "formats.csv"
 SERVED = MEASURED / "served.csv"
 HARDWARE = {"checkpoint": "1xH100-80GB", "gguf": "cpu:64GB"}  # where it would be served; it is made here
 FORMATS = (
@@ -62,6 +60,7 @@ COLUMNS = (
     "perplexity_before", "perplexity_after", "applied", "served_by", "seconds", "peak_gib", "outcome",
     "model", "cpu", "date",
 )  # fmt: skip
+TABLE = Table("formats.csv", COLUMNS, key=("format", "tool", "variant"))
 
 
 def main() -> None:
@@ -75,7 +74,7 @@ def main() -> None:
         for format, tool, variant in FORMATS:
             if not wanted or wanted & {format, f"{format}/{tool}", f"{format}/{tool}/{variant}"}:
                 row = made(Path(home), asked.model, (format, tool, variant), before)
-                write(row)
+                TABLE.put(row)
                 print(f"{format} {variant} by {tool}: {row['outcome']}", flush=True)
 
 
@@ -128,28 +127,6 @@ def served_by(format: str, tool: str, variant: str) -> Iterator[str]:
     with SERVED.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["format"] == format and row["outcome"] == "done"]
     yield from dict.fromkeys(row["engine"] for row in rows)
-
-
-def write(row: dict[str, Any]) -> None:
-    """The row in the place of an earlier one for the same format, tool and variant."""
-    key = ("format", "tool", "variant")
-    rows: list[dict[str, Any]] = []
-    if TABLE.is_file():
-        with TABLE.open(encoding="utf-8", newline="") as file:
-            rows = [old for old in csv.DictReader(file) if [old[name] for name in key] != [row[name] for name in key]]
-    order = {entry: position for position, entry in enumerate(FORMATS)}
-    rows = sorted([*rows, row], key=lambda one: order.get(tuple(one[name] for name in key), len(order)))  # type: ignore[arg-type]
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def cpu_name() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
 
 
 def tell(event: Event) -> None:

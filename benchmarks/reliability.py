@@ -22,17 +22,28 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "executor")]
+from benchmarks.tables import Table, cpu_name  # noqa: E402  (the path above is needed first)
+
+TABLE = Table(
+    "reliability.csv",
+    ("what", "tries", "runs", "orphans", "false_done", "lost_originals", "unresumable", "struck_in",
+     "direct_s", "as_a_run_s", "beyond_fixed_percent", "cpu", "date"),
+    key=("what",),
+)  # fmt: skip
 SETTLE_S = 10.0  # the guards' grace is three seconds
-REAL_LASTS_S = 30.0
+KILLS_A_RUN = 8
 LONGEST_UNDISTURBED_S = 600.0
 FIXED_S = 2.0
+BAD = ("orphans", "false_done", "lost_originals", "unresumable")
 
 
 @dataclass
@@ -47,17 +58,30 @@ class Tally:
     unresumable: int = 0
     struck: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def struck_in(self) -> str:
+        return ", ".join(f"{step} {count}" for step, count in sorted(self.struck.items(), key=lambda s: -s[1]))
+
     def line(self, name: str) -> str:
         bad = f"{self.orphans} orphans, {self.false_done} false done, {self.lost_originals} lost originals"
-        struck = ", ".join(f"{step} {count}" for step, count in sorted(self.struck.items(), key=lambda s: -s[1]))
         found = f"{self.kills} kills in {self.runs} runs: {bad}, {self.unresumable} unresumable"
-        return f"{name}: {found}\n  struck in: {struck}"
+        return f"{name}: {found}\n  struck in: {self.struck_in}"
+
+    def keep(self, name: str) -> None:
+        """Tell, and write into the measured table."""
+        print(self.line(name), flush=True)
+        counts = {count: getattr(self, count) for count in ("runs", *BAD, "struck_in")}
+        TABLE.put({"what": f"kills, {name}", "tries": self.kills, **counts, **on_this_machine()})
+
+
+def on_this_machine() -> dict[str, Any]:
+    return {"cpu": cpu_name(), "date": date.today()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=480, help="kills of the run with small tools")
-    parser.add_argument("--real-kills", type=int, default=20, help="kills of the real llama.cpp run")
+    parser.add_argument("--real-kills", type=int, default=100, help="kills of the real llama.cpp run")
     parser.add_argument("--seed", type=int, default=20261121)
     parser.add_argument("--overhead", action="store_true", help="measure the overhead only")
     parser.add_argument("--no-overhead", action="store_true", help="measure the kills only")
@@ -65,9 +89,10 @@ def main() -> None:
     print(f"seed {asked.seed}; {os.cpu_count()} cores; Python {sys.version.split()[0]}", flush=True)
     if not asked.overhead:
         dice = random.Random(asked.seed)
-        print(kill_fake_runs(asked.kills, dice).line("small tools"), flush=True)
+        if asked.kills:
+            kill_fake_runs(asked.kills, dice).keep("small tools")
         if asked.real_kills:
-            print(kill_real_runs(asked.real_kills, dice).line("llama.cpp"), flush=True)
+            kill_real_runs(asked.real_kills, dice).keep("llama.cpp")
     if not asked.no_overhead:
         print(overhead(), flush=True)
 
@@ -90,27 +115,38 @@ def kill_fake_runs(kills: int, dice: random.Random) -> Tally:
             base, marker = Path(folder) / str(tally.runs), f"quantplan-kill-{uuid.uuid4()}"
             killable_run.prepare(base)
             work = partial(killable_run.apply, base, marker)
-            _kill_until_done(work, base, marker, dice, lasts_s, min(8, kills - tally.kills), tally)
+            _kill_until_done(work, base, marker, dice, lasts_s, min(KILLS_A_RUN, kills - tally.kills), tally)
             shutil.rmtree(base)
     return tally
 
 
 def kill_real_runs(kills: int, dice: random.Random) -> Tally:
-    """The demonstration model on llama.cpp, from a plan file; four kills a run."""
+    """The demonstration model on llama.cpp, from a plan file, each run killed up to eight times before it may end.
+
+    A kill strikes within a third of an undisturbed run, so that a hundred take some ten minutes and none of the steps
+    is passed over: a resumed run begins with the one that was struck.
+    """
     from executor.local import DEMO_MODEL
     from planner.planning import make_plan
     from planner.request import Request, Workload
 
     tally = Tally()
     workload = Workload(input_tokens=64, output_tokens=32, concurrency=2)
+
+    def prepare(base: Path) -> Callable[[], None]:
+        shutil.copytree(DEMO_MODEL, base / "original")
+        request = Request(model=str(base / "original"), hardware="cpu:8GB", workload=workload)
+        make_plan(request).write(base / "plan.json")
+        return partial(_apply_for_real, base)
+
     with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        _run_on(prepare(Path(folder) / "undisturbed")).join()
+        lasts_s = time.monotonic() - began
         while tally.kills < kills and not tally.unresumable:
             base = Path(folder) / str(tally.runs)
-            shutil.copytree(DEMO_MODEL, base / "original")
-            request = Request(model=str(base / "original"), hardware="cpu:8GB", workload=workload)
-            make_plan(request).write(base / "plan.json")
-            work = partial(_apply_for_real, base)
-            _kill_until_done(work, base, str(base), dice, REAL_LASTS_S, min(4, kills - tally.kills), tally)
+            most = min(KILLS_A_RUN, kills - tally.kills)
+            _kill_until_done(prepare(base), base, str(base), dice, lasts_s / 3, most, tally)
             shutil.rmtree(base)
     return tally
 
@@ -220,6 +256,9 @@ def overhead(tool_s: float = 10.0, tries: int = 3) -> str:
             run_s.append(time.monotonic() - began)
     added_s = median(run_s) - median(direct_s)
     share = max(0.0, added_s - FIXED_S) / median(direct_s)
+    timed = {"direct_s": f"{median(direct_s):.2f}", "as_a_run_s": f"{median(run_s):.2f}"}
+    beyond = {"beyond_fixed_percent": f"{share:.2%}".rstrip("%")}
+    TABLE.put({"what": "overhead", "tries": tries, **timed, **beyond, **on_this_machine()})
     return (
         f"overhead: a tool of {median(direct_s):.2f} s takes {median(run_s):.2f} s as a run of nine steps: "
         f"{added_s:+.2f} s, {share:.1%} of the tool's time beyond {FIXED_S:g} s; median of {tries}, "

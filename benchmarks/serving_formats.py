@@ -1,6 +1,6 @@
 """Every format this machine can serve, planned and applied: quantized, launched, put under load, held against its plan.
 
-    python -P benchmarks/serving_formats.py [--only vllm/bf16,vllm/fp8/block,vllm/bf16//fp8 ...] [--model DIRECTORY]
+    python -m benchmarks.serving_formats [--only vllm/bf16,vllm/fp8/block,vllm/bf16//fp8 ...] [--model DIRECTORY]
 
 Writes one row a format to benchmarks/measured/served.csv, and keeps the rows of formats that are not run again. A
 format that fails has a row too, with its reason. Speeds say nothing about another machine, and a busy one is slower.
@@ -9,13 +9,11 @@ format that fails has a row too, with its reason. Speeds say nothing about anoth
 from __future__ import annotations
 
 import argparse
-import csv
-import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.tables import Table, cpu_name
 from executor.local import DEMO_MODEL, LocalExecutor
 from planner.errors import QuantplanError
 from planner.planning import make_plan
@@ -36,7 +34,6 @@ class Served(NamedTuple):
         return "/".join(self)
 
 
-TABLE = Path(__file__).parent / "measured" / "served.csv"
 WORKLOAD = Workload(input_tokens=128, output_tokens=32, concurrency=4)
 FORMATS = tuple(
     Served(*row.split("/"))
@@ -53,6 +50,7 @@ KEY = Served._fields
 COLUMNS = (*KEY, "engine_version", "outcome", "requests", "errors", "inside", "outside",
            *(f"{kind}_{name}" for name in FIGURES for kind in ("predicted", "measured")),
            "cpu", "date")  # fmt: skip
+TABLE = Table("served.csv", COLUMNS, key=KEY)
 
 
 def main() -> None:
@@ -64,7 +62,7 @@ def main() -> None:
     for served in FORMATS:
         if not wanted or served in wanted:
             row = serve(asked.model, served)
-            write(row)
+            TABLE.put(row)
             print(
                 f"{served.name}: {row['outcome']}; {row.get('inside')} inside, {row.get('outside')} outside", flush=True
             )
@@ -93,25 +91,6 @@ def figures(record: RunRecord) -> Iterator[tuple[str, Any]]:
             yield f"measured_{finding.name}", rounded(finding.measured)
 
 
-def write(row: Mapping[str, Any]) -> None:
-    """The table with this row in its format's place."""
-    rows = {tuple(old[name] for name in KEY): old for old in read()}
-    rows[tuple(str(row[name]) for name in KEY)] = {name: row.get(name, "") for name in COLUMNS}
-    aside = TABLE.with_suffix(".partial")
-    with aside.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows.values())
-    aside.replace(TABLE)
-
-
-def read() -> list[dict[str, Any]]:
-    if not TABLE.exists():
-        return []
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def tell(event: Event) -> None:
     if event.state == "failed":
         print(f"  {event.step}: {event.message.splitlines()[0]}")
@@ -119,14 +98,6 @@ def tell(event: Event) -> None:
 
 def rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.6g}")
-
-
-def cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 if __name__ == "__main__":
