@@ -13,9 +13,11 @@ from planner.fits.over_accelerators import Everywhere
 from planner.fits.settings import quality_tiers
 from planner.templates import template_directory
 from planner.writing import write_aside
+from rules.vocabulary import FormatId
 
 PALETTE = ("#e3f1ee", "#a9d8cf", "#5fb5ab", "#24908f", "#0d666e", "#083f4d")
 MOST_ROWS = 60
+CELL_WIDTH, GAP_WIDTH = 56, 10
 KI = 1024
 MEASURES = {"users": "requests at once", "context": "longest context, tokens"}
 
@@ -40,12 +42,25 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A model (or some accelerators), its size (or price), and a cell for each column."""
+class Column:
+    """A format, and how far right it stands: formats that lose alike stand together."""
 
-    label: str
+    name: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Models (or some accelerators) with the same figures, their size (or price), and a cell for each column."""
+
+    names: tuple[str, ...]
     detail: str
     cells: tuple[Cell | None, ...]
+
+    @property
+    def label(self) -> str:
+        """The first name, and how many more there are."""
+        return self.names[0] if len(self.names) == 1 else f"{self.names[0]}  +{len(self.names) - 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +70,15 @@ class HeatMap:
     title: str
     subtitle: str
     measure: str
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     ticks: tuple[tuple[float, str], ...]
     left_out: int
+
+    @property
+    def width(self) -> int:
+        """Of all columns."""
+        return self.columns[-1].offset + CELL_WIDTH if self.columns else 0
 
     def svg(self) -> str:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -70,7 +90,7 @@ class HeatMap:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        return environment.get_template("heat_map.svg.j2").render(map=self, palette=PALETTE)
+        return environment.get_template("heat_map.svg.j2").render(map=self, palette=PALETTE, cell_width=CELL_WIDTH)
 
     def write(self, path: Path) -> None:
         """Write the picture as SVG. BadInput when the file cannot be written."""
@@ -114,15 +134,34 @@ def colour(shade: float) -> str:
 def _map(
     title: str, subtitle: str, labels: Sequence[tuple[str, str, list[Fit]]], colour_by: str, limit: int | None
 ) -> HeatMap:
-    shown = labels[: limit or MOST_ROWS]
     order = quality_tiers()
-    columns = sorted({fit.format for _, _, fits in shown for fit in fits}, key=lambda format: order[format])
+    groups = alike(labels, colour_by)
+    shown = groups[: limit or MOST_ROWS]
+    formats = sorted({fit.format for _, _, fits in shown for fit in fits}, key=lambda format: order[format])
     values = [_value(fit, colour_by) for _, _, fits in shown for fit in fits]
     scale = _Scale(min((v for v in values if v), default=1.0), max((v for v in values if v), default=1.0))
-    rows = tuple(Row(label, detail, _cells(fits, columns, colour_by, scale)) for label, detail, fits in shown)
+    rows = tuple(Row(names, detail, _cells(fits, formats, colour_by, scale)) for names, detail, fits in shown)
     ticks = tuple((scale.shade(value), _short(value, colour_by)) for value in scale.ticks())
-    left_out = len(labels) - len(shown)
-    return HeatMap(title, subtitle, MEASURES[colour_by], tuple(columns), rows, ticks, left_out)
+    return HeatMap(title, subtitle, MEASURES[colour_by], _columns(formats), rows, ticks, len(groups) - len(shown))
+
+
+def alike(labels: Sequence[tuple[str, str, list[Fit]]], colour_by: str) -> list[tuple[tuple[str, ...], str, list[Fit]]]:
+    """Rows that would show the same figures as one, under all their names."""
+    together: dict[object, tuple[tuple[str, ...], str, list[Fit]]] = {}
+    for label, detail, fits in labels:
+        figures = tuple((fit.format, fit.engine, _short(_value(fit, colour_by), colour_by), fit.reason) for fit in fits)
+        names, _, first = together.get((detail, figures), ((), detail, fits))
+        together[detail, figures] = ((*names, label), detail, first)
+    return list(together.values())
+
+
+def _columns(formats: Sequence[FormatId]) -> tuple[Column, ...]:
+    """A gap before each format that loses more than the one to its left."""
+    order, gaps, columns = quality_tiers(), 0, []
+    for number, format in enumerate(formats):
+        gaps += number > 0 and order[format][0] != order[formats[number - 1]][0]
+        columns.append(Column(format, number * CELL_WIDTH + gaps * GAP_WIDTH))
+    return tuple(columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class WeightTable:
 
     @cached_property
     def kinds(self) -> tuple[list[tuple[Shape, Matrix]], Ints]:
-        """A tensor of each kind that schemes tell apart (by family, component and role), and the kind of each tensor."""
+        """A tensor of each kind that schemes tell apart (family, component, role), and the kind of each tensor."""
         numbers: dict[tuple[str, str, str, bool], int] = {}
         first: list[tuple[Shape, Matrix]] = []
         kinds = []
