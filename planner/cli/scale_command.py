@@ -25,6 +25,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
               help="Or a real one: second,requests_per_s a line.")  # fmt: skip
 @click.option("--least", type=click.IntRange(min=1), default=1, help="Copies that always run (1).")
 @click.option("--most", type=click.IntRange(min=1), help="Copies at most (what the peak takes).")
+@click.option("--always-on", is_flag=True, help="The most copies run all day.")
 @click.option("--target-busy-share", type=click.FloatRange(0, 1, min_open=True), help="Of the autoscaler (0.7).")
 @click.option("--start-s", type=click.FloatRange(min=0), help="Seconds a copy takes to start (the plan's).")
 @click.option("--length-spread", type=click.FloatRange(0, 5), default=0.5, help="Of lengths: deviation / mean (0.5).")

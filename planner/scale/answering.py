@@ -29,7 +29,8 @@ DAYS_PER_MONTH = 365 / 12
 class Question:
     """What is simulated beside the plan and its traffic; None takes what the plan or the catalogue says.
 
-    `spread`: standard deviation of lengths over their mean. `reclaims_per_hour`: of one spot copy.
+    `spread`: standard deviation of lengths over their mean. `reclaims_per_hour`: of one spot copy. `always_on`: the
+    most copies run all day.
     """
 
     least: int = 1
@@ -45,6 +46,7 @@ class Question:
     spot_share: float = 0.0
     spot_usd_per_hour: float | None = None
     reclaims_per_hour: float = 0.0
+    always_on: bool = False
     seed: int = 0
 
 
@@ -130,6 +132,8 @@ def pool_of(plan: Plan, trace: Trace, asked: Question, name: str) -> Pool:
     if asked.most is None:
         most = int(trace.peak_per_s / (curve.capacity_per_s * scaler.target_busy_share)) + 1
         scaler = replace(scaler, most=max(most, asked.least))
+    if asked.always_on:
+        scaler = replace(scaler, least=scaler.most)
     return Pool(
         name=name,
         curve=curve,

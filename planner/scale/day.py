@@ -2,7 +2,7 @@
 
 In each step machines fail, spot copies are reclaimed, the autoscaler is asked, what comes is shared out (the emptier
 copy first, as a router that counts requests does), and every serving copy does what its curve says. Requests of a copy
-that is lost start again elsewhere.
+that is lost start again elsewhere. What comes is not drawn: the chance of single requests is in the curve already.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Day:
             self.lose_nodes(step_s)
             self.lose_spot(step_s)
             self.scale(float(rate))
-            self.serve(float(self.random.poisson(rate * step_s)), step_s)
+            self.serve(float(rate) * step_s, step_s)
             self.now_s += step_s
 
     def copies_wanted(self, rate: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from string import ascii_uppercase
 
 from planner.costs.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Chart, Point, labelled, series_of
 from planner.figures import figure, usd
@@ -21,7 +22,7 @@ def picture(days: Sequence[Simulated]) -> Picture:
     known = [day.usd for day in days if day.usd is not None]
     cost = f"; {usd(sum(known))}" if len(known) == len(days) else ""
     return Picture(
-        title="A simulated day: " + ", ".join(day.name for day in days[:4]),
+        title="A simulated day: " + ", ".join(f"{label} {day.name}".strip() for label, day in _labelled(days)),
         subtitle=f"{requests:,.0f} requests, {within:.2%} within their targets{cost}",
         charts=(
             _chart(days, "load", "requests a second", lambda series: series.offered_per_s, _mean),
@@ -29,6 +30,11 @@ def picture(days: Sequence[Simulated]) -> Picture:
             _chart(days, "within", "requests within targets, %", _percent, min),
         ),
     )
+
+
+def _labelled(days: Sequence[Simulated]) -> list[tuple[str, Simulated]]:
+    """Days with a letter each, where there are several: names are too long for the end of a line."""
+    return [(ascii_uppercase[number % 26] if len(days) > 1 else "", day) for number, day in enumerate(days)]
 
 
 def _percent(series: Series) -> list[float]:
@@ -46,13 +52,14 @@ def _chart(
     values_of: Callable[[Series], Sequence[float]],
     together: Callable[[Sequence[float]], float],
 ) -> Chart:
-    lines = [(day.name, tuple(_points(day, values_of(day.series), together))) for day in days]
+    lines = [(label, tuple(_points(day, values_of(day.series), together))) for label, day in _labelled(days)]
     hours = max(day.seconds for day in days) / SECONDS_PER_HOUR
     x = Axis(0, hours, LEFT, WIDTH - RIGHT)
     most = max(value for _, line in lines for _, value in line)
     y = Axis(0, 1.06 * most or 1.0, HEIGHT - BOTTOM, TOP)
     drawn = labelled(series_of(label, line, number, x, y) for number, (label, line) in enumerate(lines))
-    says = "; ".join(f"{label} up to {figure(max(value for _, value in line))}" for label, line in lines)
+    most_of = (figure(max(value for _, value in line)) for _, line in lines)
+    says = "; ".join(f"{day.name} up to {top}" for day, top in zip(days, most_of, strict=True))
     return Chart(name, f"{title} against the hour: {says}", "hour", title, x.ticks(figure), y.ticks(figure), drawn)
 
 

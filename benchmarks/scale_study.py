@@ -1,0 +1,181 @@
+"""A study anyone can run again: three models on 1,000 GPUs of four types, placed, then a day of traffic.
+
+    python benchmarks/scale_study.py [--out docs/scale-study.md]
+
+Writes the page with its tables and, beside it, the picture of the day. Everything is declared here or in the catalogue;
+the same seed gives the same page. A few minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from planner.clusters.cluster import Cluster, Link, NodeType
+from planner.figures import figure, usd
+from planner.fleet.answering import FleetPlan, plan_fleet
+from planner.fleet.fleet import Fleet, ServedModel
+from planner.fleet.packing import Limits
+from planner.scale.answering import Question, Simulated
+from planner.scale.fleets import simulate_fleet
+from planner.scale.picture import picture
+from planner.scale.trace import drawn_day
+
+SEED = 11
+TITLE = "# 1,000 GPUs, three models, one day"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale-study.md"
+CHAT = ServedModel(model="llama-3.1-70b", name="chat", requests_per_s=900, input_tokens=1000, output_tokens=300,
+                   ttft_ms=2000, tpot_ms=50, min_replicas=20, priority=2)  # fmt: skip
+CODE = ServedModel(model="qwen3-coder-30b-a3b", name="code", requests_per_s=500, input_tokens=2000, output_tokens=400,
+                   ttft_ms=2000, tpot_ms=40, min_replicas=10, priority=1)  # fmt: skip
+SMALL = ServedModel(model="llama-3.1-8b", name="small", requests_per_s=1500, input_tokens=600, output_tokens=150,
+                    ttft_ms=1000, tpot_ms=60, min_replicas=10)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way to run the day. `says`: what is different."""
+
+    says: str
+    question: Question
+
+
+BASE = Question(seed=SEED, node_s=180, spread=0.5)
+SCENARIOS = (
+    Scenario("copies follow the load, start as planned", BASE),
+    Scenario("every copy runs all day", replace(BASE, always_on=True)),
+    Scenario("start in 60 s (weights kept on local disks)", replace(BASE, start_s=60.0)),
+    Scenario("autoscaler aims at 85 % busy", replace(BASE, target_busy_share=0.85)),
+    Scenario("half on spot at 45 % of the price, each reclaimed once in 20 h", replace(BASE, spot_share=0.5)),
+    Scenario("machines fail ten times as often", replace(BASE, gpu_mtbf_hours=5_070.0)),
+)
+
+
+def main() -> None:
+    """Write the page and the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=PAGE)
+    page = parser.parse_args().out
+    answer = plan_fleet(cluster(), fleet(), limits=Limits(time_limit_s=30))
+    days = [(scenario, day_of(answer, scenario)) for scenario in SCENARIOS]
+    drawn = page.with_suffix(".svg")
+    picture(days[0][1]).write(drawn)
+    page.write_text(
+        "\n".join([*introduction(), *placement(answer), *day_tables(days, drawn.name), ""]), encoding="utf-8"
+    )
+    print(f"Written: {page} and {drawn}")
+
+
+def cluster() -> Cluster:
+    """1,000 GPUs of four types, 400 Gb/s InfiniBand, prices of the catalogue."""
+    kinds = (("h200", "H200-141GB-SXM", 8, 25), ("h100", "H100-80GB-SXM", 8, 50), ("a100", "A100-80GB-SXM", 8, 25),
+             ("l40s", "L40S", 8, 25))  # fmt: skip
+    nodes = tuple(NodeType(name=name, gpu=gpu, gpus=gpus, count=count, racks=5) for name, gpu, gpus, count in kinds)
+    return Cluster(name="study", nodes=nodes, between_nodes=Link(kind="infiniband", gbit_s=400, latency_us=5))
+
+
+def fleet() -> Fleet:
+    return Fleet(models=(CHAT, CODE, SMALL))
+
+
+def day_of(answer: FleetPlan, scenario: Scenario) -> list[Simulated]:
+    """Each model's day: its peak is the load it was planned for, its bursts are its own."""
+    traces = {m.label: drawn_day(m.requests_per_s, SEED + n) for n, m in enumerate(answer.fleet.models)}
+    question = scenario.question
+    if question.spot_share:
+        question = replace(question, spot_usd_per_hour=0.45 * mean_usd_per_gpu(answer), reclaims_per_hour=0.05)
+    return simulate_fleet(answer, traces, question)
+
+
+def mean_usd_per_gpu(answer: FleetPlan) -> float:
+    """USD an hour of the accelerators in use, on average."""
+    prices = {node.name: (node.usd_per_node_hour or 0.0) / node.gpus for node in answer.cluster.nodes}
+    return sum(prices[copy.option.node_type] * copy.option.gpus for copy in answer.copies) / answer.gpus_in_use
+
+
+def introduction() -> list[str]:
+    return [
+        "<!-- Written by benchmarks/scale_study.py. Do not edit: run it again. -->",
+        TITLE,
+        "",
+        "What quantplan plans and simulates for a fleet of a thousand accelerators. Everything here is predicted or",
+        "simulated, nothing measured: waits come from the step simulator of one copy (`docs/serving.md`) and a day of",
+        "10-second steps over all copies (`docs/cluster.md`). Run it again: `python benchmarks/scale_study.py`.",
+        "",
+    ]
+
+
+def placement(answer: FleetPlan) -> list[str]:
+    """The fleet plan as two tables."""
+    lines = [
+        "## Where the models stand",
+        "",
+        f"{len(answer.copies)} copies on {answer.gpus_in_use} of {answer.cluster.gpus:,} GPUs; "
+        f"{usd(answer.usd_per_hour)} an hour for nodes in use and one spare of each kind; the cost is within "
+        f"{answer.gap:.2%} of the proven optimum.",
+        "",
+        "| model | load at the peak | copies | as | planned TTFT, TPOT | nodes | one node lost |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [line for model in answer.fleet.models for line in copies_lines(answer, model)]
+    lines += ["", "| nodes | there | in use | spare | free | node an hour |", "|---|---|---|---|---|---|"]
+    for node in answer.cluster.nodes:
+        used = answer.nodes_in_use.get(node.name, 0)
+        lines.append(
+            f"| {node.name}: {node.gpus} x {node.accelerator.name} | {node.count} | {used} "
+            f"| {answer.spare_nodes(node)} | {answer.free_nodes(node)} | {usd(node.usd_per_node_hour)} |"
+        )
+    for shortage in answer.short:
+        lines += ["", f"Does not fit: {shortage.model}: {shortage.why}. {shortage.fix}"]
+    return [*lines, ""]
+
+
+def copies_lines(answer: FleetPlan, model: ServedModel) -> list[str]:
+    """A line for each way the model's copies are run."""
+    lines = []
+    for option, copies in Counter(copy.option for copy in answer.copies_of(model)).items():
+        nodes = len({n for copy in answer.copies_of(model) if copy.option == option for n in copy.nodes})
+        cells = (
+            f"{model.label} ({model.model})",
+            f"{model.requests_per_s:g}/s, {model.input_tokens}+{model.output_tokens} tokens",
+            f"{copies}",
+            f"{option.format}, TP {option.tensor_parallel} on {option.node_type}, batch {option.batch}",
+            f"{option.ttft_ms:.0f} ms, {option.tpot_ms:.0f} ms",
+            f"{nodes} x {option.node_type}",
+            f"{answer.without_worst_node(model):.0%} left",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def day_tables(days: Sequence[tuple[Scenario, list[Simulated]]], drawn: str) -> list[str]:
+    """One line a scenario and model, then the picture of the first."""
+    lines = [
+        "## A day",
+        "",
+        "Each model has a drawn day: lowest at night (a quarter of the peak), highest at 15:00, six bursts of half as",
+        "much again. Copies scale between the least asked for and those planned; a copy is paid for from the moment it",
+        "is asked for. Within: the part of the requests that met both targets. Cost is of copies, idle machines apart.",
+        "",
+        "| scenario | copies | requests | within | TTFT p50 / p99 / p99.9 ms | TPOT p99 ms | most copies | starts "
+        "| machines failed | reclaimed | USD a day |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for scenario, simulated in days:
+        for number, day in enumerate(simulated):
+            counts, ttft = day.counts, day.ttft_ms
+            waits = f"{figure(ttft[0])} / {figure(ttft[2])} / {figure(ttft[3])}"
+            lines.append(
+                f"| {scenario.says if not number else ''} | {day.name} | {counts.requests / 1e6:.1f} M | "
+                f"{day.attainment:.2%} | {waits} | {figure(day.tpot_ms[2])} | {day.peak_copies} | {counts.starts} | "
+                f"{counts.node_failures} | {counts.reclaims} | {usd(day.usd)} |"
+            )
+    totals = ", ".join(f"{scenario.says}: {usd(sum(day.usd or 0.0 for day in found))}" for scenario, found in days)
+    return [*lines, "", f"All models together, USD a day: {totals}.", "", f"![The day of the first scenario]({drawn})"]
+
+
+if __name__ == "__main__":
+    main()
