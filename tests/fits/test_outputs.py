@@ -85,10 +85,12 @@ def test_csv_and_picture_from_the_command_line(tmp_path: Path) -> None:
     assert by_name["llama-3.1-70b"]["format"] == "awq-int4"
     root = ElementTree.fromstring(picture.read_text())
     texts = ["".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"What fits on 1xA100-80GB-SXM", "awq-int4", "requests at once"} <= set(texts)
-    assert any(text.startswith("llama-3-70b  +") and "llama-3.1-70b, " in text for text in texts)
+    assert {"What fits on 1xA100-80GB-SXM", "llama-3-70b  +3", "awq-int4", "requests at once"} <= set(texts)
+    titles = [node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert any(title.startswith("llama-3-70b, llama-3.1-70b, ") for title in titles)
     first_choices = [node for node in root.iter("{http://www.w3.org/2000/svg}rect") if node.get("class") == "best"]
-    assert len(first_choices) == len(by_name) + 1, "one frame a model, and the legend's"
+    drawn = [node for node in root.iter("{http://www.w3.org/2000/svg}text") if node.get("class") == "detail"]
+    assert len(first_choices) == len(drawn) + 1, "one frame a row, and the legend's"
 
 
 def test_names_in_the_picture_are_escaped() -> None:
