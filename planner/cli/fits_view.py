@@ -58,7 +58,7 @@ def _cells(fit: Fit, by_accelerator: bool, has_kinds: bool) -> tuple[str | Text,
         f"{fit.kv_room_gib:.1f}",
         context(fit.longest_context_tokens),
         figure(fit.users) if fit.users is None or fit.users < 100 else f"{int(fit.users):,}",
-        _cut(fit.reason, "yellow") if fit.reason else _cut(fit.quality.partition(" (")[0]),
+        _cut(remark, "yellow") if (remark := fit.reason or fit.offload) else _cut(fit.quality.partition(" (")[0]),
     )
 
 
@@ -88,6 +88,8 @@ def _summary(answer: Answer, shown: int, by_accelerator: bool) -> str:
         parts = [f"\n{answer.hardware} fits on {counts.fitting} of {counts.models} accelerators"]
     else:
         parts = [f"\n{counts.fitting} of {counts.models} models fit on {answer.hardware}"]
+    if counts.offloaded:
+        parts.append(f"{counts.offloaded} more with part of them in host memory (-ngl, --n-cpu-moe), which is slow")
     if counts.without_room:
         parts.append(f"{counts.without_room} {'too small' if by_accelerator else 'too large'}")
     if counts.advised_against:

@@ -13,7 +13,8 @@ class Fit:
 
     GiB are per accelerator (or of the CPU host); `users` counts requests of `context_tokens` over all copies, and is
     None where the model keeps no cache. `reason` says why it does not fit or is advised against. `usd_per_hour` is
-    for all its accelerators, None where no price is known.
+    for all its accelerators, None where no price is known. `offload`: how llama.cpp leaves part of the model in the
+    host's memory, where the accelerators cannot hold it whole.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Fit:
     recovery_percent: float | None
     usd_per_hour: float | None = None
     price_source: str | None = None
+    offload: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Plain values, rounded to what a table needs."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.errors import BadInput
 from planner.fits.arrays import Ints
 from planner.fits.candidates import Fleet, Offer, offers
 from planner.fits.choosing import Outcome
 from planner.fits.fit import Fit
+from planner.fits.offloaded import offloaded_fits
 from planner.fits.question import Question, selected
 from planner.fits.settings import is_server
 from planner.fits.sweep import sweep
@@ -21,7 +22,8 @@ from planner.models.model import Model
 class Counts:
     """How many models (or accelerators) and candidates were swept; how many fit, and why the others do not.
 
-    `advised_against`: what holds the load is vetoed by the rule book; `too_short`: made for shorter contexts.
+    `advised_against`: what holds the load is vetoed by the rule book; `too_short`: made for shorter contexts;
+    `offloaded`: held with part of the model in the host's memory.
     """
 
     candidates: int
@@ -29,10 +31,11 @@ class Counts:
     fitting: int
     advised_against: int = 0
     too_short: int = 0
+    offloaded: int = 0
 
     @property
     def without_room(self) -> int:
-        return self.models - self.fitting - self.advised_against - self.too_short
+        return self.models - self.fitting - self.advised_against - self.too_short - self.offloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,10 @@ def best_fits(hardware: Hardware, models: Sequence[Model], question: Question) -
         left = Fleet(tuple(model for n, model in enumerate(left.models) if n not in held))
     found = [outcome.fit(int(n)) for outcome, best in zip(outcomes, numbers, strict=True) for n in best]
     found.sort(key=lambda fit: -fit.params_b)
-    return _answer(hardware, question, found, counts_of(outcomes, len(fleet.models)))
+    split = sorted(offloaded_fits(left.models, hardware, question), key=lambda fit: -fit.params_b)
+    return _answer(
+        hardware, question, [*found, *split], replace(counts_of(outcomes, len(fleet.models)), offloaded=len(split))
+    )
 
 
 def all_fits(outcome: Outcome) -> Answer:
@@ -74,8 +80,11 @@ def all_fits(outcome: Outcome) -> Answer:
     question, limit = outcome.question, outcome.question.limit
     found = [outcome.fit(int(number)) for number in outcome.order[:limit]]
     models = outcome.fleet.models
+    held = {fit.model for fit in found if fit.fits and not fit.reason}
+    split = list(offloaded_fits((model for model in models if model.name not in held), outcome.hardware, question))
     guesses = models[0].assumptions if len(models) == 1 else ()
-    return _answer(outcome.hardware, question, found, counts_of([outcome], len(models)), guesses)
+    counts = replace(counts_of([outcome], len(models)), offloaded=len(split))
+    return _answer(outcome.hardware, question, [*split, *found], counts, guesses)
 
 
 def outcome_on(hardware: Hardware, models: Sequence[Model], question: Question) -> Outcome:

@@ -181,6 +181,8 @@ class Assessor:
 
     def crossover_batch(self, chosen: Candidate) -> int | None:
         """The number of requests decoding together from which these weights are no faster than 16-bit ones."""
+        if chosen.memory.offload:
+            return None
         return predict_crossover(
             self.model.shape,
             self.hardware,

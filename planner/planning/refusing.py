@@ -48,8 +48,17 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
         yield f"at most {fewer} requests at once of {context:,} tokens, in {roomiest.format}"
     if hardware.accelerator and (found := _enough(chooser, hardware)):
         yield f"{found.tensor_parallel * found.replicas}x {hardware.accelerator.name} hold it in {found.format}"
+    if "does-not-fit" in verdicts and hardware.cpu is None and _could_split(chooser):
+        yield "say with --host-memory-gib what memory the host has: llama.cpp can keep part of the model there"
     for spoken in chooser.deliberation.ask("remedy").spoke:
         yield f"{spoken.outcome.use} [{spoken.source}]"
+
+
+def _could_split(chooser: Chooser) -> bool:
+    """Whether llama.cpp was weighed on accelerators that have a host of their own beside them."""
+    accelerator = chooser.assessor.hardware.accelerator
+    on_llama_cpp = any(candidate.engine == "llama.cpp" for candidate in chooser.tried)
+    return accelerator is not None and not accelerator.unified_memory and on_llama_cpp
 
 
 def _requests_that_fit(candidate: Candidate) -> float:

@@ -79,6 +79,11 @@ def _target_clock(plan: Plan, model: Model, hardware: Hardware) -> StepTimes:
             f"a copy in {chosen.pipeline_parallel} stages cannot be simulated step by step",
             fix="plan for a copy on one machine; `quantplan layouts` tells what stages cost",
         )
+    if chosen.memory.offload:
+        raise BadInput(
+            "a model with part of it in host memory cannot be simulated step by step",
+            fix="plan for GPUs that hold it whole; `quantplan bench` measures a running server",
+        )
     if hardware.accelerator is None or chosen.engine in WITHOUT_A_SCHEDULER:
         raise BadInput(
             f"{chosen.engine} on {hardware.label} cannot be simulated: only continuous batching on accelerators is",

@@ -22,7 +22,7 @@ FIELDS = [
     "model", "family", "params_b", "active_params_b", "hardware", "accelerators", "format", "engine", "kernel",
     "kv_cache", "tensor_parallel", "replicas", "fits", "reason", "weights_gib", "kv_room_gib", "free_gib",
     "context_tokens", "longest_context_tokens", "users", "quality", "recovery_percent", "usd_per_hour",
-    "price_source",
+    "price_source", "offload",
 ]  # fmt: skip
 FIT = Fit(
     "llama", "llama", 8.03, 8.03, "1xL4", 1, "bf16", "vllm", "cublas-bf16", "16-bit", 1, 1, False, "1.2 GiB short",
@@ -50,7 +50,7 @@ def test_the_json_schema() -> None:
         "context_tokens", "users", "min_context", "task", "family", "engine", "format", "limit",
     ]  # fmt: skip
     assert set(answer["counts"]) == {
-        "candidates", "models", "fitting", "advised_against", "too_short", "without_room",
+        "candidates", "models", "fitting", "advised_against", "too_short", "offloaded", "without_room",
     }  # fmt: skip
 
 
