@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 from planner.cli.quantizing_command import quantizing
+
+if TYPE_CHECKING:
+    from planner.bulk import Summary
 
 
 @click.group("predict", short_help="Predict a table of cases, to be checked.")
@@ -36,19 +38,6 @@ def memory(cases: Path, configs: Path, out: Path, as_json: bool) -> None:
     from planner.memory.batch import predict_file
 
     _say(predict_file(cases, configs, out), out, as_json)
-
-
-class Summary(Protocol):
-    """What every bulk prediction tells of itself."""
-
-    @property
-    def cases(self) -> int: ...
-    @property
-    def predicted(self) -> int: ...
-    @property
-    def abstained(self) -> Mapping[str, int]: ...
-    def meaning(self, reason: str) -> str: ...
-    def as_json(self) -> dict[str, object]: ...
 
 
 def _say(summary: Summary, out: Path, as_json: bool) -> None:

@@ -9,13 +9,11 @@ cache, and `host_weights_gib`, `host_kv_gib` and `host_compute_buffer_gib` are w
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from planner.errors import BadInput
+from planner.bulk import Summary, write_lines
 from planner.memory import vllm
 from planner.memory.cases import Case, read_cases
 from planner.memory.constants import engine_constants, version_constants
@@ -65,37 +63,13 @@ class StartPrediction:
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSummary:
-    """How many cases were predicted, and how many abstained for which reason of `ABSTENTIONS`."""
-
-    cases: int
-    abstained: Mapping[str, int]
-
-    @property
-    def predicted(self) -> int:
-        return self.cases - sum(self.abstained.values())
-
-    def meaning(self, reason: str) -> str:
-        return ABSTENTIONS[reason]
-
-    def as_json(self) -> dict[str, object]:
-        return {"cases": self.cases, "predicted": self.predicted, "abstained": dict(self.abstained)}
-
-
-def predict_file(cases_path: Path, configs_path: Path, out_path: Path) -> BatchSummary:
+def predict_file(cases_path: Path, configs_path: Path, out_path: Path) -> Summary:
     """Predict every row of a CSV file and write one JSON object a line, atomically. BadInput for unreadable files."""
     shapes, _ = shapes_from_jsonl(configs_path)
     stored = stored_schemes(configs_path, shapes)
     predictions = [predict_start(case, shapes, stored) for case in read_cases(cases_path)]
-    lines = "".join(json.dumps(prediction.as_json()) + "\n" for prediction in predictions)
-    aside = out_path.with_name(out_path.name + ".part")
-    try:
-        aside.write_text(lines, encoding="utf-8")
-        aside.replace(out_path)
-    except OSError as error:
-        raise BadInput(f"cannot write: {error.strerror}", where=str(out_path), fix="name another --out file") from None
-    return BatchSummary(len(predictions), Counter(p.abstained for p in predictions if p.abstained))
+    write_lines(out_path, [prediction.as_json() for prediction in predictions])
+    return Summary.of([prediction.abstained for prediction in predictions], ABSTENTIONS)
 
 
 def predict_start(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from planner.bulk import read_rows
 from planner.catalog import load_yaml
-from planner.errors import BadInput
 from planner.memory.remarks import Remarks, remarks_of
 
 ENGINE_WORDS = {
@@ -51,19 +50,11 @@ class Case:
 
 def read_cases(path: Path) -> list[Case]:
     """All rows of a CSV file. BadInput when it is missing or lacks a needed column."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise BadInput(f"cannot read the cases: {error.strerror}", where=str(path), fix="name a CSV file") from None
-    missing = [column for column in NEEDED_COLUMNS if rows and column not in rows[0]]
-    if missing or not rows:
-        what = f"no column {missing[0]!r}" if missing else "no rows"
-        raise BadInput(what, where=str(path), fix=f"give at least the columns {', '.join(NEEDED_COLUMNS)}")
+    rows = read_rows(path, NEEDED_COLUMNS)
     return [case_from_row(row) for row in rows]
 
 
-def case_from_row(row: Mapping[str, str]) -> Case:
+def case_from_row(row: Mapping[str, str | None]) -> Case:
     """The case a row states; measured columns are not read."""
     text = {key: (value or "").strip() for key, value in row.items() if key}
     version = text.get("engine_version", "")

@@ -5,15 +5,11 @@ A row is answered or abstains with one of `ABSTENTIONS`; nothing in a cell makes
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from planner.errors import BadInput
+from planner.bulk import Summary, read_rows, write_lines
 from planner.speed.batch.answering import estimates
 from planner.speed.batch.architectures import Architectures
 from planner.speed.batch.question import Question, cell
@@ -37,24 +33,6 @@ ABSTENTIONS = {
 }
 Row = Mapping[str, str | None]
 Ask = Callable[[Row, Architectures], Question | str]
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """How many rows were answered, and how many abstained for which reason of `ABSTENTIONS`."""
-
-    cases: int
-    abstained: Mapping[str, int]
-
-    @property
-    def predicted(self) -> int:
-        return self.cases - sum(self.abstained.values())
-
-    def meaning(self, reason: str) -> str:
-        return ABSTENTIONS[reason]
-
-    def as_json(self) -> dict[str, object]:
-        return {"cases": self.cases, "predicted": self.predicted, "abstained": dict(self.abstained)}
 
 
 def predict_serving(row: Row, architectures: Architectures) -> dict[str, object]:
@@ -89,31 +67,8 @@ def predict_file(table: str, cases: Path, configs: Path | None, out: Path) -> Su
     predict, needed = TABLES[table]
     architectures = Architectures.of(configs)
     answers = [predict(row, architectures) for row in read_rows(cases, needed)]
-    _write(out, "".join(json.dumps(answer) + "\n" for answer in answers))
-    return Summary(len(answers), Counter(str(a["abstained"]) for a in answers if a["abstained"]))
-
-
-def read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str | None]]:
-    """All rows of a CSV file. BadInput when it is missing, unreadable or lacks a needed column."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"cannot read the cases: {error}", where=str(path), fix="name a CSV file") from None
-    missing = [column for column in needed if rows and column not in rows[0]]
-    if missing or not rows:
-        what = f"no column {missing[0]!r}" if missing else "no rows"
-        raise BadInput(what, where=str(path), fix=f"give at least the columns {', '.join(needed)}")
-    return rows
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(path.name + ".part")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    except OSError as error:
-        raise BadInput(f"cannot write: {error.strerror}", where=str(path), fix="name another --out file") from None
+    write_lines(out, answers)
+    return Summary.of([str(answer["abstained"] or "") for answer in answers], ABSTENTIONS)
 
 
 def _one(row: Row, architectures: Architectures, ask: Ask, name: str) -> dict[str, object]:
