@@ -6,11 +6,11 @@ import json
 
 from click.testing import CliRunner
 
-from planner.cli.main import main
+from planner.cli.fits_command import command
 
 
 def fits(*arguments):
-    done = CliRunner().invoke(main, ["fits", *arguments, "--users", "1", "--json"])
+    done = CliRunner().invoke(command, [*arguments, "--users", "1", "--json"])
     assert done.exit_code == 0, done.output
     return json.loads(done.output)
 
