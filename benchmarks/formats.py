@@ -90,7 +90,7 @@ def made(home: Path, model: str, what: tuple[str, str, str], before: dict[str, f
         plan = make_plan(Request.model_validate({"model": model, "hardware": HARDWARE[kind], **asked}))
         left_out = {"findings", "report", *({"evaluate-before"} if kind in before else ())}
         stages = tuple(stage for stage in plan.stages if stage.name not in left_out)
-        record = LocalExecutor(home).apply(plan.model_copy(update={"stages": stages}).sealed(), on_event=tell)
+        record = LocalExecutor(home).apply(plan.with_stages(stages), on_event=tell)
     except QuantplanError as error:
         return {**about, "outcome": error.what.splitlines()[0], "applied": "no"}
     row = {**about, **dict(figures(record, format, tool, variant)), "outcome": record.state}

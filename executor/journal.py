@@ -47,7 +47,7 @@ class Journal(JournalFile):
             do.execute(
                 "INSERT INTO runs (run_id, plan_digest, plan, state, started_at) VALUES (?, ?, ?, 'running', ?)"
                 " ON CONFLICT (plan_digest) DO UPDATE SET state = 'running', ended_at = NULL",
-                (run_id, plan.digest, plan.model_dump_json(), time.time()),
+                (run_id, plan.digest, plan.as_json(), time.time()),
             )
             do.execute("UPDATE attempts SET outcome = 'interrupted' WHERE run_id = ? AND outcome IS NULL", (run_id,))
 

@@ -32,11 +32,9 @@ def _bytes_written(stage: Stage) -> Prediction:
     within = load_yaml("checks.yaml")["artifact"]
     return Prediction(
         name="artifact_bytes",
-        unit="bytes",
         value=value,
         low=value * (1 - within["error"]),
         high=value * (1 + within["error"]),
-        measured_by="the bytes of all tensors in what was written",
         source=within["source"],
     )
 
@@ -44,9 +42,7 @@ def _bytes_written(stage: Stage) -> Prediction:
 def _largest_load(stage: Stage) -> Prediction:
     return Prediction(
         name="largest_concurrency",
-        unit="requests at once",
         value=stage.parameters["predicted"],
-        measured_by=f"a ramp, judged at {stage.parameters['at']}",
         source="quantplan simulate",
         abstained=stage.parameters["abstained"],
     )

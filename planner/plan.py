@@ -7,16 +7,37 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from planner.candidate import (
+    Alternative,
+    Candidate,
+    Cost,
+    Lever,
+    Memory,
+    Offload,
+    OperatingPoint,
+    Prediction,
+    Span,
+    Term,
+    TokenCost,
+    Verdict,
+)
 from planner.errors import BadInput
 from planner.request import Frozen, Request, Workload
-from rules.vocabulary import EngineId, FormatId, KvFormat, Trouble
+from rules.vocabulary import FormatId, Trouble
 
-SCHEMA_VERSION = 1
+__all__ = [
+    "Alternative", "Candidate", "Cost", "Decision", "Evidence", "HardwareSummary", "Lever", "Memory", "ModelSummary",
+    "Offload", "OperatingPoint", "Plan", "Prediction", "QuantizingNeeds", "Rung", "Span", "Stage", "StageKind", "Term",
+    "TokenCost", "Verdict", "Way", "load_plan",
+]  # fmt: skip
+
+SCHEMA_VERSION = 2
 
 CHANGE_IN_WORDS = {
     "concurrency": "{} requests at once",
@@ -33,90 +54,6 @@ StageKind = Literal[
     "fetch", "keep-original", "convert", "calibrate", "quantize", "check-artifact",
     "evaluate", "launch", "check-applied", "load-test", "ramp", "findings", "report",
 ]  # fmt: skip
-
-
-class Term(Frozen):
-    """One line of a labelled sum, in GiB per accelerator (or per CPU host)."""
-
-    label: str
-    predicted_gib: float
-    how: str = ""
-
-
-class Offload(Frozen):
-    """The part of a model that llama.cpp keeps in the host's memory where the accelerators cannot hold it whole.
-
-    `gpu_layers` of `layers` are on accelerators (`-ngl`, the output layer counted); the experts of the first
-    `cpu_expert_layers` are on the host (`--n-cpu-moe`). `terms`, `available_gib` and `free_gib` are the host's own sum;
-    `weights_gib` is what one accelerator large enough would hold.
-    """
-
-    gpu_layers: int
-    layers: int
-    cpu_expert_layers: int = 0
-    weights_gib: float
-    available_gib: float
-    terms: tuple[Term, ...]
-    free_gib: float
-
-    @property
-    def says(self) -> str:
-        """What lies where, in words."""
-        if self.cpu_expert_layers:
-            return f"experts of {self.cpu_expert_layers} layers in host memory"
-        return f"{self.gpu_layers} of {self.layers} layers on the GPU, the others in host memory"
-
-    def gib(self, label: str) -> float:
-        return sum(t.predicted_gib for t in self.terms if t.label == label)
-
-
-class Memory(Frozen):
-    """Memory of one accelerator (or of the CPU host): what is there, what takes it, and what the KV pool can hold.
-
-    With an `offload`, the terms are those of the fullest accelerator, and what can be held is what both sides can.
-    """
-
-    available_gib: float
-    terms: tuple[Term, ...]
-    free_gib: float
-    fits: bool
-    kv_bytes_per_token: float
-    kv_tokens: int
-    max_context_tokens: int
-    max_concurrency: float
-    offload: Offload | None = None
-
-    @property
-    def used_gib(self) -> float:
-        return sum(t.predicted_gib for t in self.terms)
-
-    def gib(self, label: str) -> float:
-        return sum(t.predicted_gib for t in self.terms if t.label == label)
-
-
-class Lever(Frozen):
-    """A setting that gives memory back on each accelerator, and what it costs in exchange."""
-
-    setting: str
-    in_exchange: str
-    gain_gib: float
-
-
-class Prediction(Frozen):
-    """One figure that can be checked: `value` with its 90 % interval, or None and the reason in `abstained`.
-
-    `before_learning` is what it would be without what runs on this machine have taught (`quantplan learned`).
-    """
-
-    name: str
-    unit: str
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    measured_by: str
-    source: str
-    abstained: str | None = None
-    before_learning: float | None = None
 
 
 class Evidence(Frozen):
@@ -136,90 +73,15 @@ class Evidence(Frozen):
 
 
 class Decision(Frozen):
-    """One question of the book, answered: the rules that spoke, and those that were asked before and did not."""
+    """One question of the book, answered: the rules that spoke, and those that were asked before and did not.
+
+    Where every rule may speak, those that did not are left out; `quantplan rules explain` shows them.
+    """
 
     decision: str
     question: str
     answered_by: tuple[Evidence, ...]
     passed_over: tuple[Evidence, ...] = ()
-
-
-class TokenCost(Frozen):
-    """USD per million tokens of each kind; `prompt_share` of the time goes to prompts, `allocated` says how."""
-
-    usd_per_1m_input: float
-    usd_per_1m_cached_input: float
-    usd_per_1m_output: float
-    usd_per_1m_blended: float
-    prompt_share: float
-    allocated: str
-
-
-class Cost(Frozen):
-    """USD for one million output tokens at the predicted throughput, with the price line it rests on.
-
-    `usd_per_1m_output_tokens` puts the whole cost on output tokens; `apart` tells the kinds of token apart.
-    """
-
-    usd_per_hour: float
-    usd_per_1m_output_tokens: float | None
-    low: float | None = None
-    high: float | None = None
-    usd_per_month: float
-    utilisation: float
-    provider: str
-    price_as_of: str
-    price_source: str
-    price_kind: str = "on-demand"
-    apart: TokenCost | None = None
-
-
-class Span(Frozen):
-    """A predicted figure with its 90 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class OperatingPoint(Frozen):
-    """One copy of the model with so many requests in flight; `prompt_share` of its time goes to reading prompts."""
-
-    concurrency: int
-    ttft_ms: Span
-    tpot_ms: Span
-    output_tokens_per_s: Span
-    prompt_share: float | None = None
-
-
-class Candidate(Frozen):
-    """One way to serve the model, assessed: what the rules chose, what it needs, does and costs.
-
-    One copy takes `tensor_parallel` x `pipeline_parallel` accelerators, on `nodes` machines; memory is of one of them.
-    """
-
-    format: FormatId
-    engine: EngineId
-    engine_version: str
-    tensor_parallel: int
-    pipeline_parallel: int = 1
-    nodes: int = 1
-    replicas: int = 1
-    kv_cache: KvFormat
-    group_size: int | None = None
-    tool: str | None = None
-    kernel: str
-    memory: Memory
-    predictions: tuple[Prediction, ...]
-    cost: Cost | None
-    quality: str
-    engine_arguments: tuple[str, ...]
-    engine_environment: dict[str, str] = {}
-    verdict: Literal["chosen", "feasible", "does-not-fit", "misses-service-level", "avoided", "no-kernel"]
-    reasons: tuple[str, ...] = ()
-
-    def predicted(self, name: str) -> Prediction:
-        return next(p for p in self.predictions if p.name == name)
 
 
 class Stage(Frozen):
@@ -231,9 +93,9 @@ class Stage(Frozen):
 
 
 class Rung(Frozen):
-    """Where to go when the choice fails: on which trouble, what changes, by which rule, and the whole way from there.
+    """Where to go when the choice fails: on which trouble, what changes, and by which rule.
 
-    `change` holds the settings that differ from the plan's; `candidate`, `workload` and `stages` are what is done then.
+    `change` holds the settings that differ from the plan's; the plan's `ways` has what is done then, under `says`.
     """
 
     on: Trouble
@@ -242,9 +104,6 @@ class Rung(Frozen):
     because: str
     source: str = ""
     change: dict[str, Any] = {}
-    candidate: Candidate | None = None
-    workload: Workload | None = None
-    stages: tuple[Stage, ...] = ()
 
     @property
     def says(self) -> str:
@@ -256,20 +115,32 @@ class Rung(Frozen):
         return ", ".join(words[name].format(value) for name, value in self.change.items()) or self.format
 
 
+class Way(Frozen):
+    """What is done on a rung: the candidate, the load it serves (None: the plan's), and every stage in order.
+
+    The candidate's predictions stand beside it. A prediction or stage of the plan's own is given by its name alone.
+    """
+
+    candidate: Candidate
+    predictions: tuple[Prediction | str, ...]
+    workload: Workload | None = None
+    stages: tuple[Stage | str, ...]
+
+
 class ModelSummary(Frozen):
     """The model as planned for."""
 
     name: str
     family: str
     source: str
-    path: str | None
+    path: str | None = None
     parameters: int
     active_parameters: int
     parameters_by_component: dict[str, int]
     layer_count: int
     max_context_tokens: int
     weights_16bit_gib: float
-    stored_format: str | None
+    stored_format: str | None = None
     assumptions: tuple[str, ...] = ()
 
 
@@ -280,8 +151,8 @@ class HardwareSummary(Frozen):
     name: str
     count: int
     memory_gib: float
-    bandwidth_gb_s: float | None
-    compute_capability: float | None
+    bandwidth_gb_s: float | None = None
+    compute_capability: float | None = None
     source: str
     detected: bool
     notes: tuple[str, ...] = ()
@@ -308,9 +179,12 @@ class QuantizingNeeds(Frozen):
 
 
 class Plan(Frozen):
-    """The whole answer. `digest` covers every other field; change one and the plan no longer loads."""
+    """The whole answer. `digest` covers every other field; change one and the plan no longer loads.
 
-    schema_version: Literal[1] = 1
+    `ways`: what each rung of the ladder leads to, by what the rung says; several troubles may lead the same way.
+    """
+
+    schema_version: Literal[2] = 2
     quantplan_version: str
     created_at: str
     request: Request
@@ -321,36 +195,63 @@ class Plan(Frozen):
     chosen: Candidate
     stages: tuple[Stage, ...]
     ladder: tuple[Rung, ...]
+    ways: dict[str, Way] = {}
     levers: tuple[Lever, ...] = ()
     quantizing: QuantizingNeeds | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    alternatives: tuple[Candidate, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
     operating_points: tuple[OperatingPoint, ...] = ()
     digest: str = Field(default="", pattern=r"^(|sha256:[0-9a-f]{64})$")
+
+    @model_validator(mode="after")
+    def _every_rung_leads_somewhere(self) -> Plan:
+        own = {*(stage.name for stage in self.stages), *(p.name for p in self.chosen.predictions)}
+        for rung in self.ladder:
+            if rung.says not in self.ways:
+                raise ValueError(f"no way for the rung {rung.says!r}")
+        for says, way in self.ways.items():
+            if unknown := [n for n in (*way.stages, *way.predictions) if isinstance(n, str) and n not in own]:
+                raise ValueError(f"the way {says!r} names what the plan has not: {', '.join(unknown)}")
+        return self
 
     def sealed(self) -> Plan:
         """The same plan with its digest."""
         return self.model_copy(update={"digest": self.computed_digest()})
 
+    def with_stages(self, stages: Iterable[Stage]) -> Plan:
+        """The same plan with these stages. It falls back nowhere: its rungs lead over the stages it had."""
+        return self.model_copy(update={"stages": tuple(stages), "ladder": (), "ways": {}}).sealed()
+
     def on_rung(self, rung: Rung) -> Plan:
         """What is carried out once the executor has taken this rung: same question, same digest, the rung's way."""
-        request = self.request.model_copy(update={"workload": rung.workload or self.request.workload})
-        chosen = rung.candidate or self.chosen
-        same = (chosen.format, chosen.group_size) == (self.chosen.format, self.chosen.group_size)
-        made = {"stages": rung.stages or self.stages, "quantizing": self.quantizing if same else None}
-        return self.model_copy(update={"request": request, "chosen": chosen, **made})
+        way, chosen = self.ways[rung.says], self.chosen
+        request = self.request.model_copy(update={"workload": way.workload or self.request.workload})
+        predictions = tuple(chosen.predicted(p) if isinstance(p, str) else p for p in way.predictions)
+        candidate = way.candidate.model_copy(update={"predictions": predictions})
+        stages = tuple(self.stage(stage) if isinstance(stage, str) else stage for stage in way.stages)
+        same = (candidate.format, candidate.group_size) == (chosen.format, chosen.group_size)
+        made = {"stages": stages, "quantizing": self.quantizing if same else None}
+        return self.model_copy(update={"request": request, "chosen": candidate, **made})
+
+    def stage(self, name: str) -> Stage:
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def as_json(self, indent: int | None = None) -> str:
+        """The plan as it is written and sent: what is unknown or absent is left out."""
+        return self.model_dump_json(indent=indent, exclude_none=True)
 
     def write(self, path: Path) -> None:
         """Write the plan as JSON: aside first, then renamed, so that no half-written plan is ever read."""
         aside = path.with_name(path.name + ".partial")
-        aside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        aside.write_text(self.as_json(indent=1) + "\n", encoding="utf-8")
         aside.replace(path)
 
     def computed_digest(self) -> str:
-        content = self.model_dump(mode="json", exclude={"digest"})
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+        """SHA-256 of all other fields as JSON, in their order. Those with their defaults are left out, so that a later
+        version of quantplan, which may have more of them, computes the same."""
+        content = self.model_dump_json(exclude={"digest"}, exclude_defaults=True)
+        return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
 
 
 def load_plan(path: Path) -> Plan:

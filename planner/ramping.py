@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 from planner.errors import BadInput
-from planner.plan import Plan, Rung, Stage
+from planner.plan import Plan, Stage
 
+Given = TypeVar("Given", Stage, Stage | str)
 MOST_CLIENTS = 256
 PERCENTILE = 95
 AFTER = "load-test"
@@ -26,12 +28,19 @@ def with_ramp(plan: Plan) -> Plan:
     if all(stage.kind != AFTER for stage in plan.stages):
         raise BadInput("the plan serves nothing, so there is no load to raise", where="--ramp", fix="leave --ramp out")
     stage = Stage(name="ramp", kind="ramp", parameters={"at": f"p{PERCENTILE}", **_simulated(plan)})
-    rungs = tuple(rung.model_copy(update={"stages": _behind_load_test(rung, stage)}) for rung in plan.ladder)
-    return plan.model_copy(update={"stages": _behind_load_test(plan, stage), "ladder": rungs}).sealed()
+    ways = {
+        says: way.model_copy(update={"stages": tuple(_behind_load_test(way.stages, stage.name))})
+        for says, way in plan.ways.items()
+    }
+    stages = tuple(_behind_load_test(plan.stages, stage))
+    return plan.model_copy(update={"stages": stages, "ways": ways}).sealed()
 
 
-def _behind_load_test(way: Plan | Rung, ramp: Stage) -> tuple[Stage, ...]:
-    return tuple(stage for known in way.stages for stage in ((known, ramp) if known.kind == AFTER else (known,)))
+def _behind_load_test(stages: Iterable[Given], ramp: Given) -> Iterator[Given]:
+    for stage in stages:
+        yield stage
+        if (stage if isinstance(stage, str) else stage.name) == AFTER:
+            yield ramp
 
 
 def _simulated(plan: Plan) -> dict[str, Any]:

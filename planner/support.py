@@ -70,15 +70,21 @@ def vendor_of(hardware: Hardware) -> str:
 
 def kernel_for(engine: EngineId, format: FormatId, hardware: Hardware) -> Kernel | None:
     """The kernel the engine has for this format on this hardware; None where it has none."""
-    vendor = vendor_of(hardware)
     capability = hardware.accelerator.compute_capability if hardware.accelerator else None
+    return _kernel(engine, format, vendor_of(hardware), capability, _instruction_sets(hardware))
+
+
+@lru_cache(maxsize=4096)
+def _kernel(
+    engine: EngineId, format: FormatId, vendor: str, capability: float | None, instruction_sets: tuple[str, ...]
+) -> Kernel | None:
     if capability is not None and capability < engines()[engine].minimum_compute_capability:
         return None
     for line in _kernel_lines():
         if line["engine"] == engine and line["vendor"] == vendor and _same_format(line["format"], format):
             low, high = line.get("capability", (None, None))
             has_units = low is None or (capability is not None and low <= capability < high)
-            if has_units and _cpu_has(line.get("cpu_needs_any", []), hardware):
+            if has_units and _cpu_has(line.get("cpu_needs_any", []), instruction_sets):
                 return Kernel(line["kernel"], line["support"], line["source"])
     return None
 
@@ -90,7 +96,7 @@ def kv_cache_problem(engine: EngineId, kv_cache: KvFormat, hardware: Hardware) -
         why = why_refused(engine, kv_cache, hardware)
         return f"{engines()[engine].name} has no {kv_cache} KV cache" + (f": {why}" if why else "")
     needs = has[kv_cache].get("cpu_needs_any", [])
-    if not _cpu_has(needs, hardware):
+    if not _cpu_has(needs, _instruction_sets(hardware)):
         return f"{engines()[engine].name} keeps a {kv_cache} KV cache on a CPU only with {' or '.join(needs)}"
     return None
 
@@ -104,10 +110,14 @@ def why_refused(engine: EngineId, name: str, hardware: Hardware) -> str | None:
     return None
 
 
-def _cpu_has(needs_any: Sequence[str], hardware: Hardware) -> bool:
-    """Whether the host has one of these instruction sets; an unknown host is taken to, and so is that of a GPU."""
-    known = hardware.cpu.instruction_sets if hardware.accelerator is None and hardware.cpu else ()
-    return not needs_any or not known or bool(set(needs_any) & set(known))
+def _instruction_sets(hardware: Hardware) -> tuple[str, ...]:
+    """Those of the host that serves; none where they are unknown, or a GPU serves."""
+    return hardware.cpu.instruction_sets if hardware.accelerator is None and hardware.cpu else ()
+
+
+def _cpu_has(needs_any: Sequence[str], instruction_sets: tuple[str, ...]) -> bool:
+    """Whether the host has one of these; an unknown host is taken to."""
+    return not needs_any or not instruction_sets or bool(set(needs_any) & set(instruction_sets))
 
 
 def tool_quantizes(tool: str, shape: Shape) -> bool:

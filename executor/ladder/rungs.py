@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from executor.ladder.diagnosing import Diagnosis
-from planner.plan import Candidate, Plan, Rung, Stage
+from planner.plan import Candidate, Plan, Stage
 
 OF_THE_WEIGHTS = ("quality", "numerics")
 
@@ -32,20 +32,21 @@ def next_rung(plan: Plan, falls: Sequence[Fall], failed: Stage, diagnosis: Diagn
     given_up = [(diagnosis.trouble, now.chosen), *_given_up(plan, falls)]
     tried = {fall.rung for fall in falls}
     for index, rung in enumerate(plan.ladder):
-        if rung.on != diagnosis.trouble or index in tried or not rung.stages or rung.candidate is None:
+        if rung.on != diagnosis.trouble or index in tried:
             continue
-        if changes_what_failed(now, rung, failed) and not any(_same(*given, rung.candidate) for given in given_up):
+        there = plan.on_rung(rung)
+        if changes_what_failed(now, there, failed) and not any(_same(*given, there.chosen) for given in given_up):
             return index
     return None
 
 
-def changes_what_failed(now: Plan, rung: Rung, failed: Stage) -> bool:
+def changes_what_failed(now: Plan, there: Plan, failed: Stage) -> bool:
     """Whether the rung does anything else up to what failed; if not (a broken original, say), it cannot help.
 
     What an evaluation finds wrong is the file it looked at, not the looking.
     """
     what = str(failed.parameters.get("artifact", failed.name)) if failed.kind == "evaluate" else failed.name
-    return _up_to(now.stages, what) != _up_to(rung.stages, what)
+    return _up_to(now.stages, what) != _up_to(there.stages, what)
 
 
 def _up_to(stages: Sequence[Stage], name: str) -> list[Stage]:
@@ -55,7 +56,7 @@ def _up_to(stages: Sequence[Stage], name: str) -> list[Stage]:
 
 def _given_up(plan: Plan, falls: Sequence[Fall]) -> list[tuple[str, Candidate]]:
     """Every candidate that failed before, with its trouble."""
-    candidates = [plan.chosen, *(plan.ladder[fall.rung].candidate or plan.chosen for fall in falls)]
+    candidates = [plan.chosen, *(plan.on_rung(plan.ladder[fall.rung]).chosen for fall in falls)]
     return [(fall.diagnosis.trouble, candidate) for fall, candidate in zip(falls, candidates, strict=False)]
 
 

@@ -89,7 +89,7 @@ def command(
     if out:
         plan.write(out)
     if as_json:
-        click.echo(plan.model_dump_json(indent=2))
+        click.echo(plan.as_json(indent=2))
         return
     from planner.cli.plan_view import print_plan
     from planner.cli.terminal import console

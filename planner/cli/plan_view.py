@@ -16,7 +16,7 @@ from planner.cli.quantizing_view import needs_line
 from planner.cli.why_view import why
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
-from planner.plan import Candidate, Cost, Memory, Offload, Plan
+from planner.plan import Alternative, Candidate, Cost, Memory, Offload, Plan, Span
 from planner.units import GB, GIB
 
 SHOWN_ALTERNATIVES = 7
@@ -135,26 +135,26 @@ def _apart(cost: Cost) -> str:
     return f"\napart, by the machine's time: {kinds}; {usd(apart.usd_per_1m_blended)} per 1M of both"
 
 
-def _alternatives(candidates: tuple[Candidate, ...]) -> Table:
+def _alternatives(alternatives: tuple[Alternative, ...]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("format", "engine", "TP"):
         table.add_column(column)
     for column in ("weights", "KV tokens", "TPOT ms", "tokens/s", "$/1M out"):
         table.add_column(column, justify="right")
     table.add_column("verdict")
-    for c in candidates:
-        weights = c.predicted("weights_gib").value
-        dollars = c.predicted("usd_per_1m_output_tokens").value
-        verdict = f"{c.verdict}: {c.reasons[0]}" if c.reasons else c.verdict
-        verdict += f", {c.memory.offload.says}" if c.memory.offload else ""
-        style = VERDICT_STYLE.get(c.verdict, "red")
-        row = (memory_text(weights), f"{c.memory.kv_tokens:,}", _value(c, "tpot_ms"), _value(c, "output_tokens_per_s"))
-        table.add_row(c.format, c.engine, str(c.tensor_parallel), *row, usd(dollars), Text(verdict, style=style))
+    for other in alternatives:
+        verdict = f"{other.verdict}: {other.reasons[0]}" if other.reasons else other.verdict
+        verdict += f", {other.offloaded}" if other.offloaded else ""
+        style = VERDICT_STYLE.get(other.verdict, "red")
+        speeds = figure(_value(other.tpot_ms)), figure(_value(other.output_tokens_per_s))
+        cost = usd(_value(other.usd_per_1m_output_tokens))
+        row = (memory_text(other.weights_gib), f"{other.kv_tokens:,}", *speeds, cost)
+        table.add_row(other.format, other.engine, str(other.tensor_parallel), *row, Text(verdict, style=style))
     return table
 
 
-def _value(candidate: Candidate, name: str) -> str:
-    return figure(candidate.predicted(name).value)
+def _value(span: Span | None) -> float | None:
+    return span.value if span else None
 
 
 def _levers(plan: Plan) -> Group:

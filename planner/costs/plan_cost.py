@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from planner.costs.formula import usd_per_1m_tokens, usd_per_month
-from planner.costs.hourly import hourly_price
+from planner.costs.hourly import HourlyPrice
 from planner.costs.tokens import METHOD, token_prices
-from planner.hardware.hardware import Hardware
 from planner.plan import Cost, TokenCost
 from planner.request import Price, Workload
 from planner.speed.estimate import Estimate
@@ -13,12 +12,14 @@ from planner.speed.estimate import Estimate
 
 def cost_of(
     price: Price,
-    hardware: Hardware,
+    hourly: HourlyPrice | None,
     accelerators: int,
     output_tokens_per_s: Estimate,
 ) -> Cost | None:
-    """What `accelerators` in use cost: an hour, a month, a million output tokens with the range of the speed."""
-    hourly = hourly_price(price, hardware)
+    """What `accelerators` in use cost: an hour, a month, a million output tokens with the range of the speed.
+
+    `hourly` is what one costs; None where no price is known.
+    """
     if hourly is None:
         return None
     usd_per_hour = hourly.usd_per_hour * accelerators

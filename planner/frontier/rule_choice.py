@@ -11,8 +11,7 @@ from planner.fits.arrays import Ints
 from planner.frontier.places import Place
 from planner.frontier.sweeping import Swept
 from planner.models.model import Model
-from planner.plan import Candidate
-from planner.planning.candidates import Assessor
+from planner.planning.assessing import Assessed, Assessor
 from planner.planning.choosing import Chooser
 from planner.planning.deciding import Deliberation
 from planner.planning.facts import gather_facts
@@ -28,7 +27,7 @@ class RuleChoice:
     """
 
     place: Place
-    chosen: Candidate
+    chosen: Assessed
     number: int | None
     best_number: int | None
 
@@ -41,23 +40,23 @@ def rule_choice(swept: Swept, model: Model, place: Place, book: Book) -> RuleCho
         chosen = _chosen(model, place, asked, book, count)
         if chosen is not None:
             numbers = _numbers(swept, place, chosen)
-            planned = -(-swept.request.workload.concurrency // chosen.replicas)
+            planned = -(-swept.request.workload.concurrency // chosen.layout.replicas)
             return RuleChoice(place, chosen, _nearest(swept, numbers, planned), _best(swept, numbers))
     return None
 
 
-def _chosen(model: Model, place: Place, request: Request, book: Book, count: int) -> Candidate | None:
+def _chosen(model: Model, place: Place, request: Request, book: Book, count: int) -> Assessed | None:
     """Service levels are the frontier's to judge: the tree is asked for what it would do without them."""
     hardware = replace(place.hardware, count=count)
     free = request.model_copy(update={"service_level": type(request.service_level)()})
     deliberation = Deliberation(book, gather_facts(model, hardware, free), free)
-    found = Chooser(deliberation, Assessor(model, hardware, free)).choose()
-    return found[1] if found else None
+    return Chooser(deliberation, Assessor(model, hardware, free)).choose()
 
 
-def _numbers(swept: Swept, place: Place, chosen: Candidate) -> Ints:
+def _numbers(swept: Swept, place: Place, chosen: Assessed) -> Ints:
     """The candidates with the same format, engine, cache and layout, by batch limit."""
-    wanted = (chosen.format, chosen.engine, chosen.kv_cache, chosen.tensor_parallel)
+    choice = chosen.choice
+    wanted = (choice.format, choice.engine, choice.kv_cache, chosen.layout.tensor_parallel)
     same = [
         number
         for number, run in enumerate(swept.runs)

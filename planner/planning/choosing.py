@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from planner.plan import Candidate
-from planner.planning.candidates import Assessor, Layout
+from planner.planning.assessing import Assessed, Assessor, Layout
 from planner.planning.deciding import Choice, Deliberation
 from planner.quality import expected_quality
 from planner.schemes import load_schemes, scheme
@@ -26,10 +25,10 @@ class Chooser:
 
     deliberation: Deliberation
     assessor: Assessor
-    tried: list[Candidate] = field(default_factory=list)
-    _laid_out: dict[Choice, Candidate] = field(default_factory=dict, init=False, repr=False)
+    tried: list[Assessed] = field(default_factory=list)
+    _laid_out: dict[Choice, Assessed] = field(default_factory=dict, init=False, repr=False)
 
-    def choose(self) -> tuple[Choice, Candidate] | None:
+    def choose(self) -> Assessed | None:
         """The first rung that holds. A format the user insists on has no ladder."""
         insisted = self.assessor.request.format
         queue = [self.deliberation.choice_of(insisted, record=True)] if insisted else self.first_rungs()
@@ -43,7 +42,7 @@ class Chooser:
             candidate = self.best_layout(choice, record=True)
             if candidate.verdict == "feasible":
                 self.deliberation.record_way(choice, ways.get(choice.format))
-                return choice, candidate
+                return candidate
             self.tried.append(candidate)
             trouble = TROUBLE_OF[candidate.verdict]
             after = [] if insisted else list(self.deliberation.after(choice, trouble))
@@ -59,13 +58,13 @@ class Chooser:
         choice = self.deliberation.choice_in(width, record=True)
         return [choice] if choice else list(self.deliberation.after_width(width))
 
-    def best_layout(self, choice: Choice, *, record: bool = False) -> Candidate:
+    def best_layout(self, choice: Choice, *, record: bool = False) -> Assessed:
         """The choice on the layout the rules ask for: one accelerator a copy, or the fewest that hold it."""
         if record or choice not in self._laid_out:
             self._laid_out[choice] = self._on_best_layout(choice, record=record)
         return self._laid_out[choice]
 
-    def _on_best_layout(self, choice: Choice, *, record: bool) -> Candidate:
+    def _on_best_layout(self, choice: Choice, *, record: bool) -> Assessed:
         layouts = list(self.assessor.layouts())
         smallest = next((layout for layout in layouts if self.fits(choice, layout)), None)
         known = {"fits_one_gpu": smallest is not None and _is_one(smallest)}
@@ -88,7 +87,7 @@ class Chooser:
         answer = self.deliberation.ask("parallelism", record=record, **decided)
         return answer.outcome.tensor_parallel if answer.outcome else "none"
 
-    def _best_of(self, splits: list[Candidate]) -> Candidate:
+    def _best_of(self, splits: list[Assessed]) -> Assessed:
         """Of all splits that hold the choice: the objective's, or without one the first that is fast enough."""
         request, params_b = self.assessor.request, self.assessor.model.shape.params_b
         if request.objective != "tree":
@@ -99,7 +98,7 @@ class Chooser:
     def fits(self, choice: Choice, layout: Layout) -> bool:
         return self.assessor.memory(choice, layout).fits
 
-    def neighbours(self, chosen: FormatId | None) -> list[Candidate]:
+    def neighbours(self, chosen: FormatId | None) -> list[Assessed]:
         """What was tried and given up, then every other format with a kernel here; vetoed ones say so."""
         done = {chosen} | {candidate.format for candidate in self.tried}
         formats = [format for format in (*self.worth_weighing(), *self.smaller_levels(chosen)) if format not in done]
@@ -121,9 +120,9 @@ class Chooser:
         bits = scheme(chosen).bits_per_weight()
         return [entry.id for entry in load_schemes().values() if entry.ggml and entry.bits_per_weight() < bits]
 
-    def marked(self, candidate: Candidate) -> Candidate:
+    def marked(self, candidate: Assessed) -> Assessed:
         if candidate.format in self.deliberation.avoided and candidate.verdict == "feasible":
-            return candidate.model_copy(update={"verdict": "avoided"})
+            return replace(candidate, verdict="avoided")
         return candidate
 
 
@@ -132,43 +131,43 @@ def _is_one(layout: Layout) -> bool:
     return layout.accelerators == layout.replicas
 
 
-def ranked(candidates: Collection[Candidate], objective: Objective, params_b: float) -> list[Candidate]:
+def ranked(candidates: Collection[Assessed], objective: Objective, params_b: float) -> list[Assessed]:
     """Feasible candidates first, best by the objective first; those without the figure come after those with it.
 
     What the accelerators hold whole comes before what needs the host's memory, too.
     """
     measure = MEASURES["cost" if objective == "tree" else objective]
 
-    def key(candidate: Candidate) -> tuple[bool, bool, bool, float]:
+    def key(candidate: Assessed) -> tuple[bool, bool, bool, float]:
         value, is_split = measure(candidate, params_b), candidate.memory.offload is not None
         return candidate.verdict != "feasible", is_split, value is None, value if value is not None else 0.0
 
     return sorted(candidates, key=key)
 
 
-def _cost(candidate: Candidate, params_b: float) -> float | None:
+def _cost(candidate: Assessed, params_b: float) -> float | None:
     """Cost ranks by USD a token; without a price, by accelerator-seconds a token, which is proportional to it."""
-    if candidate.cost and candidate.cost.usd_per_1m_output_tokens is not None:
-        return candidate.cost.usd_per_1m_output_tokens
-    rate = candidate.predicted("output_tokens_per_s").value
-    return candidate.tensor_parallel * candidate.replicas / rate if rate else None
+    if candidate.usd_per_1m_output_tokens is not None:
+        return candidate.usd_per_1m_output_tokens
+    rate = candidate.speed.output_tokens_per_s.value
+    return candidate.layout.accelerators / rate if rate else None
 
 
-def _latency(candidate: Candidate, params_b: float) -> float | None:
-    return candidate.predicted("tpot_ms").value
+def _latency(candidate: Assessed, params_b: float) -> float | None:
+    return candidate.speed.tpot_ms.value
 
 
-def _throughput(candidate: Candidate, params_b: float) -> float | None:
-    rate = candidate.predicted("output_tokens_per_s").value
+def _throughput(candidate: Assessed, params_b: float) -> float | None:
+    rate = candidate.speed.output_tokens_per_s.value
     return -rate if rate is not None else None
 
 
-def _quality(candidate: Candidate, params_b: float) -> float | None:
+def _quality(candidate: Assessed, params_b: float) -> float | None:
     recovery = expected_quality(candidate.format, params_b).recovery_percent
     return -recovery if recovery is not None else None
 
 
-MEASURES: dict[str, Callable[[Candidate, float], float | None]] = {
+MEASURES: dict[str, Callable[[Assessed, float], float | None]] = {
     "cost": _cost,
     "latency": _latency,
     "throughput": _throughput,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from planner.plan import Candidate, Decision, Evidence
+from planner.plan import Decision, Evidence
 from planner.request import Request
 from planner.schemes import scheme
 from rules.book import BUILT_IN, Answer, Book, Spoken
@@ -40,14 +40,25 @@ class Deliberation:
     facts: Facts
     request: Request
     answers: dict[str, Answer] = field(default_factory=dict)
+    _choices: dict[FormatId, Choice] = field(default_factory=dict, init=False, repr=False)
 
     @property
-    def trace(self) -> dict[str, Decision]:
-        return {name: as_decision(answer) for name, answer in self.answers.items()}
+    def trace(self) -> tuple[Decision, ...]:
+        """Every decision with every rule that was asked."""
+        return tuple(as_decision(answer, answer.passed_over) for answer in self.answers.values())
+
+    @property
+    def told(self) -> tuple[Decision, ...]:
+        """The same as a plan keeps it: where every rule may speak, those that did not are left out."""
+        picks_first = {name for name, chapter in self.book.chapters.items() if chapter.pick == "first"}
+        return tuple(
+            as_decision(answer, answer.passed_over if name in picks_first else ())
+            for name, answer in self.answers.items()
+        )
 
     def ask(self, decision: str, *, avoiding: Collection[str] = (), record: bool = True, **decided: Any) -> Answer:
         """Put one decision to the book, with what was decided so far."""
-        facts = replace(self.facts, decided=replace(DecidedFacts(), **decided))
+        facts = replace(self.facts, decided=DecidedFacts(**decided))
         answer = self.book.decide(decision, facts, avoiding=avoiding)
         if record:
             self.answers[decision] = answer
@@ -120,6 +131,11 @@ class Deliberation:
 
     def choice_of(self, format: FormatId, *, record: bool = False) -> Choice:
         """Any format as a choice, with the book's engine and KV cache for it and the scheme's own group size."""
+        if record or format not in self._choices:
+            self._choices[format] = self._choice_of(format, record=record)
+        return self._choices[format]
+
+    def _choice_of(self, format: FormatId, *, record: bool) -> Choice:
         entry = scheme(format)
         engine = self.engine_for(format, entry.width, record=record)
         kv_cache = self.kv_cache_for(format, engine, entry.width, record=record)
@@ -137,10 +153,10 @@ class Deliberation:
         answer = self.ask("kv_cache", avoiding=unwanted, record=record, width=width, format=format, engine=engine)
         return self.request.kv_cache or (answer.outcome.kv_cache if answer.outcome else DEFAULT_KV_CACHE)
 
-    def conclude(self, choice: Choice, chosen: Candidate) -> None:
+    def conclude(self, choice: Choice, *, offloaded: bool) -> None:
         """Ask what depends on the final choice: what else to evaluate, how to calibrate, what to tell."""
-        decided: dict[str, Any] = {"width": choice.width, "format": chosen.format, "engine": chosen.engine}
-        decided |= {"tool": chosen.tool, "offloaded": chosen.memory.offload is not None}
+        decided: dict[str, Any] = {"width": choice.width, "format": choice.format, "engine": choice.engine}
+        decided |= {"tool": choice.tool, "offloaded": offloaded}
         for decision in ("evaluate_also", "calibration", "advice"):
             self.ask(decision, **decided)
 
@@ -156,13 +172,13 @@ class Deliberation:
         return {group: values for group, values in asdict(self.facts).items() if group != "decided"}
 
 
-def as_decision(answer: Answer) -> Decision:
-    """The book's answer as the plan keeps it."""
+def as_decision(answer: Answer, passed_over: Iterable[Spoken]) -> Decision:
+    """The book's answer in the words of a plan."""
     return Decision(
         decision=answer.decision,
         question=answer.question,
         answered_by=tuple(as_evidence(s) for s in answer.spoke),
-        passed_over=tuple(as_evidence(s) for s in answer.passed_over),
+        passed_over=tuple(as_evidence(s) for s in passed_over),
     )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from planner.catalog import load_yaml
-from planner.plan import Candidate, Rung
-from planner.planning.candidates import Layout
+from planner.plan import Candidate, Prediction, Rung, Stage, Way
+from planner.planning.assessing import Assessed, Layout
+from planner.planning.candidates import candidate_of
 from planner.planning.choosing import Chooser
 from planner.planning.deciding import Choice
-from planner.planning.making import making_of
+from planner.planning.making import Making, making_of
 from planner.planning.stages import stages_for
 from planner.request import Workload
 from rules.answer import Spoken
@@ -32,21 +34,28 @@ class Position:
     arguments: tuple[str, ...] = ()
 
 
-def ladder(chooser: Chooser, choice: Choice, chosen: Candidate) -> Iterator[Rung]:
-    """The rungs by kind of trouble, in the order to take them: only those that would hold here."""
-    chosen_as = replace(choice, kv_cache=chosen.kv_cache, group_size=chosen.group_size, tool=chosen.tool)
-    layout = Layout.of(chosen)
-    descent = Descent(chooser, Position(chosen_as, layout, chooser.assessor.request.workload))
-    for trouble in TROUBLES:
-        yield from descent.rungs(trouble)
+def ladder(
+    chooser: Chooser, found: Assessed, chosen: Candidate, stages: tuple[Stage, ...]
+) -> tuple[tuple[Rung, ...], dict[str, Way]]:
+    """The rungs by kind of trouble, in the order to take them, and the way each leads: only those that would hold here.
+
+    `chosen` and `stages` are the plan's own; what a way takes of them as it is, it names.
+    """
+    start = Position(found.choice, found.layout, chooser.assessor.request.workload)
+    descent = Descent(chooser, start, chosen, stages)
+    rungs = tuple(rung for trouble in TROUBLES for rung in descent.rungs(trouble))
+    return rungs, descent.ways
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Descent:
-    """From one choice downwards."""
+    """From one choice downwards. `ways` fills with what the rungs lead to."""
 
     chooser: Chooser
     start: Position
+    chosen: Candidate
+    stages: tuple[Stage, ...]
+    ways: dict[str, Way] = field(default_factory=dict, init=False)
     _choosers: dict[Workload, Chooser] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rungs(self, trouble: Trouble) -> Iterator[Rung]:
@@ -92,10 +101,11 @@ class Descent:
         return self.chooser.assessor.request.kv_cache is None and kv_cache not in self.chooser.deliberation.avoided_kv
 
     def rung(self, trouble: Trouble, there: Position, spoken: Spoken) -> Rung | None:
-        """The rung to a position; None when it would not hold."""
-        found = self.assessed(there)
+        """The rung to a position; None when it would not hold, or would need no less of the memory that was short."""
+        found = self.chooser_for(there.workload).assessor.assess(there.choice, there.layout)
+        no_help = trouble == "memory" and found.memory.used_gib >= self.chosen.memory.used_gib
         why = (spoken.rule, spoken.because, spoken.source)
-        return self.described(trouble, there, found, why) if found.verdict == "feasible" else None
+        return self.described(trouble, there, found, why) if found.verdict == "feasible" and not no_help else None
 
     def other_formats(self, trouble: Trouble, here: Position) -> Iterator[Rung]:
         """The formats the book names next, serving the load of this position, with its cache where the engine stays."""
@@ -105,7 +115,7 @@ class Descent:
                 choice = replace(choice, kv_cache=here.choice.kv_cache)
             found = chooser.best_layout(choice)
             if choice.format != self.start.choice.format and found.verdict == "feasible":
-                there = Position(choice, Layout.of(found), workload)
+                there = Position(choice, found.layout, workload)
                 yield self.described(trouble, there, found, (choice.rule, choice.because, choice.source))
 
     def more_accelerators(self, trouble: Trouble, spoken: Spoken) -> Iterator[Rung]:
@@ -115,21 +125,16 @@ class Descent:
             ):
                 yield rung
 
-    def assessed(self, there: Position) -> Candidate:
-        found = self.chooser_for(there.workload).assessor.assess(there.choice, there.layout)
-        return found.model_copy(update={"engine_arguments": (*found.engine_arguments, *there.arguments)})
-
     def chooser_for(self, workload: Workload) -> Chooser:
         """The chooser for another load; one for each, so that what it has assessed is not assessed again."""
         assessor = self.chooser.assessor
         if workload == assessor.request.workload:
             return self.chooser
         if workload not in self._choosers:
-            asked = assessor.request.model_copy(update={"workload": workload})
-            self._choosers[workload] = replace(self.chooser, assessor=replace(assessor, request=asked))
+            self._choosers[workload] = replace(self.chooser, assessor=assessor.under(workload))
         return self._choosers[workload]
 
-    def difference(self, there: Position, found: Candidate) -> Iterator[tuple[str, Any]]:
+    def difference(self, there: Position) -> Iterator[tuple[str, Any]]:
         """What the rung changes, by the name of the setting."""
         before, load = self.start, self.start.workload
         if there.workload.concurrency != load.concurrency:
@@ -145,25 +150,41 @@ class Descent:
         if there.choice.format == before.choice.format and there.choice.group_size != before.choice.group_size:
             yield "group_size", there.choice.group_size
         if there.layout.tensor_parallel != before.layout.tensor_parallel:
-            yield "tensor_parallel", found.tensor_parallel
+            yield "tensor_parallel", there.layout.tensor_parallel
         if there.arguments:
             yield "engine_arguments", " ".join(there.arguments)
 
-    def described(self, trouble: Trouble, there: Position, found: Candidate, why: tuple[str, str, str]) -> Rung:
+    def described(self, trouble: Trouble, there: Position, found: Assessed, why: tuple[str, str, str]) -> Rung:
         rule, because, source = why
-        assessor = self.chooser.assessor
-        making = making_of(assessor.request, self.chooser.deliberation)
-        return Rung(
-            on=trouble,
-            format=found.format,
-            rule=rule,
-            because=because,
-            source=source,
-            change=dict(self.difference(there, found)),
-            candidate=found.model_copy(update={"verdict": "chosen"}),
+        change = dict(self.difference(there))
+        rung = Rung(on=trouble, format=found.format, rule=rule, because=because, source=source, change=change)
+        if rung.says not in self.ways:
+            self.ways[rung.says] = self.way(there, found)
+        return rung
+
+    def way(self, there: Position, found: Assessed) -> Way:
+        """What is done at a position; what is the plan's own by name."""
+        assessor, making = self.chooser_for(there.workload).assessor, self.making
+        candidate = candidate_of(assessor, found, there.arguments)
+        stages = stages_for(assessor.model, candidate, there.workload, making)
+        return Way(
+            candidate=candidate.model_copy(update={"predictions": ()}),
+            predictions=tuple(p.name if self.predicted.get(p.name) == p else p for p in candidate.predictions),
             workload=there.workload if there.workload != self.start.workload else None,
-            stages=stages_for(assessor.model, found, there.workload, making),
+            stages=tuple(stage.name if self.staged.get(stage.name) == stage else stage for stage in stages),
         )
+
+    @cached_property
+    def predicted(self) -> dict[str, Prediction]:
+        return {prediction.name: prediction for prediction in self.chosen.predictions}
+
+    @cached_property
+    def staged(self) -> dict[str, Stage]:
+        return {stage.name: stage for stage in self.stages}
+
+    @cached_property
+    def making(self) -> Making:
+        return making_of(self.chooser.assessor.request, self.chooser.deliberation)
 
 
 def extra_arguments(choice: Choice, step: LadderStep) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from planner.errors import BadInput
 from planner.hardware.hardware import Hardware
 from planner.layouts import Layout, gguf_type, layout_of, tools_for
 from planner.plan import Candidate
-from planner.planning.deciding import Deliberation
+from planner.planning.deciding import Choice, Deliberation
 from planner.request import Request
 from planner.support import vendor_of
+from rules.vocabulary import FormatId
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class Making:
         except BadInput:
             return layout_of(candidate.format, tool)
 
-    def tool_for(self, candidate: Candidate) -> str | None:
-        """The tool that makes the candidate; its own word where nothing else was asked for."""
-        return self.tool if self.tool in tools_for(candidate.format) else candidate.tool
+    def tool_for(self, choice: Choice) -> str | None:
+        """The tool that makes the choice; its own word where nothing else was asked for."""
+        return self.tool if self.tool in tools_for(choice.format) else choice.tool
 
     def gguf_type(self, candidate: Candidate) -> str:
         try:
@@ -62,23 +63,23 @@ def making_of(request: Request, deliberation: Deliberation | None = None) -> Mak
     )
 
 
-def require_makeable(request: Request, candidate: Candidate, hardware: Hardware) -> None:
+def require_makeable(request: Request, choice: Choice, hardware: Hardware) -> None:
     """BadInput when the tool or variant the user insists on does not make the chosen format, or nothing serves it."""
-    if candidate.format.startswith("gguf-"):
-        gguf_type(candidate.format, request.variant or "")
+    if choice.format.startswith("gguf-"):
+        gguf_type(choice.format, request.variant or "")
     elif request.tool or request.variant:
-        layout = layout_of(candidate.format, request.tool, request.variant or "")
-        if not request.make_only and (candidate.engine, vendor_of(hardware)) in layout.refused_by:
+        layout = layout_of(choice.format, request.tool, request.variant or "")
+        if not request.make_only and (choice.engine, vendor_of(hardware)) in layout.refused_by:
             raise BadInput(
-                f"{candidate.engine} does not load {candidate.format}, {layout.variant or layout.checkpoint}, here",
+                f"{choice.engine} does not load {choice.format}, {layout.variant or layout.checkpoint}, here",
                 fix="leave --variant out, or add --make-only to make it here and serve it elsewhere",
             )
 
 
-def making_warnings(request: Request, candidate: Candidate) -> Iterator[str]:
+def making_warnings(request: Request, format: FormatId) -> Iterator[str]:
     """Why the tool the user insists on is not the one quantplan would have taken."""
-    if request.tool in tools_for(candidate.format):
-        layout = layout_of(candidate.format, request.tool, request.variant or "")
+    if request.tool in tools_for(format):
+        layout = layout_of(format, request.tool, request.variant or "")
         if layout.avoid:
             yield f"{request.tool} was asked for: {layout.avoid}"
 

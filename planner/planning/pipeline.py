@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from planner import __version__
@@ -9,8 +10,9 @@ from planner.hardware.hardware import Hardware
 from planner.hardware.resolving import resolve_hardware
 from planner.models.model import Model
 from planner.models.resolving import resolve_model
-from planner.plan import Candidate, HardwareSummary, ModelSummary, Plan
-from planner.planning.candidates import Assessor
+from planner.plan import HardwareSummary, ModelSummary, Plan
+from planner.planning.assessing import Assessed, Assessor
+from planner.planning.candidates import alternative_of, candidate_of, crossover_batch, freeing_levers, with_tokens_apart
 from planner.planning.choosing import Chooser, ranked
 from planner.planning.deciding import Deliberation
 from planner.planning.extras import extra_notes, require_extras
@@ -29,35 +31,68 @@ from rules.book import Book, load_book
 
 def make_plan(request: Request, *, book: Book | None = None) -> Plan:
     """Decide how to serve the model. BadInput: the question is malformed. NoFeasiblePlan: nothing answers it."""
-    model = resolve_model(request.model)
+    return plan_for(*asked_about(request), request, book or load_book())
+
+
+def asked_about(request: Request) -> tuple[Model, Hardware]:
+    """The model and the hardware that the request names. BadInput where there is no such thing."""
     hardware = as_it_stands(resolve_hardware(request.hardware), request.nodes)
-    return plan_for(model, hardware, request, book or load_book())
+    return resolve_model(request.model), hardware
 
 
 def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> Plan:
     """The same, for a model and hardware already known."""
+    return drawn_up(settle(model, hardware, request, book))
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The question answered, before the answer is drawn up: what is chosen, and its neighbours, best first."""
+
+    chooser: Chooser
+    tree_choice: Assessed
+    chosen: Assessed
+    neighbours: tuple[Assessed, ...]
+
+    @property
+    def deliberation(self) -> Deliberation:
+        return self.chooser.deliberation
+
+    @property
+    def assessor(self) -> Assessor:
+        return self.chooser.assessor
+
+
+def settle(model: Model, hardware: Hardware, request: Request, book: Book) -> Settled:
+    """Ask the rules, size what they say, and choose. NoFeasiblePlan where nothing answers the question."""
     deliberation = Deliberation(book, gather_facts(model, hardware, request), request)
     assessor = Assessor(model, hardware, request)
     require_extras(request, model)
     assessor.require_layout()
     chooser = Chooser(deliberation, assessor)
-    found = chooser.choose()
-    if found is None:
+    tree_choice = chooser.choose()
+    if tree_choice is None:
         raise refusal(chooser, model, hardware, request)
-    choice, tree_choice = found
-    neighbours = ranked(chooser.neighbours(tree_choice.format), request.objective, model.shape.params_b)
-    chosen = tree_choice if request.format else by_objective(tree_choice, neighbours, request, model)
-    if chosen.format != tree_choice.format:
-        choice = deliberation.choice_of(chosen.format, record=True)
-    alternatives = [
-        c for c in ranked([tree_choice, *neighbours], request.objective, model.shape.params_b) if c != chosen
-    ]
-    chosen = assessor.with_tokens_apart(choice, chosen)
-    deliberation.conclude(choice, chosen)
-    require_makeable(request, chosen, hardware)
+    everything = [tree_choice, *chooser.neighbours(tree_choice.format)]
+    ways = ranked(everything, request.objective, model.shape.params_b)
+    chosen = tree_choice if request.format or request.objective == "tree" else ways[0]
+    if chosen is not tree_choice:
+        deliberation.choice_of(chosen.format, record=True)
+    deliberation.conclude(chosen.choice, offloaded=chosen.memory.offload is not None)
+    require_makeable(request, chosen.choice, hardware)
+    return Settled(chooser, tree_choice, chosen, tuple(way for way in ways if way is not chosen))
+
+
+def drawn_up(settled: Settled) -> Plan:
+    """The plan of what was settled."""
+    deliberation, assessor, neighbours = settled.deliberation, settled.assessor, settled.neighbours
+    model, hardware, request = assessor.model, assessor.hardware, assessor.request
+    found = with_tokens_apart(assessor, settled.chosen)
     making = making_of(request, deliberation)
+    chosen = candidate_of(assessor, found).model_copy(update={"tool": making.tool_for(found.choice)})
     stages = stages_for(model, chosen, request.workload, making)
     quantizing = planned_needs(model.shape, stages, hardware)
+    rungs, ways = ladder(settled.chooser, found, chosen, stages)
     return Plan(
         quantplan_version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -65,33 +100,27 @@ def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> 
         model=summary_of_model(model),
         hardware=summary_of_hardware(hardware),
         facts=deliberation.facts_as_plain(),
-        decisions=tuple(deliberation.trace.values()),
-        chosen=chosen.model_copy(update={"verdict": "chosen", "tool": making.tool_for(chosen)}),
+        decisions=deliberation.told,
+        chosen=chosen,
         stages=stages,
-        ladder=tuple(ladder(chooser, choice, chosen)),
-        levers=assessor.levers(chosen),
+        ladder=rungs,
+        ways=ways,
+        levers=freeing_levers(assessor, found),
         quantizing=quantizing,
         warnings=(
             *warnings_for(deliberation, model, hardware),
-            *making_warnings(request, chosen),
+            *making_warnings(request, chosen.format),
             *shortages(quantizing, hardware),
         ),
         notes=(
             *notes_for(deliberation, hardware),
             *extra_notes(request.extras),
-            *crossover(assessor.crossover_batch(chosen)),
-            *disagreement(chosen, tree_choice, alternatives, request.objective),
+            *crossover(crossover_batch(assessor, found)),
+            *disagreement(found, settled.tree_choice, neighbours, request.objective),
         ),
-        alternatives=tuple(alternatives),
-        operating_points=operating_points(assessor, choice, chosen),
+        alternatives=tuple(alternative_of(assessor, neighbour) for neighbour in neighbours),
+        operating_points=operating_points(assessor, found),
     ).sealed()
-
-
-def by_objective(tree_choice: Candidate, neighbours: list[Candidate], request: Request, model: Model) -> Candidate:
-    """The tree's own choice, or with an objective the feasible candidate that is best by it."""
-    if request.objective == "tree":
-        return tree_choice
-    return ranked([tree_choice, *neighbours], request.objective, model.shape.params_b)[0]
 
 
 def summary_of_model(model: Model) -> ModelSummary:

@@ -13,25 +13,6 @@ from planner.speed.estimate import Estimate
 from planner.support import engines
 from rules.vocabulary import EngineId
 
-MEASURED_BY = {
-    "weights_gib": "the engine's own report of its model buffers",
-    "kv_cache_gib": "the engine's own report of its KV buffers",
-    "host_weights_gib": "the engine's own report of its model buffers on the host",
-    "host_kv_cache_gib": "the engine's own report of its KV buffers on the host",
-    "host_compute_buffer_gib": "the engine's own report of its compute buffers on the host",
-    "kv_tokens": "the engine's own count of the tokens its KV cache holds",
-    "host_memory_gib": "resident memory of the server's processes under load",
-    "compute_buffer_gib": "the engine's own report of its compute buffers",
-    "artifact_bytes": "the bytes of all tensors in the written file's header",
-    "ttft_ms": "load test: mean time to first streamed token",
-    "tpot_ms": "load test: mean time per output token after the first",
-    "output_tokens_per_s": "load test: output tokens of all requests / wall time",
-    "perplexity_increase_percent": "perplexity on held-out text, before and after",
-    "usd_per_1m_output_tokens": "price of an hour / measured output tokens a second",
-    "watts_per_accelerator": "mean draw the driver reports for one accelerator during the load test",
-    "joules_per_output_token": "draw of all accelerators / measured output tokens a second",
-}
-
 
 def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | None) -> list[Prediction]:
     """Weights, KV cache and compute buffers with the error such predictions have had for this engine."""
@@ -39,14 +20,14 @@ def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | N
     error = errors.get(engine, errors["default"])
     weights = sum(memory.gib(label) for label in ("weights", "scales and zeros", "16-bit remainder"))
     found = [
-        _within("weights_gib", "GiB", weights, error["weights_gib"], error["source"]),
-        _within("kv_cache_gib", "GiB", pool_gib(engine, memory), error["kv_cache_gib"], error["source"]),
+        _within("weights_gib", weights, error["weights_gib"], error["source"]),
+        _within("kv_cache_gib", pool_gib(engine, memory), error["kv_cache_gib"], error["source"]),
     ]
     compute = memory.gib("compute buffer")
     if compute:
-        found.append(_within("compute_buffer_gib", "GiB", compute, error["compute_buffer_gib"], error["source"]))
+        found.append(_within("compute_buffer_gib", compute, error["compute_buffer_gib"], error["source"]))
     if artifact_bytes is not None:
-        found.append(_within("artifact_bytes", "bytes", artifact_bytes, error["weights_gib"], error["source"]))
+        found.append(_within("artifact_bytes", artifact_bytes, error["weights_gib"], error["source"]))
     return found
 
 
@@ -62,7 +43,7 @@ def offload_predictions(engine: EngineId, memory: Memory) -> list[Prediction]:
         "host_compute_buffer_gib": offload.gib("compute buffer"),
     }
     return [
-        _within(name, "GiB", value, error[name.removeprefix("host_")], error["source"])
+        _within(name, value, error[name.removeprefix("host_")], error["source"])
         for name, value in held.items()
         if value
     ]
@@ -81,31 +62,29 @@ def cache_predictions(engine: EngineId, memory: Memory, workload: Workload, hard
     errors = load_yaml("checks.yaml")["memory_error"]
     if hardware.accelerator is not None:
         error = errors["default"]
-        return [_within("kv_tokens", "tokens", memory.kv_tokens, error["kv_cache_gib"], error["source"])]
+        return [_within("kv_tokens", memory.kv_tokens, error["kv_cache_gib"], error["source"])]
     tokens, error = pool_tokens(memory, workload), errors["vllm_on_cpu"]
     return [
-        _within("kv_tokens", "tokens", tokens, error["kv_tokens"], error["source"]),
-        _within("host_memory_gib", "GiB", memory.used_gib, error["host_memory_gib"], error["source"]),
+        _within("kv_tokens", tokens, error["kv_tokens"], error["source"]),
+        _within("host_memory_gib", memory.used_gib, error["host_memory_gib"], error["source"]),
     ]
 
 
 def energy_predictions(energy: Energy) -> list[Prediction]:
     """Draw of one accelerator and energy of a token; where nothing was measured no value, but the TDP's `high`."""
     return [
-        estimate_prediction("watts_per_accelerator", "W", energy.watts_per_accelerator),
-        estimate_prediction("joules_per_output_token", "J", energy.joules_per_output_token),
+        estimate_prediction("watts_per_accelerator", energy.watts_per_accelerator),
+        estimate_prediction("joules_per_output_token", energy.joules_per_output_token),
     ]
 
 
-def estimate_prediction(name: str, unit: str, estimate: Estimate) -> Prediction:
+def estimate_prediction(name: str, estimate: Estimate) -> Prediction:
     """An estimate as a prediction; an abstention keeps its reason."""
     return Prediction(
         name=name,
-        unit=unit,
         value=estimate.value,
         low=estimate.low,
         high=estimate.high,
-        measured_by=MEASURED_BY[name],
         source=estimate.source,
         abstained=estimate.abstained,
         before_learning=estimate.before_learning,
@@ -116,9 +95,7 @@ def quality_prediction(quality: Quality) -> Prediction:
     """Perplexity change is published for few sizes and texts: abstain, and let the run measure it."""
     return Prediction(
         name="perplexity_increase_percent",
-        unit="%",
         value=None,
-        measured_by=MEASURED_BY["perplexity_increase_percent"],
         source=quality.source,
         abstained="perplexity depends on the text; the run measures it on held-out text",
     )
@@ -129,27 +106,21 @@ def cost_prediction(cost: Cost | None) -> Prediction:
     if cost is None or cost.usd_per_1m_output_tokens is None:
         reason = "no price is known for this hardware" if cost is None else "no throughput was predicted"
         source = cost.price_source if cost else "planner/catalog/prices.csv"
-        return Prediction(
-            name=name, unit="USD", value=None, measured_by=MEASURED_BY[name], source=source, abstained=reason
-        )
+        return Prediction(name=name, value=None, source=source, abstained=reason)
     return Prediction(
         name=name,
-        unit="USD",
         value=cost.usd_per_1m_output_tokens,
         low=cost.low,
         high=cost.high,
-        measured_by=MEASURED_BY[name],
         source=cost.price_source,
     )
 
 
-def _within(name: str, unit: str, value: float, error: float, source: str) -> Prediction:
+def _within(name: str, value: float, error: float, source: str) -> Prediction:
     return Prediction(
         name=name,
-        unit=unit,
         value=value,
         low=value * (1 - error),
         high=value * (1 + error),
-        measured_by=MEASURED_BY[name],
         source=source,
     )

@@ -9,7 +9,7 @@ from math import inf
 from planner.errors import NoFeasiblePlan
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
-from planner.plan import Candidate
+from planner.planning.assessing import Assessed
 from planner.planning.choosing import Chooser
 from planner.planning.deciding import Deliberation
 from planner.request import Request
@@ -25,7 +25,7 @@ def refusal(chooser: Chooser, model: Model, hardware: Hardware, request: Request
     return NoFeasiblePlan(
         f"no feasible plan for {model.name} on {hardware.label}: {reasons}",
         fix="; or ".join(remedies) or "a smaller model, a shorter context, fewer requests at once, or more memory",
-        decisions=tuple(chooser.deliberation.trace.values()),
+        decisions=chooser.deliberation.trace,
     )
 
 
@@ -47,7 +47,7 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
         fewer, context = int(roomiest.memory.max_concurrency), request.workload.served_context_tokens
         yield f"at most {fewer} requests at once of {context:,} tokens, in {roomiest.format}"
     if hardware.accelerator and (found := _enough(chooser, hardware)):
-        yield f"{found.tensor_parallel * found.replicas}x {hardware.accelerator.name} hold it in {found.format}"
+        yield f"{found.layout.accelerators}x {hardware.accelerator.name} hold it in {found.format}"
     if "does-not-fit" in verdicts and hardware.cpu is None and _could_split(chooser):
         yield "say with --host-memory-gib what memory the host has: llama.cpp can keep part of the model there"
     for spoken in chooser.deliberation.ask("remedy").spoke:
@@ -61,7 +61,7 @@ def _could_split(chooser: Chooser) -> bool:
     return accelerator is not None and not accelerator.unified_memory and on_llama_cpp
 
 
-def _requests_that_fit(candidate: Candidate) -> float:
+def _requests_that_fit(candidate: Assessed) -> float:
     return candidate.memory.max_concurrency
 
 
@@ -73,7 +73,7 @@ def _fewer_in_time(chooser: Chooser, request: Request) -> str | None:
             update={"workload": request.workload.model_copy(update={"concurrency": concurrency})}
         )
         if found := Chooser(chooser.deliberation, replace(chooser.assessor, request=lighter)).choose():
-            return f"{concurrency} requests at once meet the targets, in {_described(found[1])}"
+            return f"{concurrency} requests at once meet the targets, in {_described(found)}"
         concurrency //= 2
     return None
 
@@ -85,25 +85,26 @@ def _nearest_to_targets(chooser: Chooser, request: Request) -> str:
     formats = [candidate.format for candidate in chooser.tried if candidate.verdict == "misses-service-level"]
     one_by_one = Chooser(chooser.deliberation, unhurried)
     candidates = [one_by_one.best_layout(chooser.deliberation.choice_of(format)) for format in formats]
-    fastest = min(candidates, key=lambda candidate: candidate.predicted("tpot_ms").value or inf)
-    reached = (f"{name} {value:.3g}" for name in ("ttft_ms", "tpot_ms") if (value := fastest.predicted(name).value))
+    fastest = min(candidates, key=lambda candidate: candidate.speed.tpot_ms.value or inf)
+    waits = {"ttft_ms": fastest.speed.ttft_ms.value, "tpot_ms": fastest.speed.tpot_ms.value}
+    reached = (f"{name} {value:.3g}" for name, value in waits.items() if value)
     return f"targets within reach: one request at a time takes {', '.join(reached)} in {_described(fastest)}"
 
 
-def _described(candidate: Candidate) -> str:
-    split = f" split over {candidate.tensor_parallel}" if candidate.tensor_parallel > 1 else ""
+def _described(candidate: Assessed) -> str:
+    copy = candidate.layout.tensor_parallel
+    split = f" split over {copy}" if copy > 1 else ""
     return f"{candidate.format}{split}"
 
 
-def _without_insisting(chooser: Chooser, request: Request) -> Candidate | None:
+def _without_insisting(chooser: Chooser, request: Request) -> Assessed | None:
     """What the rules choose when the format is left to them."""
     free = request.model_copy(update={"format": None})
     deliberation = Deliberation(chooser.deliberation.book, chooser.deliberation.facts, free)
-    found = Chooser(deliberation, replace(chooser.assessor, request=free)).choose()
-    return found[1] if found else None
+    return Chooser(deliberation, replace(chooser.assessor, request=free)).choose()
 
 
-def _enough(chooser: Chooser, hardware: Hardware) -> Candidate | None:
+def _enough(chooser: Chooser, hardware: Hardware) -> Assessed | None:
     """The smallest number of the same accelerators that holds what was tried first."""
     first = next((candidate for candidate in chooser.tried if candidate.verdict == "does-not-fit"), None)
     if first is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.errors import BadInput, NoFeasiblePlan, nearest
 from planner.plan import Decision
-from planner.planning.pipeline import make_plan
+from planner.planning.pipeline import asked_about, settle
 from planner.request import Request
 from rules.book import Book
 
@@ -45,14 +45,15 @@ class RequestChange:
 
 
 def verdict(request: Request, book: Book) -> Verdict:
-    """The plan's decisions and choice; of a request that nothing answers, the decisions made before it was refused."""
+    """Every decision and the choice; of a request that nothing answers, the decisions made before it was refused."""
     try:
-        plan = make_plan(request, book=book)
+        settled = settle(*asked_about(request), request, book)
     except NoFeasiblePlan as refusal:
         return Verdict(refusal.decisions, "no feasible plan", str(refusal))
-    chosen = plan.chosen
-    split = f", split over {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else ""
-    return Verdict(plan.decisions, f"{chosen.format} on {chosen.engine}{split}, {chosen.kv_cache} KV cache")
+    choice, copies = settled.chosen.choice, settled.chosen.layout.tensor_parallel
+    split = f", split over {copies}" if copies > 1 else ""
+    said = f"{choice.format} on {choice.engine}{split}, {choice.kv_cache} KV cache"
+    return Verdict(settled.deliberation.trace, said)
 
 
 def changes(requests: Iterable[Request], old: Book, new: Book) -> Iterator[RequestChange]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
-from planner.plan import Candidate
+from planner.planning.assessing import Assessed
 from planner.planning.deciding import Deliberation
 from rules.vocabulary import Objective
 
@@ -43,7 +43,7 @@ def _said(deliberation: Deliberation, level: str) -> Iterator[str]:
 
 
 def disagreement(
-    chosen: Candidate, tree_choice: Candidate, alternatives: Iterable[Candidate], objective: Objective
+    chosen: Assessed, tree_choice: Assessed, alternatives: Iterable[Assessed], objective: Objective
 ) -> tuple[str, ...]:
     """One sentence where the articles' tree and the numbers would choose differently; nothing where they agree."""
     if objective != "tree":
@@ -52,18 +52,14 @@ def disagreement(
         return (
             f"The decision tree alone would choose {_figures(tree_choice)}; by {objective} it is {_figures(chosen)}.",
         )
-    feasible = [c for c in alternatives if c.verdict == "feasible" and _cost(c) is not None]
-    cheapest = min(feasible, key=lambda c: _cost(c) or 0.0, default=None)
-    own = _cost(chosen)
-    if cheapest is None or own is None or (_cost(cheapest) or own) >= own:
+    feasible = [c for c in alternatives if c.verdict == "feasible" and c.usd_per_1m_output_tokens is not None]
+    cheapest = min(feasible, key=lambda c: c.usd_per_1m_output_tokens or 0.0, default=None)
+    own = chosen.usd_per_1m_output_tokens
+    if cheapest is None or own is None or (cheapest.usd_per_1m_output_tokens or own) >= own:
         return ()
     return (f"The decision tree chooses {_figures(chosen)}; by cost alone it would be {_figures(cheapest)}.",)
 
 
-def _cost(candidate: Candidate) -> float | None:
-    return candidate.cost.usd_per_1m_output_tokens if candidate.cost else None
-
-
-def _figures(candidate: Candidate) -> str:
-    cost = _cost(candidate)
+def _figures(candidate: Assessed) -> str:
+    cost = candidate.usd_per_1m_output_tokens
     return f"{candidate.format} (${cost:.3g} per 1M output tokens)" if cost is not None else candidate.format

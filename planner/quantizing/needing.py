@@ -24,11 +24,6 @@ LABELS = {
     "matrix": ("working copies", "FP32, of the largest matrix"),
     "tower": ("vision tower", "whole"),
 }
-MEASURED_BY = {
-    "host": "peak resident memory of the tool's processes",
-    "gpu": "peak memory of the busiest GPU",
-    "disk": "bytes written by converting and quantizing",
-}
 
 
 def needs_of(
@@ -121,10 +116,8 @@ def _within(what: str, terms: Iterable[Term], error: Iterable[float], way: Way, 
     measured = load_yaml("quantizing.yaml")["measured"]
     return Prediction(
         name=f"quantizing_{what}_gib",
-        unit="GiB",
         value=value,
         low=low * value,
         high=high * value + mapped_gib,
-        measured_by=MEASURED_BY[what],
         source=f"{way.source}; {measured}" if way.rows else way.source,
     )

@@ -9,7 +9,7 @@ from planner.plan import Prediction
 from planner.quantizing.quantities import Calibration
 from planner.quantizing.ways import Way
 
-NAME, MEASURED_BY = "quantizing_minutes", "wall time of converting, calibrating and quantizing"
+NAME = "quantizing_minutes"
 SECONDS_A_MINUTE = 60.0
 
 
@@ -44,15 +44,13 @@ def _on_cpu(shape: Shape, format_id: str, way: Way, hardware: Hardware, calibrat
 
 def _about(value: float, source: str) -> Prediction:
     low, high = (factor * value for factor in load_yaml("quantizing.yaml")["time_error"])
-    return Prediction(name=NAME, unit="min", value=value, low=low, high=high, measured_by=MEASURED_BY, source=source)
+    return Prediction(name=NAME, value=value, low=low, high=high, source=source)
 
 
 def _unknown(reason: str) -> Prediction:
     return Prediction(
         name=NAME,
-        unit="min",
         value=None,
-        measured_by=MEASURED_BY,
         source="planner/catalog/quantizing.yaml",
         abstained=reason,
     )

@@ -89,7 +89,7 @@ class Answering:
             plan = self.made(request)
         except NoFeasiblePlan as refusal:
             return refusal.with_traceback(None)
-        body = plan.model_dump_json()
+        body = plan.as_json()
         self.store.keep(plan, body, asked)
         return Answer(plan.digest, _packed(body), fresh=True)
 

@@ -57,9 +57,9 @@ def test_replicas_do_not_change_the_energy_of_a_token(h100: Plan) -> None:
     assert told(two.chosen)["joules_per_output_token"] == pytest.approx(told(h100.chosen)["joules_per_output_token"])
 
 
-def test_every_alternative_says_something_of_power(h100: Plan) -> None:
-    for candidate in h100.alternatives:
-        watts = candidate.predicted("watts_per_accelerator")
+def test_every_way_on_says_something_of_power(h100: Plan) -> None:
+    for rung in h100.ladder:
+        watts = h100.on_rung(rung).chosen.predicted("watts_per_accelerator")
         assert watts.value is not None or watts.abstained
 
 

@@ -141,4 +141,5 @@ KINDS: tuple[StageKind, ...] = (
 def with_fake_stages(plan: Plan, original: Path) -> Plan:
     """The plan with one stage of each kind, for a model directory."""
     stages = tuple(Stage(name=kind, kind=kind, parameters={"source": str(original)}) for kind in KINDS)
-    return plan.model_copy(update={"stages": stages}).sealed()
+    ways = {says: way.model_copy(update={"stages": KINDS}) for says, way in plan.ways.items()}
+    return plan.model_copy(update={"stages": stages, "ways": ways}).sealed()

@@ -17,7 +17,7 @@ from executor.processes import Processes, ToolFailed
 from executor.step import Result, StepContext
 from executor.steps.spec import StepSpec
 from planner.errors import ExecutionFailed
-from planner.plan import Plan, Rung, Stage, StageKind
+from planner.plan import Plan, Rung, Stage, StageKind, Way
 from planner.ports import ApplyOptions, Event
 from planner.request import ServiceLevel
 
@@ -134,12 +134,13 @@ def steps() -> Stubborn:
     return Stubborn(marker=f"quantplan-test-{uuid.uuid4()}")
 
 
-def fake_way(stages: tuple[Stage, ...], rung: Rung) -> tuple[Stage, ...]:
+def fake_way(plan: Plan, stages: tuple[Stage, ...], rung: Rung) -> Way:
     """Settings change the launch, formats the quantizing."""
     kind = "quantize" if "format" in rung.change else "launch"
-    return tuple(
+    changed = tuple(
         s.model_copy(update={"parameters": {**s.parameters, "on": rung.says}}) if s.kind == kind else s for s in stages
     )
+    return plan.ways[rung.says].model_copy(update={"stages": changed})
 
 
 @pytest.fixture
@@ -147,8 +148,8 @@ def plan(plan: Plan) -> Plan:
     at = next(i for i, stage in enumerate(plan.stages) if stage.kind == "launch")
     evaluate = Stage(name="evaluate-after", kind="evaluate", parameters={"artifact": "quantize"})
     stages = (*plan.stages[:at], evaluate, *plan.stages[at:])
-    rungs = tuple(rung.model_copy(update={"stages": fake_way(stages, rung)}) for rung in plan.ladder)
-    return plan.model_copy(update={"stages": stages, "ladder": rungs}).sealed()
+    ways = {rung.says: fake_way(plan, stages, rung) for rung in plan.ladder}
+    return plan.model_copy(update={"stages": stages, "ways": ways}).sealed()
 
 
 def test_out_of_memory_climbs_until_it_fits_and_says_every_rung(
@@ -240,7 +241,9 @@ def test_what_failed_once_is_not_gone_back_to(real_plan: Plan) -> None:
     assert found is not None
     small = next(i for i, rung in enumerate(real_plan.ladder) if rung.says == "gguf-q2_k")
     falls = [Fall("launch", found, small, 0.0)]
-    assert next_rung(real_plan, falls, launch, found) is None or (
-        real_plan.ladder[next_rung(real_plan, falls, launch, found) or 0].candidate.memory.used_gib  # type: ignore[union-attr]
-        < real_plan.ladder[small].candidate.memory.used_gib  # type: ignore[union-attr]
-    )
+    taken = next_rung(real_plan, falls, launch, found)
+    assert taken is None or used_gib(real_plan, taken) < used_gib(real_plan, small)
+
+
+def used_gib(plan: Plan, rung: int) -> float:
+    return plan.on_rung(plan.ladder[rung]).chosen.memory.used_gib

@@ -15,20 +15,18 @@ from planner.plan import Plan, Prediction, QuantizingNeeds
 from planner.ports import RungRecord, StepRecord
 
 
-def prediction(name: str, unit: str, value: float) -> Prediction:
-    return Prediction(
-        name=name, unit=unit, value=value, low=value * 0.8, high=value * 1.2, measured_by="the run", source="a table"
-    )
+def prediction(name: str, value: float) -> Prediction:
+    return Prediction(name=name, value=value, low=value * 0.8, high=value * 1.2, source="a table")
 
 
 def with_needs(plan: Plan, host_gib: float = 1.0, disk_gib: float = 0.5) -> Plan:
     needs = QuantizingNeeds(
         tool="llama.cpp",
         way="streamed",
-        host_gib=prediction("quantizing_host_gib", "GiB", host_gib),
-        gpu_gib=prediction("quantizing_gpu_gib", "GiB", 0.0),
-        disk_gib=prediction("quantizing_disk_gib", "GiB", disk_gib),
-        minutes=prediction("quantizing_minutes", "minutes", 1.0),
+        host_gib=prediction("quantizing_host_gib", host_gib),
+        gpu_gib=prediction("quantizing_gpu_gib", 0.0),
+        disk_gib=prediction("quantizing_disk_gib", disk_gib),
+        minutes=prediction("quantizing_minutes", 1.0),
     )
     return plan.model_copy(update={"quantizing": needs})
 

@@ -20,7 +20,7 @@ from planner.frontier.runs import counted_at
 from planner.frontier.writing import as_csv, as_json
 from planner.hardware.resolving import resolve_hardware
 from planner.models.resolving import resolve_model
-from planner.planning.candidates import Assessor, Layout
+from planner.planning.assessing import Assessor, Layout
 from planner.planning.deciding import Choice
 from planner.request import Price, Request, ServiceLevel, Workload
 
@@ -46,16 +46,15 @@ def test_every_figure_is_what_the_planner_says_of_that_candidate(found: Frontier
         hardware = resolve_hardware(run.place.hardware.label)
         asked = Request(model="llama-3.1-70b", hardware=hardware.label, workload=workload)
         choice = Choice(run.offer.format, run.offer.engine, run.offer.kv_format)
-        candidate = Assessor(model, hardware, asked).assess(choice, Layout(run.tensor_parallel, run.replicas))
-        rate = candidate.predicted("output_tokens_per_s").value
+        found_alone = Assessor(model, hardware, asked).assess(choice, Layout(run.tensor_parallel, run.replicas))
+        rate = found_alone.speed.output_tokens_per_s.value
         if rate is None:
             assert np.isnan(swept.tokens_per_s[number])
             continue
-        assert candidate.memory.fits
+        assert found_alone.memory.fits
         assert swept.tokens_per_s[number] == pytest.approx(rate, rel=1e-6)
-        assert swept.speeds.tpot_ms[number] == pytest.approx(candidate.predicted("tpot_ms").value, rel=1e-6)
-        assert candidate.cost is not None
-        assert swept.usd_per_1m[number] == pytest.approx(candidate.cost.usd_per_1m_output_tokens, rel=1e-6)
+        assert swept.speeds.tpot_ms[number] == pytest.approx(found_alone.speed.tpot_ms.value, rel=1e-6)
+        assert swept.usd_per_1m[number] == pytest.approx(found_alone.usd_per_1m_output_tokens, rel=1e-6)
         checked += 1
     assert checked > 10
 

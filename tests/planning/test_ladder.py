@@ -34,7 +34,7 @@ def test_out_of_memory_gives_up_load_then_context_then_cache_then_format_then_ta
 
 def test_every_rung_for_memory_needs_less_of_it() -> None:
     found = plan("llama-3.1-8b", "2xL40S", workload=Workload(context_tokens=4000))
-    needs = [r.candidate.memory.used_gib for r in found.ladder if r.on == "memory" and r.candidate]
+    needs = [found.on_rung(rung).chosen.memory.used_gib for rung in found.ladder if rung.on == "memory"]
     assert len(needs) == 9 and all(need < found.chosen.memory.used_gib for need in needs)
     assert needs[:4] == sorted(needs[:4], reverse=True), "settings come one on top of another"
 
@@ -54,7 +54,7 @@ def test_a_rung_is_the_whole_way_on() -> None:
 def test_a_format_rung_carries_its_own_stages() -> None:
     found = plan("llama-3.2-1b", "cpu:16GB")
     rung = next(rung for rung in found.ladder if rung.on == "quality")
-    quantize = next(stage for stage in rung.stages if stage.kind == "quantize")
+    quantize = next(stage for stage in found.on_rung(rung).stages if stage.kind == "quantize")
     assert quantize.parameters["format"] == rung.format == "gguf-q5_k_m"
 
 
@@ -68,7 +68,7 @@ def test_on_a_cpu_the_other_kernel_is_the_one_without_repacked_weights() -> None
     found = plan("llama-3.2-1b", "cpu:16GB")
     assert says(found, "numerics") == ["--no-repack", "gguf-q8_0", "gguf-bf16"]
     rung = next(rung for rung in found.ladder if rung.says == "--no-repack")
-    launch = next(stage for stage in rung.stages if stage.kind == "launch")
+    launch = next(stage for stage in found.on_rung(rung).stages if stage.kind == "launch")
     assert launch.parameters["arguments"][-1] == "--no-repack"
 
 

@@ -112,5 +112,5 @@ def test_rungs_of_the_same_format_calibrate_with_the_same_text() -> None:
     same = [rung for rung in found.ladder if rung.format == "gptq-int4" and "group_size" not in rung.change]
     assert same
     for rung in same:
-        calibrate = next(stage for stage in rung.stages if stage.name == "calibrate")
+        calibrate = next(stage for stage in found.on_rung(rung).stages if stage.name == "calibrate")
         assert calibrate.parameters == stage(found, "calibrate")

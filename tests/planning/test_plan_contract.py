@@ -47,7 +47,7 @@ def test_a_plan_of_another_version_is_refused(file: Path) -> None:
     with pytest.raises(BadInput) as caught:
         load_plan(file)
     assert str(caught.value) == (
-        f"{file}: plan of schema version 99; this quantplan reads version 1\n"
+        f"{file}: plan of schema version 99; this quantplan reads version 2\n"
         "To fix: plan again with this version: `quantplan plan --out FILE`"
     )
 

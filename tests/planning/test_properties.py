@@ -75,8 +75,7 @@ def test_a_plan_never_contradicts_itself(request: Request) -> None:
             assert prediction.low is not None
             assert prediction.high is not None
             assert prediction.low <= prediction.value <= prediction.high
-    for rung in plan.ladder:
-        assert rung.candidate is None or rung.candidate.memory.fits
+    assert all(plan.on_rung(rung).chosen.memory.fits for rung in plan.ladder)
     assert plan.computed_digest() == plan.digest == Plan.model_validate_json(plan.model_dump_json()).digest
 
 

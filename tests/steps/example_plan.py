@@ -17,6 +17,7 @@ from planner.plan import (
     Rung,
     Stage,
     Term,
+    Way,
 )
 from planner.request import Request, Workload
 
@@ -47,22 +48,21 @@ STAGES: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-def prediction(name: str, unit: str, value: float | None, low: float | None, high: float | None) -> Prediction:
+def prediction(name: str, value: float | None, low: float | None, high: float | None) -> Prediction:
     abstained = "nothing is published for it" if value is None else None
-    said = {"measured_by": "the run", "source": "a table", "abstained": abstained}
-    return Prediction(name=name, unit=unit, value=value, low=low, high=high, **said)
+    return Prediction(name=name, value=value, low=low, high=high, source="a table", abstained=abstained)
 
 
 PREDICTIONS = (
-    prediction("weights_gib", "GiB", 0.0021, 0.00208, 0.00212),
-    prediction("kv_cache_gib", "GiB", 0.00586, 0.00585, 0.00587),
-    prediction("compute_buffer_gib", "GiB", 0.0081, 0.0073, 0.0089),
-    prediction("artifact_bytes", "bytes", 148, 147, 149),
-    prediction("ttft_ms", "ms", 80, 60, 110),
-    prediction("tpot_ms", "ms", 4.0, 3.0, 5.0),
-    prediction("output_tokens_per_s", "tokens/s", 700, 500, 900),
-    prediction("perplexity_increase_percent", "%", None, None, None),
-    prediction("usd_per_1m_output_tokens", "USD", 0.04, 0.031, 0.056),
+    prediction("weights_gib", 0.0021, 0.00208, 0.00212),
+    prediction("kv_cache_gib", 0.00586, 0.00585, 0.00587),
+    prediction("compute_buffer_gib", 0.0081, 0.0073, 0.0089),
+    prediction("artifact_bytes", 148, 147, 149),
+    prediction("ttft_ms", 80, 60, 110),
+    prediction("tpot_ms", 4.0, 3.0, 5.0),
+    prediction("output_tokens_per_s", 700, 500, 900),
+    prediction("perplexity_increase_percent", None, None, None),
+    prediction("usd_per_1m_output_tokens", 0.04, 0.031, 0.056),
 )
 
 
@@ -158,6 +158,7 @@ def example_plan(source: str = "MODEL", hardware_kind: str = "cpu", **changes: A
         "chosen": example_candidate(),
         "stages": tuple(stages),
         "ladder": (Rung(on="quality", format="gguf-q8_0", rule="up-one", because="More bits keep more quality."),),
+        "ways": {"gguf-q8_0": Way(candidate=example_candidate(), predictions=(), stages=())},
         "warnings": ("A small model loses more to quantization than a large one.",),
     }
     return Plan(**{**fields, **changes}).sealed()

@@ -92,7 +92,7 @@ def test_inside_outside_and_unknown() -> None:
 
 @pytest.mark.parametrize(("measured", "inside"), [(60, True), (110, True), (59.9, False), (110.1, False)])
 def test_the_bounds_belong_to_the_interval(measured: float, inside: bool) -> None:
-    assert compare(prediction("ttft_ms", "ms", 80, 60, 110), measured, {}).inside is inside
+    assert compare(prediction("ttft_ms", 80, 60, 110), measured, {}).inside is inside
 
 
 def test_the_bytes_of_a_variant_are_those_of_its_stage_and_not_of_its_format() -> None:
@@ -105,7 +105,7 @@ def test_the_bytes_of_a_variant_are_those_of_its_stage_and_not_of_its_format() -
 
 
 def test_what_was_not_measured_is_said() -> None:
-    nothing = compare(prediction("ttft_ms", "ms", 80, 60, 110), None, {})
+    nothing = compare(prediction("ttft_ms", 80, 60, 110), None, {})
     assert (nothing.inside, nothing.note) == (None, "not measured in this run")
 
 
@@ -114,17 +114,17 @@ def test_a_slow_run_names_the_programs_beside_it() -> None:
 
 
 def test_a_fast_run_does_not() -> None:
-    fast = compare(prediction("ttft_ms", "ms", 80, 60, 110), 20, RESULTS["load-test"])
+    fast = compare(prediction("ttft_ms", 80, 60, 110), 20, RESULTS["load-test"])
     assert fast.note == "the prediction's model is off here"
 
 
 def test_failed_requests_are_a_cause() -> None:
     load = {**RESULTS["load-test"], "errors": 2, "cpu": {"other_cores": 0.0, "machine_cores": 2.0}}
-    assert compare(prediction("ttft_ms", "ms", 80, 60, 110), 200, load).note == "2 of 8 requests failed"
+    assert compare(prediction("ttft_ms", 80, 60, 110), 200, load).note == "2 of 8 requests failed"
 
 
 def test_memory_outside_is_never_blamed_on_load() -> None:
-    off = compare(prediction("kv_cache_gib", "GiB", 1.0, 0.99, 1.01), 2.0, RESULTS["load-test"])
+    off = compare(prediction("kv_cache_gib", 1.0, 0.99, 1.01), 2.0, RESULTS["load-test"])
     assert off.note == "the prediction's model is off here"
 
 

@@ -33,7 +33,7 @@ def test_the_step_stands_behind_the_load_test_of_every_way() -> None:
     plan = on_a_gpu(ttft_ms=2000, tpot_ms=50)
     raised = with_ramp(plan)
     assert raised.digest != plan.digest, "another plan is another run"
-    for way in (raised, *(rung for rung in raised.ladder if rung.stages)):
+    for way in (raised, *(raised.on_rung(rung) for rung in raised.ladder)):
         names = [stage.name for stage in way.stages]
         assert names[names.index("load-test") + 1] == "ramp"
 

@@ -9,7 +9,7 @@ from typing import Any
 from planner.cli.why_view import DECISIONS, outcome
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
-from planner.plan import Candidate, Decision, Evidence, Memory, Plan, Prediction
+from planner.plan import Alternative, Decision, Evidence, Memory, Plan, Prediction
 
 BAR_WIDTH = 1000.0
 COLOURS = 8
@@ -67,7 +67,7 @@ def shown(plan: Plan, address: Address) -> dict[str, Any]:
         "decisions": list(later_decisions(plan)),
         "bar": memory_bar(chosen.memory),
         "room": cache_room(chosen.memory, plan.request.workload.served_context_tokens),
-        "alternatives": [alternative(candidate, address) for candidate in plan.alternatives],
+        "alternatives": [alternative(other, address) for other in plan.alternatives],
     }
 
 
@@ -142,25 +142,20 @@ def memory_bar(memory: Memory) -> dict[str, Any]:
     return {"pieces": pieces, "says": says}
 
 
-def alternative(candidate: Candidate, address: Address) -> dict[str, str]:
+def alternative(other: Alternative, address: Address) -> dict[str, str]:
     """One row of the table of alternatives; its link insists on the format."""
-
-    def value(name: str, unit: str = "") -> str:
-        found = candidate.predicted(name).value
-        return "unknown" if found is None else f"{figure(found)}{unit}"
-
-    cost = candidate.cost.usd_per_1m_output_tokens if candidate.cost else None
+    tpot, rate, cost = other.tpot_ms, other.output_tokens_per_s, other.usd_per_1m_output_tokens
     return {
-        "format": candidate.format,
-        "engine": candidate.engine,
-        "link": address(format=candidate.format),
-        "verdict": candidate.verdict.replace("-", " "),
-        "tone": TONES.get(candidate.verdict, "bad"),
-        "reason": "; ".join(candidate.reasons),
-        "weights": value("weights_gib", " GiB"),
-        "free": memory_text(candidate.memory.free_gib),
-        "tpot": value("tpot_ms", " ms"),
-        "rate": value("output_tokens_per_s"),
-        "cost": usd(cost) if cost is not None else "unknown",
-        "quality": candidate.quality,
+        "format": other.format,
+        "engine": other.engine,
+        "link": address(format=other.format),
+        "verdict": other.verdict.replace("-", " "),
+        "tone": TONES.get(other.verdict, "bad"),
+        "reason": "; ".join(other.reasons),
+        "weights": f"{figure(other.weights_gib)} GiB",
+        "free": memory_text(other.free_gib),
+        "tpot": f"{figure(tpot.value)} ms" if tpot else "unknown",
+        "rate": figure(rate.value) if rate else "unknown",
+        "cost": usd(cost.value) if cost else "unknown",
+        "quality": other.quality,
     }

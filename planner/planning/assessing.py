@@ -1,0 +1,240 @@
+"""One choice on one layout, assessed: what it needs, how fast it is, what it costs, and whether it will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import ceil
+from typing import Any
+
+from planner.costs.hourly import HourlyPrice, hourly_price
+from planner.costs.plan_cost import cost_of
+from planner.errors import BadInput
+from planner.hardware.hardware import Hardware
+from planner.learned.correcting import corrected
+from planner.learned.lessons import configuration, lessons_for
+from planner.memory.sizing import layout_problem, size_memory
+from planner.models.model import Model
+from planner.plan import Cost, Memory, Verdict
+from planner.planning.arguments import PIPELINE_FLAGS
+from planner.planning.deciding import Choice
+from planner.planning.extras import extras_problem
+from planner.planning.offloading import host_share, with_host_memory
+from planner.planning.spanning import splits
+from planner.request import Request, Workload
+from planner.schemes import scheme
+from planner.speed.predicting import Speed, predict_speed
+from planner.support import engines, kernel_for, kv_cache_problem, why_refused
+from planner.units import GIB
+from rules.vocabulary import EngineId, FormatId
+
+WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
+NO_KERNEL = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How many accelerators hold one copy of the model, in how many stages, and how many copies share the load."""
+
+    tensor_parallel: int
+    replicas: int
+    pipeline_parallel: int = 1
+
+    @property
+    def accelerators(self) -> int:
+        return self.tensor_parallel * self.pipeline_parallel * self.replicas
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """What is known of a choice before anything is written down of it. The verdict does not speak of vetoes."""
+
+    choice: Choice
+    layout: Layout
+    memory: Memory
+    kernel: str
+    speed: Speed
+    cost: Cost | None
+    verdict: Verdict = "feasible"
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> FormatId:
+        return self.choice.format
+
+    @property
+    def engine(self) -> EngineId:
+        return self.choice.engine
+
+    @property
+    def usd_per_1m_output_tokens(self) -> float | None:
+        return self.cost.usd_per_1m_output_tokens if self.cost else None
+
+
+@dataclass(frozen=True)
+class Assessor:
+    """Assesses choices for one question. Every method is pure; what was worked out once is kept."""
+
+    model: Model
+    hardware: Hardware
+    request: Request
+    _memories: dict[tuple[Choice, Layout], Memory] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _assessed: dict[tuple[Choice, Layout], Assessed] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def layouts(self) -> Iterator[Layout]:
+        """The layouts to try, fewest accelerators a copy first; one that the user insists on is the only one."""
+        count = max(self.hardware.count, 1)
+        for size, stages in splits(self.model.shape, count, self.request):
+            copies = count // (size * stages)
+            yield Layout(size, max(1, min(copies, self.request.workload.concurrency)), stages)
+
+    def require_layout(self) -> None:
+        """BadInput when the layout that the user insists on cannot be."""
+        wanted, there = self.request.tensor_parallel, max(self.hardware.count, 1)
+        if next(self.layouts(), None):
+            return
+        if wanted is None or self.request.pipeline_parallel:
+            stages = self.request.pipeline_parallel or 1
+            raise BadInput(
+                f"{stages} stages of {wanted or 1}: {self.hardware.label} has {there}",
+                fix="name more accelerators, or leave the layout out: the rules choose a layout that is possible",
+            )
+        problem = layout_problem(self.model.shape, wanted) if wanted <= there else None
+        reason = problem or f"{self.hardware.label} has {there}"
+        fix = "leave it out: the rules choose a layout that is possible"
+        raise BadInput(f"--tensor-parallel {wanted}: {reason}", fix=fix)
+
+    def under(self, workload: Workload) -> Assessor:
+        """The same question with another load."""
+        if workload == self.request.workload:
+            return self
+        return Assessor(self.model, self.hardware, self.request.model_copy(update={"workload": workload}))
+
+    def share(self, layout: Layout) -> Workload:
+        """One replica's part of the load."""
+        workload = self.request.workload
+        if layout.replicas == 1:
+            return workload
+        return workload.model_copy(update={"concurrency": ceil(workload.concurrency / layout.replicas)})
+
+    def memory(self, choice: Choice, layout: Layout) -> Memory:
+        """The labelled sum for one accelerator of this layout; computed once."""
+        if (choice, layout) not in self._memories:
+            self._memories[choice, layout] = self._sized(choice, layout)
+        return self._memories[choice, layout]
+
+    def _sized(self, choice: Choice, layout: Layout) -> Memory:
+        """Whole on the accelerators; where all of them cannot hold it, with part of it in the host's memory."""
+        whole = self._sized_whole(choice, layout)
+        if layout.tensor_parallel < self.hardware.count or layout.pipeline_parallel > 1:
+            return whole
+        count, load = layout.tensor_parallel, self.share(layout)
+        return with_host_memory(whole, self.model, self.hardware, choice, count, load)
+
+    def _sized_whole(self, choice: Choice, layout: Layout) -> Memory:
+        return size_memory(
+            self.model,
+            self.hardware,
+            scheme(choice.format),
+            engine=choice.engine,
+            engine_version=engines()[choice.engine].version_on(self.hardware),
+            tensor_parallel=layout.tensor_parallel,
+            kv_format=choice.kv_cache,
+            workload=self.share(layout),
+            group_size=choice.group_size,
+            pipeline_parallel=layout.pipeline_parallel,
+            extras=self.request.extras,
+        )
+
+    def running(self, choice: Choice, layout: Layout, memory: Memory) -> dict[str, Any]:
+        """One replica (of a pipeline: one stage) as the models of speed, cost and energy want it described."""
+        weights_gib = sum(memory.gib(label) for label in WEIGHT_LABELS)
+        return {
+            "shape": self.model.shape,
+            "hardware": self.hardware,
+            "scheme": scheme(choice.format),
+            "engine": choice.engine,
+            "tensor_parallel": layout.tensor_parallel,
+            "weight_bytes_per_gpu": (memory.offload.weights_gib if memory.offload else weights_gib) * GIB,
+            "kv_bytes_per_token": memory.kv_bytes_per_token,
+            "workload": self.share(layout),
+        }
+
+    def speed(self, choice: Choice, layout: Layout, memory: Memory) -> Speed:
+        """One replica under its share of the load, with the throughput of all replicas."""
+        one = predict_speed(
+            **self.running(choice, layout, memory),
+            kv_format=choice.kv_cache,
+            pipeline_parallel=layout.pipeline_parallel,
+            nodes=self.request.nodes,
+            on_host=host_share(self.model.shape, memory.offload),
+        )
+        return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
+
+    def learned_speed(self, choice: Choice, speed: Speed) -> Speed:
+        """The speed corrected by what earlier runs on this machine measured, where they did."""
+        lessons = lessons_for(self.hardware, choice.engine, self.kernel(choice))
+        return corrected(speed, lessons, configuration(self.model.name, choice.format, self.request.workload))
+
+    def kernel(self, choice: Choice) -> str:
+        """The name of the kernel that multiplies these weights here."""
+        kernel = kernel_for(choice.engine, choice.format, self.hardware)
+        return kernel.name if kernel else NO_KERNEL
+
+    def assess(self, choice: Choice, layout: Layout) -> Assessed:
+        """The choice on this layout; computed once."""
+        if (choice, layout) not in self._assessed:
+            self._assessed[choice, layout] = self._assess(choice, layout)
+        return self._assessed[choice, layout]
+
+    def _assess(self, choice: Choice, layout: Layout) -> Assessed:
+        memory, kernel = self.memory(choice, layout), self.kernel(choice)
+        speed = self.learned_speed(choice, self.speed(choice, layout, memory))
+        cost = cost_of(self.request.price, self.hourly, layout.accelerators, speed.output_tokens_per_s)
+        verdict, reasons = self._verdict(choice, layout, memory, kernel, speed)
+        return Assessed(choice, layout, memory, kernel, speed, cost, verdict, reasons)
+
+    @cached_property
+    def hourly(self) -> HourlyPrice | None:
+        """What one of these accelerators (or the CPU host) costs an hour."""
+        return hourly_price(self.request.price, self.hardware)
+
+    def _verdict(
+        self, choice: Choice, layout: Layout, memory: Memory, kernel: str, speed: Speed
+    ) -> tuple[Verdict, tuple[str, ...]]:
+        """No kernel, does not fit, misses the service level, or feasible; and why."""
+        if kernel == NO_KERNEL:
+            return "no-kernel", (self._no_kernel(choice),)
+        if problem := kv_cache_problem(choice.engine, choice.kv_cache, self.hardware):
+            return "no-kernel", (problem,)
+        if layout.pipeline_parallel > 1 and choice.engine not in PIPELINE_FLAGS:
+            return "no-kernel", (f"{choice.engine} does not spread one copy over stages",)
+        if problem := extras_problem(self.request.extras, choice.engine):
+            return "no-kernel", (problem,)
+        if not memory.fits:
+            return "does-not-fit", (_shortage(memory),)
+        missed = tuple(self.missed_targets(speed))
+        return ("misses-service-level", missed) if missed else ("feasible", ())
+
+    def _no_kernel(self, choice: Choice) -> str:
+        why = why_refused(choice.engine, choice.format, self.hardware)
+        version = engines()[choice.engine].version_on(self.hardware)
+        return f"{choice.engine} {version} has no {choice.format} kernel here" + (f": {why}" if why else "")
+
+    def missed_targets(self, speed: Speed) -> Iterator[str]:
+        level = self.request.service_level
+        for name, target, estimate in (
+            ("ttft_ms", level.ttft_ms, speed.ttft_ms),
+            ("tpot_ms", level.tpot_ms, speed.tpot_ms),
+        ):
+            if target is not None and estimate.value is None:
+                yield f"{name} is unknown, so the target {target:g} cannot be confirmed"
+            elif target is not None and estimate.value is not None and estimate.value > target:
+                yield f"{name} {estimate.value:.3g} is above the target {target:g}"
+
+
+def _shortage(memory: Memory) -> str:
+    return f"needs {memory.used_gib:.1f} GiB of {memory.available_gib:.1f} GiB usable: {-memory.free_gib:.1f} GiB short"
