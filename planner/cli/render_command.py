@@ -12,23 +12,42 @@ if TYPE_CHECKING:
     from planner.plan import Plan
 
 OTHER_ENGINES = ("sglang", "tensorrt-llm")
-KINDS = ("shell", "compose", "systemd", "modelfile", *OTHER_ENGINES)
+ON_CLUSTERS = ("kubernetes", "ray-serve", "skypilot")
+KINDS = ("shell", "compose", "systemd", "modelfile", *ON_CLUSTERS, *OTHER_ENGINES)
 
 
-@click.command(name="render", short_help="Write a plan's server as shell, Compose, systemd or Ollama files.")
+@click.command(name="render", short_help="Write a plan's server as files: shell, Compose, Kubernetes ...")
 @click.argument("plan", metavar="PLAN|RUN")
-@click.option("--as", "kind", type=click.Choice(KINDS), default="shell", show_default=True, help="Which files.")
+@click.option(
+    "--as", "--for", "kind", type=click.Choice(KINDS), default="shell", show_default=True, help="Which files."
+)
 @click.option("--model", help="Where the model lies on that machine (directory, GGUF file or hub id).")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on.  [default: 8000]")
+@click.option("--namespace", default="default", show_default=True, help="Kubernetes: where everything goes.")
+@click.option("--secret", help="Kubernetes: the Secret whose key `token` holds a Hub token.")
+@click.option("--image", help="Kubernetes: the image of quantplan itself, for the Job that carries the plan out.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the files there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
-def command(plan: str, kind: str, model: str | None, port: int | None, out: Path | None, as_json: bool) -> None:
+def command(
+    plan: str,
+    kind: str,
+    model: str | None,
+    port: int | None,
+    namespace: str,
+    secret: str | None,
+    image: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
     """Write what starts the server of PLAN (a plan file, or a RUN) elsewhere. Nothing is started here.
+
+    `--for kubernetes`: a Job that carries the plan out, the server, its autoscalers, and KServe's form of it;
+    `--for ray-serve` and `--for skypilot`: what `serve deploy` and `sky serve up` take.
 
     `--as sglang` and `--as tensorrt-llm` plan the same format again for that engine, and write its start script.
     """
     from planner.errors import BadInput
-    from planner.launching.rendering import render
+    from planner.launching.rendering import Site, render
     from planner.launching.writing import write_files
 
     wanted, made = plan_or_run(plan)
@@ -41,7 +60,8 @@ def command(plan: str, kind: str, model: str | None, port: int | None, out: Path
         )
     if kind in OTHER_ENGINES:
         wanted, kind = planned_for(wanted, kind), "shell"
-    files = render(wanted, kind, model=model, port=port)  # type: ignore[arg-type]
+    site = Site(namespace, secret, image)
+    files = render(wanted, kind, model=model, port=port, site=site)  # type: ignore[arg-type]
     written = write_files(files, out) if out else []
     if as_json:
         click.echo(json.dumps({"files": files, "written": [str(path) for path in written]}))

@@ -14,12 +14,21 @@ from planner.launching.serving import Serving, server_arguments
 from planner.plan import Plan
 from planner.templates import template_directory
 
-Kind = Literal["shell", "compose", "systemd", "modelfile"]
+Kind = Literal["shell", "compose", "systemd", "modelfile", "kubernetes", "ray-serve", "skypilot"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Files = dict[str, str]
 IN_CONTAINER = "/model"
 TRTLLM_OPTIONS = "trtllm-options.yaml"
 EVERYWHERE = "0.0.0.0"  # inside a container; Compose publishes it on the host's loopback only
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a cluster's own files name: a namespace, a Secret with a Hub token under `token`, quantplan's own image."""
+
+    namespace: str = "default"
+    secret: str | None = None
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class Launching:
     plan: Plan
     model: str
     port: int
+    site: Site = Site()
 
     @property
     def engine(self) -> dict[str, Any]:
@@ -74,9 +84,13 @@ class Launching:
         return f"{IN_CONTAINER}/{path.name}" if path.suffix == ".gguf" else IN_CONTAINER
 
 
-def render(plan: Plan, kind: Kind, *, model: str | None = None, port: int | None = None) -> Files:
+NOWHERE = Site()
+
+
+def render(plan: Plan, kind: Kind, *, model: str | None = None, port: int | None = None, site: Site = NOWHERE) -> Files:
     """The files by name. BadInput when this kind of file cannot hold this plan."""
-    launching = Launching(plan, model or plan.model.path or plan.model.name, port or load_yaml("launch.yaml")["port"])
+    where = model or plan.model.path or plan.model.name
+    launching = Launching(plan, where, port or load_yaml("launch.yaml")["port"], site)
     return {**RENDERERS[kind](launching), **launching.options}
 
 
@@ -142,7 +156,30 @@ FILTERS: dict[str, Callable[..., str]] = {
     "modelfile": quoting.modelfile,
     "slug": quoting.slug,
 }
+
+
+def _kubernetes(launching: Launching) -> Files:
+    from planner.launching.kubernetes import render_kubernetes
+
+    return render_kubernetes(launching)
+
+
+def _ray_serve(launching: Launching) -> Files:
+    from planner.launching.ray_serve import render_ray_serve
+
+    return render_ray_serve(launching)
+
+
+def _skypilot(launching: Launching) -> Files:
+    from planner.launching.skypilot import render_skypilot
+
+    return render_skypilot(launching)
+
+
 RENDERERS: dict[Kind, Callable[[Launching], Files]] = {
+    "kubernetes": _kubernetes,
+    "ray-serve": _ray_serve,
+    "skypilot": _skypilot,
     "shell": _shell,
     "compose": _compose,
     "systemd": _systemd,

@@ -158,7 +158,7 @@ def test_quantization_is_never_forced_on_vllm() -> None:
 
 
 def test_there_is_a_renderer_for_each_kind() -> None:
-    assert KINDS == ("shell", "compose", "systemd", "modelfile")
+    assert KINDS == ("shell", "compose", "systemd", "modelfile", "kubernetes", "ray-serve", "skypilot")
 
 
 @pytest.mark.parametrize("kind", ["shell", "compose", "systemd"])
