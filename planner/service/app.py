@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, multiprocess
 from starlette.middleware.gzip import GZipMiddleware
@@ -28,6 +29,7 @@ from planner.service.store.database import open_database
 from planner.service.store.plans import PlanStore
 from planner.service.store.runs import RunStore
 from planner.service.store.tokens import TokenStore
+from planner.service.warming import warm
 
 VERSIONED = (
     plan_addresses.router,
@@ -83,7 +85,8 @@ def assembled(settings: Settings) -> Parts:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Take up runs that an earlier service left, and let go at the end; the runs themselves go on."""
+    """Warm up, take up runs that an earlier service left, and let go at the end; the runs themselves go on."""
+    await to_thread.run_sync(warm, app.state.parts.answering)
     app.state.parts.supervisor.start()
     yield
     app.state.parts.supervisor.stop()

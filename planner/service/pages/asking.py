@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, get_args
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi import Request as HttpRequest
@@ -12,8 +11,9 @@ from fastapi.responses import HTMLResponse
 from planner.asking import request_from
 from planner.errors import QuantplanError
 from planner.plan import Plan
-from planner.request import Frozen, Request
+from planner.request import Request
 from planner.service.access import Planner
+from planner.service.pages.forms import Form
 from planner.service.pages.rendering import render
 from planner.service.pages.showing import shown
 from planner.service.parts import Service
@@ -31,8 +31,8 @@ CHOICES = {
 }
 
 
-class Asked(Frozen):
-    """The fields of the form, as text: an empty one was left out."""
+class Asked(Form):
+    """A model, hardware and a workload."""
 
     model: Text = ""
     on: Text = ""
@@ -53,14 +53,13 @@ class Asked(Frozen):
 
     def request(self) -> Request:
         """The question. BadInput names the field that cannot be read."""
-        given: dict[str, Any] = {name: value for name, value in self.model_dump().items() if value != ""}
+        given = self.given
         given["hardware"], given["format_"] = given.pop("on", ""), given.pop("format", None)
         return request_from({"model": "", **given})
 
     def address(self, **changed: str) -> str:
         """The address of this question, with something changed."""
-        given = {name: value for name, value in {**self.model_dump(), **changed}.items() if value}
-        return f"{HERE}?{urlencode(given)}"
+        return f"{HERE}?{self.query(**changed)}"
 
 
 @router.get(HERE)
@@ -80,4 +79,4 @@ def ask(http: HttpRequest, service: Service, asks: Planner, asked: Annotated[Ask
 
 def _more(asked: Asked) -> bool:
     """Whether a field of the folded part is filled in, so that it is shown open."""
-    return any(value for name, value in asked.model_dump().items() if name not in FIRST_FIELDS)
+    return not asked.given.keys() <= set(FIRST_FIELDS)

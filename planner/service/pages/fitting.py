@@ -7,13 +7,12 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
-from pydantic import ValidationError
 
 from planner.errors import QuantplanError
 from planner.fits.fit import Fit
-from planner.request import Frozen
 from planner.service.access import Planner
-from planner.service.pages.rendering import render, unreadable
+from planner.service.pages.forms import Form, read_as
+from planner.service.pages.rendering import render
 from planner.service.parts import Service
 from planner.service.sweeping import FitsQuestion, picture, swept
 from rules.vocabulary import EngineId, FormatId
@@ -24,8 +23,8 @@ CHOICES = {"engines": get_args(EngineId), "formats": get_args(FormatId)}
 Text = Annotated[str, Query(max_length=200)]
 
 
-class Asked(Frozen):
-    """The fields of the form, as text: an empty one was left out."""
+class Asked(Form):
+    """What fits where, and for which load."""
 
     on: Text = ""
     model: Text = ""
@@ -37,16 +36,9 @@ class Asked(Frozen):
     engine: Text = ""
     format: Text = ""
 
-    @property
-    def given(self) -> dict[str, str]:
-        return {name: value for name, value in self.model_dump().items() if value}
-
     def question(self) -> FitsQuestion:
         """What is asked. BadInput names the field that cannot be read."""
-        try:
-            return FitsQuestion.model_validate(self.given)
-        except ValidationError as error:
-            raise unreadable(error) from None
+        return read_as(FitsQuestion, self.given)
 
 
 @router.get(HERE)
@@ -54,7 +46,7 @@ def fits(service: Service, asks: Planner, asked: Annotated[Asked, Query()]) -> H
     """What fits where, best first."""
     title = _title(asked)
     values: dict[str, Any] = {"asked": asked, "title": title, "by_hardware": not asked.on, **CHOICES}
-    values |= {"map_address": f"/fits/map.svg?{urlencode(asked.given)}", "link": lambda fit: _link(fit, asked)}
+    values |= {"map_address": f"/fits/map.svg?{asked.query()}", "link": lambda fit: _link(fit, asked)}
     if not (asked.on or asked.model):
         return render("fits.html.j2", HERE, answer=None, **values)
     try:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from planner.service.access import Reader
-from planner.service.api.catalogue import gpu_lines, matching, price_lines
+from planner.service.catalogues import gpu_lines, matching, price_lines
 from planner.service.pages.rendering import render
 from planner.service.parts import Service
 from rules.book import BUILT_IN, Book

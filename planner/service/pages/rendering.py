@@ -8,10 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from pydantic import ValidationError
 
 from planner import __version__
-from planner.errors import BadInput, NoFeasiblePlan, QuantplanError
+from planner.errors import NoFeasiblePlan, QuantplanError
 from planner.service.problems import Refused, not_found
 from planner.templates import template_directory
 
@@ -61,12 +60,6 @@ def status_of(problem: QuantplanError | None) -> int:
     if isinstance(problem, Refused):
         return problem.status
     return 409 if isinstance(problem, NoFeasiblePlan) else 422
-
-
-def unreadable(error: ValidationError) -> BadInput:
-    """The first field of a form that cannot be read."""
-    first = error.errors()[0]
-    return BadInput(f"{first['loc'][0]} {first['input']}: {first['msg'].lower()}", fix="correct the field")
 
 
 @router.get("/static/{name}")

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse
 
 from planner.errors import BadInput, ExecutorMissing
-from planner.figures import NAMES, interval, with_unit
+from planner.figures import NAMES, with_unit
 from planner.ports import FindingRecord, RunRecord, find_executor
 from planner.service.access import Reader
-from planner.service.pages.comparing import moment, plan_of
+from planner.service.pages.made import moment, plan_of
 from planner.service.pages.rendering import render
 from planner.service.parts import Parts, Service
 from planner.service.problems import not_found
-from planner.service.store.runs import OPEN, RunLine
+from planner.service.store.runs import OPEN, EventLine, RunLine
 
 router = APIRouter(include_in_schema=False)
 HERE = "/runs"
@@ -55,7 +55,7 @@ def one(service: Service, asks: Reader, run_id: Annotated[str, Path(pattern=r"^[
         open=line is not None and line.state in OPEN,
         findings=[_finding(finding) for finding in record.findings] if record else [],
         steps=[_step(step) for step in record.steps] if record else [],
-        events=[{"made": moment(e.at), "step": e.step, "state": e.state, "message": e.message} for e in events],
+        events=_told(events),
     )
 
 
@@ -122,12 +122,31 @@ def _finding(finding: FindingRecord) -> dict[str, str]:
     return {
         "label": NAMES.get(finding.name, finding.name),
         "predicted": with_unit(finding.predicted, finding.unit),
-        "range": interval(finding) if finding.low is not None else "",
+        "range": _range(finding),
         "measured": with_unit(finding.measured, finding.unit),
         "verdict": verdict,
         "tone": {True: "good", False: "bad", None: "warn"}[finding.inside],
         "note": finding.note,
     }
+
+
+def _range(finding: FindingRecord) -> str:
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"{with_unit(finding.low, finding.unit)} to {with_unit(finding.high, finding.unit)}"
+
+
+def _told(events: Sequence[EventLine]) -> list[dict[str, str]]:
+    """What happened, in lines: of a step's progress only the last."""
+    nexts = [*events[1:], None]
+    kept = [e for e, after in zip(events, nexts, strict=True) if after is None or not _goes_on(e, after)]
+    return [{"made": moment(e.at), "step": e.step, "state": e.state, "message": e.message} for e in kept]
+
+
+def _goes_on(event: EventLine, after: EventLine) -> bool:
+    """Whether the next event only tells how far the same thing has come."""
+    progress = event.fraction is not None and after.fraction is not None
+    return progress and (event.step, event.state) == (after.step, after.state)
 
 
 def _step(step: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from planner.cli.energy_view import energy_lines
 from planner.cli.why_view import DECISIONS, outcome
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
@@ -63,6 +64,7 @@ def shown(plan: Plan, address: Address) -> dict[str, Any]:
         "how": f"{split}{copies}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",
         "arguments": " ".join(chosen.engine_arguments),
         "figures": list(figures(plan)),
+        "power": list(energy_lines(chosen)),
         "tree": list(tree(plan)),
         "decisions": list(later_decisions(plan)),
         "bar": memory_bar(chosen.memory),

@@ -46,10 +46,16 @@ function filterRules(input) {
 
 function follow(log) {
   const events = new EventSource(log.dataset.events);
+  const lines = [];
+  let last = null;
   events.addEventListener("progress", (message) => {
     const event = JSON.parse(message.data);
     const share = event.fraction === null ? "" : ` ${Math.round(100 * event.fraction)} %`;
-    log.textContent += `${new Date(1000 * event.at).toLocaleTimeString()}  ${event.step}  ${event.state}  ${event.message}${share}\n`;
+    const line = `${new Date(1000 * event.at).toLocaleTimeString()}  ${event.step}  ${event.state}  ${event.message}${share}`;
+    const goesOn = last && last.fraction !== null && event.fraction !== null && last.step === event.step && last.state === event.state;
+    if (goesOn) lines[lines.length - 1] = line; else lines.push(line);
+    last = event;
+    log.textContent = lines.join("\n");
   });
   events.addEventListener("end", () => { events.close(); location.reload(); });
 }
