@@ -14,9 +14,9 @@ MEASURED = Path(__file__).parent / "measured"
 
 @dataclass(frozen=True)
 class Table:
-    """One file below `measured/`: its columns, and which of them name the thing that was measured."""
+    """One file below `measured/`, or at a path of its own: its columns, and which of them name what was measured."""
 
-    name: str
+    name: str | Path
     columns: Sequence[str]
     key: Sequence[str]
 

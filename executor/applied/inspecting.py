@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +28,8 @@ def inspection_of(engine: str) -> Inspection:
     """vLLM imports a module of ours in each worker, which prints the loaded layers as one line and adds no endpoint."""
     if engine != "vllm":
         return Inspection()
-    return Inspection(("--worker-extension-cls", "vllm_inspection.Inspection"), {"PYTHONPATH": str(SCRIPTS)})
+    known = os.pathsep.join(filter(None, (str(SCRIPTS), os.environ.get("PYTHONPATH"))))
+    return Inspection(("--worker-extension-cls", "vllm_inspection.Inspection"), {"PYTHONPATH": known})
 
 
 def layers_in(log: str) -> list[dict[str, Any]] | None:

@@ -41,6 +41,7 @@ def run_script(
     log_path: Path,
     processes: Processes,
     report: Callable[[str, float | None], None],
+    timeout_s: float | None = None,
 ) -> dict[str, Any]:
     """The script's result, with `seconds` and `peak_bytes`. ExecutionFailed when it fails or ends without a result.
 
@@ -60,7 +61,7 @@ def run_script(
     environment = {**OFFLINE, "HF_HOME": str(workspace / "huggingface"), **script.environment}
     try:
         command = [script.python, script.path, job_path]
-        processes.run_tool(command, log_path, on_line=on_line, env=environment, cwd=workspace)
+        processes.run_tool(command, log_path, timeout_s, on_line, env=environment, cwd=workspace)
     finally:
         job_path.unlink(missing_ok=True)
     if not found:
