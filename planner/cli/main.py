@@ -17,6 +17,7 @@ SUBCOMMANDS = {
     "prices": "List the dated prices the planner knows, and their age.",
     "simulate": "Put a plan's server under a simulated load: waits by percentile.",
     "cluster": "Show a cluster: declared in YAML, or as Ray or Kubernetes print it.",
+    "layouts": "Lay a model over several nodes, and show what the slower link costs.",
     "fleet": "Place models on a cluster: which copies where, at what cost.",
     "scale": "Simulate a day: autoscaling, spot reclaim, failures; cost and tails.",
     "apply": "Carry out a plan: quantize, launch, measure, compare.",
