@@ -1,8 +1,9 @@
 """Speed of llama.cpp with part of a model in the host's memory.
 
-Layers run one after the other, each where it lies: a step takes the GPU's part of it at the GPU's rates, the host's
-part at the bandwidth of its memory, and a crossing each time the hidden states change sides. From 32 tokens at once
-(`GGML_OP_OFFLOAD_MIN_BATCH`) the GPU computes the host's layers, too, and copies their weights for each micro-batch.
+Layers run one after the other, each where it lies: a step takes the GPU's part of it at the GPU's rates, and the host's
+part at the bandwidth of its memory. What the hidden states take to cross is not seen in published runs. From 32 tokens
+at once (`GGML_OP_OFFLOAD_MIN_BATCH`) the GPU computes the host's layers, too, and copies their weights for each
+micro-batch.
 """
 
 from __future__ import annotations
@@ -52,12 +53,19 @@ class HostMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class MultiplyingRate:
+    """How fast the host multiplies few tokens, and how sharp the corner of its roofline is."""
+
+    operations_per_ms: float
+    knee: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sides:
-    """One step's work on the GPU and on the host, and how often the hidden states change sides."""
+    """One step's work on the GPU and on the host."""
 
     gpu: Work
     host: Work
-    crossings: float
 
 
 @lru_cache(maxsize=1)
@@ -80,7 +88,7 @@ def offloaded_speed(
     if support(*named) is None or peaks is None:
         return Speed.unknown(f"nothing is known of {run.engine} on {accelerator.name}", run.kernel)
     load, memory = load_of(shape, peaks, run, workload), host_memory(cpu)
-    decode_ms = step_of(load, decode_rates(*named), share, memory, cpu, scheme)
+    decode_ms = step_of(load, decode_rates(*named), share, memory, multiplying_rate(cpu, scheme))
     prompt_ms = prompt_of(load, rates(*named), share)
     phases = Phases(decode_ms, prompt_ms, prompt_ms)
     seen = closed_loop(phases, serving_constants(*named), workload.concurrency, workload.output_tokens)
@@ -102,17 +110,14 @@ def host_memory(cpu: Cpu | None) -> HostMemory:
     return HostMemory(typical, typical / most, typical / least, says)
 
 
-def step_of(
-    load: Load, decode: Rates, share: HostShare, memory: HostMemory, cpu: Cpu | None, scheme: Scheme
-) -> float:  # fmt: skip
+def step_of(load: Load, decode: Rates, share: HostShare, memory: HostMemory, rate: MultiplyingRate | None) -> float:
     """Milliseconds of a decode step with everyone on board."""
     context, constants = load.input_tokens + load.output_tokens / 2, offload_constants()
     whole = decode_work(load.model, load.stored, load.layout, load.concurrency, context)
     if load.concurrency >= float(constants["batch_threshold"]):
         return step_ms(whole, load.peaks, decode) + copying_ms(whole, share)
     sides = sides_of(whole, share)
-    crossing_ms: float = sides.crossings * float(constants["crossing_ms"])
-    return step_ms(sides.gpu, load.peaks, decode) + host_step_ms(sides.host, memory, cpu, scheme) + crossing_ms
+    return step_ms(sides.gpu, load.peaks, decode) + host_step_ms(sides.host, memory, rate)
 
 
 def prompt_of(load: Load, prompt: Rates, share: HostShare) -> float:
@@ -130,12 +135,12 @@ def copying_ms(whole: Work, share: HostShare) -> float:
 
 
 def sides_of(whole: Work, share: HostShare) -> Sides:
-    """A step's work by side. The head is the GPU's; experts that stay behind are fetched a layer at a time."""
+    """A step's work by side. The head is the GPU's."""
     host = replace(whole, **{f.name: _host_part(f.name, whole, share) for f in fields(Work) if f.name not in STAYS})
     gpu = replace(whole, **{
         f.name: getattr(whole, f.name) - getattr(host, f.name) for f in fields(Work) if f.name not in STAYS
     })  # fmt: skip
-    return Sides(gpu, host, crossings=(share.layers > 0) + 2 * share.experts * whole.expert_layers)
+    return Sides(gpu, host)
 
 
 def _host_part(name: str, whole: Work, share: HostShare) -> float:
@@ -145,17 +150,28 @@ def _host_part(name: str, whole: Work, share: HostShare) -> float:
     return value * (share.layers + (share.experts if name in EXPERTS else 0.0))
 
 
-def host_step_ms(work: Work, memory: HostMemory, cpu: Cpu | None, scheme: Scheme) -> float:
-    """The host's part: reading weights and cache, or multiplying, where its rate was measured and is the slower."""
-    efficiency = float(offload_constants()["host_bandwidth_efficiency"])
+def host_efficiency() -> float:
+    """The share of its memory's bandwidth that the host reaches when it computes layers."""
+    return float(offload_constants()["host_bandwidth_efficiency"])
+
+
+def host_step_ms(work: Work, memory: HostMemory, rate: MultiplyingRate | None = None) -> float:
+    """The host's part: reading weights and cache, or multiplying, where its rate is known and is the slower."""
     read = work.dense_bytes + work.expert_bytes + work.plain_bytes + work.cache_bytes
-    reading_ms = read / (memory.bandwidth_gb_s * 1e6 * efficiency)
-    known = cpu_constants().types.get(scheme.id)
-    if cpu is None or not cpu.matmul_gflops or known is None:
+    reading_ms = read / (memory.bandwidth_gb_s * 1e6 * host_efficiency())
+    if rate is None:
         return reading_ms
     operations = work.dense_operations + work.expert_operations + work.plain_operations
-    multiplying_ms = operations / (cpu.matmul_gflops * 1e6 * known.decode_efficiency)
-    return roofline(reading_ms, multiplying_ms, cpu_constants().knee)
+    return roofline(reading_ms, operations / rate.operations_per_ms, rate.knee)
+
+
+def multiplying_rate(cpu: Cpu | None, scheme: Scheme) -> MultiplyingRate | None:
+    """The arithmetic of a CPU that was measured, in a type that was; None for others."""
+    constants = cpu_constants()
+    known = constants.types.get(scheme.id)
+    if cpu is None or not cpu.matmul_gflops or known is None:
+        return None
+    return MultiplyingRate(cpu.matmul_gflops * 1e6 * known.decode_efficiency, constants.knee)
 
 
 def _estimate(figure: str, value: float, memory: HostMemory, workload: Workload) -> Estimate:
