@@ -92,6 +92,7 @@ def test_more_memory_never_makes_a_fitting_plan_not_fit(request: Request, times:
     after = plan_for(model, larger, insisted, load_book()).chosen
     assert after.memory.fits
     assert after.tensor_parallel <= before.tensor_parallel
+    assert plan_for(model, larger, request, load_book()).chosen.memory.fits, "nor does another choice of the rules"
 
 
 @often
