@@ -13,9 +13,14 @@ import time
 from planner.clusters.cluster import Cluster, Link, NodeType
 from planner.fleet.answering import FleetPlan, plan_fleet
 from planner.fleet.fleet import Fleet, ServedModel
+from planner.planning import make_plan
+from planner.request import Request, ServiceLevel, Workload
+from planner.scale.answering import Question, Simulated, simulate_plan
+from planner.scale.trace import drawn_day
 
 FLEET_FLOOR_S, DAY_FLOOR_S = 10.0, 60.0
 SEED = 7
+COPIES, PEAK_PER_S = 1000, 4000.0
 SMALL = ("llama-3.2-3b", "llama-3.1-8b", "llama-3-8b", "qwen3-4b", "qwen3-8b", "qwen2.5-7b", "qwen2.5-coder-7b",
          "qwen2-7b", "mistral-7b", "ministral-8b", "gemma-2-9b", "gemma-3-4b", "phi-3-mini", "phi-4-mini",
          "granite-3.1-8b", "olmo-2-7b", "falcon3-7b", "command-r7b", "glm-4-9b", "yi-1.5-9b", "smollm3-3b",
@@ -36,6 +41,28 @@ def main() -> None:
           f"{'' if seconds < FLEET_FLOOR_S else f'  above the floor of {FLEET_FLOOR_S:g} s'}")  # fmt: skip
     print(f"       {len(plan.copies):,} copies on {plan.gpus_in_use:,} GPUs, ${plan.usd_per_hour:,.2f} an hour; "
           f"{len(plan.short)} models short")  # fmt: skip
+    simulated, seconds = day_of_1000()
+    print(f"day: {COPIES:,} copies of {simulated.name}, {simulated.counts.requests / 1e6:,.0f} million requests: "
+          f"{seconds:.2f} s{'' if seconds < DAY_FLOOR_S else f'  above the floor of {DAY_FLOOR_S:g} s'}")  # fmt: skip
+    print(f"       {simulated.attainment:.2%} within targets, ${simulated.usd:,.0f}; {simulated.counts.node_failures} "
+          f"machines failed, {simulated.counts.reclaims} copies reclaimed; "
+          f"TTFT p99.9 {simulated.ttft_ms[3]:,.0f} ms")  # fmt: skip
+
+
+def day_of_1000() -> tuple[Simulated, float]:
+    """1,000 copies of a 70B model on two H100 each, a third on spot; the steady states of one copy included."""
+    request = Request(
+        model="llama-3.1-70b",
+        hardware="2xH100-80GB-SXM",
+        format="fp8",
+        tensor_parallel=2,
+        workload=Workload(concurrency=96),
+        service_level=ServiceLevel(ttft_ms=2000, tpot_ms=60),
+    )
+    plan = make_plan(request)
+    asked = Question(COPIES, COPIES, gpus_per_node=8, spot_share=1 / 3, reclaims_per_hour=0.05, node_s=180)
+    began = time.perf_counter()
+    return simulate_plan(plan, drawn_day(PEAK_PER_S, SEED), asked), time.perf_counter() - began
 
 
 def fleet_of_50() -> tuple[FleetPlan, float]:
