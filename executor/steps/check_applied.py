@@ -28,7 +28,8 @@ def check_applied(context: StepContext) -> Result:
     log_path = Path(served["log_path"])
     log = log_path.read_text(encoding="utf-8", errors="replace") if log_path.is_file() else ""
     context.report("comparing what the server holds and says with the checkpoint", None)
-    weights_gib = (served.get("memory") or {}).get("weights_gib")
+    memory = served.get("memory") or {}
+    weights_gib = (memory.get("weights_gib") or 0.0) + (memory.get("host_weights_gib") or 0.0)
     evidence = Evidence(
         layers=layers_in(log),
         tensor_types=tensor_types_in(log),
