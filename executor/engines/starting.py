@@ -8,14 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from executor.engines.engine import HOST, Engine
+from executor.engines.footprint import read_cpu_clock
 from executor.engines.ports import free_port, port_taken, require_free
-from executor.processes import Process, Processes, tool_failed
+from executor.processes import Process, Processes, ToolFailed, tool_failed
 from executor.toolchains import Toolchains
 from planner.launching.serving import Serving
 
 TRIES = 3  # a free port can be taken between finding and using it
 POLL_S = 0.1
+LOOK_S = 0.5
+IDLE_CORES = 0.05
 READY_WITHIN_S = 600.0
+
+
+class NotReady(ToolFailed):
+    """A server that still ran and did not get ready in time, though its log says nothing of a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Launch:
 def start_server(
     launch: Launch, toolchains: Toolchains, processes: Processes, on_wait: Callable[[str], None]
 ) -> RunningServer:
-    """ExecutionFailed when the given port is taken, the server ends while it starts, or does not get ready in time."""
+    """ExecutionFailed when the given port is taken or the server ends while it starts; NotReady when it hangs."""
     if launch.port is not None:
         require_free(launch.port)
     program = launch.engine.program(toolchains)
@@ -66,13 +73,25 @@ def start_server(
         started = time.monotonic()
         if _ready(process, port, launch.ready_within_s, on_wait):
             return RunningServer(process, port, time.monotonic() - started)
-        timed_out = process.running
+        hung = f"was not ready in {launch.ready_within_s:.0f} s; it {doing(process)}" if process.running else ""
         status = processes.stop(process)
-        if timed_out:
-            raise tool_failed(process, f"the server was not ready in {launch.ready_within_s:.0f} s")
+        if hung:
+            raise not_ready(tool_failed(process, f"the server {hung}"))
         if not launch.engine.port_was_taken(process.output()):
             raise tool_failed(process, f"the server ended while it started, with exit status {status}")
     raise port_taken(port)
+
+
+def not_ready(failed: ToolFailed) -> NotReady:
+    return NotReady(failed.what, fix=failed.fix, exit_status=None)
+
+
+def doing(process: Process) -> str:
+    """Whether a server computes or waits, by the processor time of its tree: the first thing to know of a hang."""
+    before = read_cpu_clock(process.pid).tree_s
+    time.sleep(LOOK_S)
+    cores = (read_cpu_clock(process.pid).tree_s - before) / LOOK_S
+    return f"was computing ({cores:.1f} cores)" if cores > IDLE_CORES else "was waiting, with no core busy"
 
 
 def _ready(process: Process, port: int, within_s: float, on_wait: Callable[[str], None]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from executor.engines.starting import NotReady
 from executor.processes import ToolFailed
 from executor.step import Result
 from planner.plan import Stage
@@ -39,6 +40,8 @@ def diagnose_failure(engine: str, error: Exception, log_path: Path) -> Diagnosis
         for pattern, entry in _patterns():
             if entry["engine"] in (ANY, engine) and pattern.search(line):
                 return Diagnosis(entry["trouble"], entry["says"], line.strip()[:LONGEST_EVIDENCE], log_path)
+    if isinstance(error, NotReady):
+        return Diagnosis("hung", "it hung at its start", error.what.splitlines()[0], log_path)
     status = error.exit_status if isinstance(error, ToolFailed) else None
     for entry in _table()["exit_statuses"]:
         if status == entry["status"]:

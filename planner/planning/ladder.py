@@ -20,7 +20,7 @@ from rules.answer import Spoken
 from rules.outcomes import LadderStep
 from rules.vocabulary import Trouble
 
-TROUBLES: tuple[Trouble, ...] = ("memory", "service-level", "quality", "numerics", "kernel")
+TROUBLES: tuple[Trouble, ...] = ("memory", "service-level", "quality", "numerics", "hung", "kernel")
 READY_MADE = (None, "none")
 
 

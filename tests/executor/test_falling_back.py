@@ -10,7 +10,7 @@ import pytest
 from fake_steps import FakeSteps
 from left_over import gone, in_child
 
-from executor.ladder.diagnosing import diagnose_failure, diagnose_result
+from executor.ladder.diagnosing import Diagnosis, diagnose_failure, diagnose_result
 from executor.ladder.rungs import Fall, next_rung
 from executor.local import LocalExecutor
 from executor.processes import Processes, ToolFailed
@@ -18,8 +18,9 @@ from executor.step import Result, StepContext
 from executor.steps.spec import StepSpec
 from planner.errors import ExecutionFailed
 from planner.plan import Plan, Rung, Stage, StageKind, Way
+from planner.planning import make_plan
 from planner.ports import ApplyOptions, Event
-from planner.request import ServiceLevel
+from planner.request import Request, ServiceLevel
 
 # As the engines print them.
 VLLM_NO_ROOM = (
@@ -247,3 +248,12 @@ def test_what_failed_once_is_not_gone_back_to(real_plan: Plan) -> None:
 
 def used_gib(plan: Plan, rung: int) -> float:
     return plan.on_rung(plan.ladder[rung]).chosen.memory.used_gib
+
+
+def test_an_engine_that_hangs_at_its_start_is_started_without_graphs_where_it_captures_any() -> None:
+    plan = make_plan(Request(model="llama-3.1-8b", hardware="1xH100-80GB", engine="vllm"))
+    launch = next(stage for stage in plan.stages if stage.kind == "launch")
+    hung = Diagnosis("hung", "it hung at its start", "the server was not ready in 500 s")
+    rung = next_rung(plan, [], launch, hung)
+    assert rung is not None and plan.ladder[rung].says == "--enforce-eager"
+    assert "--enforce-eager" in plan.on_rung(plan.ladder[rung]).chosen.engine_arguments

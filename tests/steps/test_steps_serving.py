@@ -11,6 +11,8 @@ from example_plan import example_plan
 
 from executor.engines.llama_cpp import LlamaCppServer
 from executor.engines.ports import free_port
+from executor.engines.starting import NotReady
+from executor.ladder.diagnosing import diagnose_failure
 from executor.steps.launch import launch, memory_summary
 from executor.steps.load_test import load_test
 from planner.errors import ExecutionFailed
@@ -86,8 +88,16 @@ def test_a_server_that_dies_at_start_shows_its_last_words(make_context, processe
 def test_a_server_that_never_gets_ready_is_stopped(make_context, tools) -> None:
     tools.program("server", "import time\nprint('still loading', flush=True)\ntime.sleep(60)\n")
     context = make_context("launch", MADE, plan=plan_with([], ready_within_s=0.5))
-    with pytest.raises(ExecutionFailed, match="the server was not ready in 0 s"):
+    with pytest.raises(NotReady) as hung:
         launch(context)
+    assert str(hung.value).startswith(
+        "the server was not ready in 0 s; it was waiting, with no core busy\n"
+        "The last lines of its log:\n"
+        "  still loading\n"
+    )
+    found = diagnose_failure("vllm", hung.value, context.log_path)
+    assert found is not None and (found.trouble, found.says) == ("hung", "it hung at its start")
+    assert found.evidence == "the server was not ready in 0 s; it was waiting, with no core busy"
     assert not [child for child in psutil.Process().children(recursive=True) if "server" in child.name()]
 
 
