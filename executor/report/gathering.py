@@ -11,6 +11,7 @@ from typing import Any
 from executor.findings import measured_cost, relative_error
 from executor.report.document import Fallback, File, Finding, MemoryPart, QualityResult, Report, StepTime
 from executor.report.verdict import judge
+from executor.stage_predictions import predictions_of
 from executor.step import Result, StepContext
 from executor.steps.earlier import result_of_kind
 from planner.plan import Plan, Prediction, StageKind
@@ -93,7 +94,7 @@ def describe_machine() -> dict[str, str]:
 
 def _finding(plan: Plan, record: Mapping[str, Any]) -> Finding:
     of_making = plan.quantizing.predictions if plan.quantizing else ()
-    predictions = {prediction.name: prediction for prediction in (*of_making, *plan.chosen.predictions)}
+    predictions = {prediction.name: prediction for prediction in (*of_making, *predictions_of(plan))}
     prediction: Prediction = predictions[record["name"]]
     return Finding(
         **record,

@@ -185,6 +185,17 @@ def test_the_report_is_data_that_can_be_read_back(make_context, results) -> None
     assert {part.label: part.measured_gib for part in read.memory}["output buffer"] == 0.0001
 
 
+def test_the_report_knows_the_predictions_that_stages_carry(make_context, results) -> None:
+    """A checkpoint's bytes are its stage's prediction, not the candidate's."""
+    plan = example_plan()
+    others = tuple(p for p in plan.chosen.predictions if p.name != "artifact_bytes")
+    plan = plan.model_copy(update={"chosen": plan.chosen.model_copy(update={"predictions": others})})
+    told = report(make_context("report", results, plan=plan))
+    read = Report.model_validate_json(Path(told["json_path"]).read_text())
+    written = next(finding for finding in read.findings if finding.name == "artifact_bytes")
+    assert written.measured_by == "the bytes of all tensors in what was written"
+
+
 def test_a_changed_original_is_a_no_go(make_context, results) -> None:
     (Path(results["keep-original"]["directory"]) / "config.json").write_text("[]")
     result = report(make_context("report", results))
