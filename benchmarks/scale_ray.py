@@ -105,8 +105,7 @@ def plans_in(folder: Path, count: int) -> Iterator[Plan]:
         model = folder / f"model-{number:02d}"
         shutil.copytree(DEMO_MODEL, model)
         plan = make_plan(Request(model=str(model), hardware="cpu:8GB", format=FORMATS[number % len(FORMATS)]))
-        stages = tuple(stage for stage in plan.stages if stage.kind in MAKING)
-        yield plan.model_copy(update={"stages": stages, "ladder": ()}).sealed()
+        yield plan.with_stages(stage for stage in plan.stages if stage.kind in MAKING)
 
 
 def applied(home: Path, plan: Plan, address: str, lost: list[str]) -> RunRecord | str:
@@ -123,11 +122,12 @@ def applied(home: Path, plan: Plan, address: str, lost: list[str]) -> RunRecord 
 
 
 def kill_a_busy_node(cluster: RayCluster, home: Path, after_done: int) -> None:
-    """Kill a node on which a job runs, once so many plans are done."""
+    """Kill a node that is in the middle of converting (the longest step), once so many plans are done."""
     while sum(run.state == "done" for run in RayExecutor(home).runs()) < after_done:
         time.sleep(0.5)
     while True:
-        busy = [job for job in cluster.jobs() if job["status"] == "RUNNING" and job["driver_node_id"] in cluster.nodes]
+        running = [job for job in cluster.jobs() if job["status"] == "RUNNING" and "-convert-" in job["submission_id"]]
+        busy = [job for job in running if job["driver_node_id"] in cluster.nodes]
         if busy:
             print(f"killing the node of {busy[0]['submission_id']}", flush=True)
             return cluster.kill_node(busy[0]["driver_node_id"])

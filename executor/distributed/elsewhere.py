@@ -133,10 +133,11 @@ class Elsewhere:
         return context.workspace / FOLDER / context.stage.name / key[:KEY_LENGTH]
 
     def task(self, context: StepContext) -> Task:
+        """The task as the node gets it: the ladder stays here, where it is decided to fall."""
         return Task(
             quantplan_version=__version__,
             run_id=context.workspace.name,
-            plan=context.plan,
+            plan=context.plan.model_copy(update={"ladder": (), "ways": {}}),
             stage=context.stage,
             workspace=str(context.workspace),
             log_path=str(context.log_path),

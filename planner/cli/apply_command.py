@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-PLACES = ("local", "ray")
+PLACES = ("local", "ray", "kubernetes")
 RUN_ID = re.compile(r"[0-9a-f]{4,12}")
 
 
@@ -38,7 +38,8 @@ def command(
     `--ramp` makes it another run, which takes over what an earlier one made: its plan has one more step. The targets
     are the plan's (--ttft-ms, --tpot-ms), judged at the 95th percentile.
 
-    `--on ray` sends the heavy steps to a Ray cluster as jobs; the journal and the findings stay here.
+    `--on ray` sends the heavy steps to a Ray cluster as jobs; `--on kubernetes` has one Job carry the plan out. The
+    journal and the findings come back here.
     """
     from planner.cli.applying import apply_watched
     from planner.plan import load_plan

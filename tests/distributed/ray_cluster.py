@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,15 @@ class RayCluster:
         self.nodes[node.node_id] = node
 
     def kill_node(self, node_id: str) -> None:
-        """As when its machine loses power: no farewell."""
-        self.cluster.remove_node(self.nodes.pop(node_id), allow_graceful=False)
+        """As when its machine loses power: its raylet and everything below it at once, without farewell."""
+        import psutil
+
+        node = self.nodes.pop(node_id)
+        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+        for process in (raylet, *raylet.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.cluster.remove_node(node, allow_graceful=False)
 
     def kill_head(self) -> None:
         self.cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)

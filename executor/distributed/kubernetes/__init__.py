@@ -1,0 +1,1 @@
+"""Plans carried out by a Job of a Kubernetes cluster, through the official client."""
