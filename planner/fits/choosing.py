@@ -92,9 +92,22 @@ class Outcome:
 
     def best(self) -> Ints:
         """One candidate a model: the best that holds the load and is not advised against."""
+        return self._best
+
+    @cached_property
+    def _best(self) -> Ints:
         good = self.order[(self.holds & ~self.is_avoided)[self.order]]
         _, first = np.unique(self.columns.model[good], return_index=True)
         return good[np.sort(first)]
+
+    def best_of_formats(self) -> Ints:
+        """One candidate a model and format: the best that holds the load, not advised against where there is one."""
+        holding = self.order[self.holds[self.order]]
+        _, codes = np.unique([offer.format for offer in self.offered], return_inverse=True)
+        places = self.columns.model[holding] * len(self.offered) + codes[self.columns.offer[holding]]
+        _, first = np.unique(places, return_index=True)
+        best: Ints = holding[np.sort(first)]
+        return best
 
     def names(self, chosen: Flags) -> set[str]:
         """The models of these candidates."""
@@ -111,12 +124,13 @@ class Outcome:
         model = self.fleet.models[columns.model[number]]
         offer = self.offered[columns.offer[number]]
         quality, recovery = self._quality(int(columns.model[number]), offer)
+        params_b, active_params_b = self._sizes[columns.model[number]]
         users = float(columns.users[number])
         return Fit(
             model=model.name,
             family=model.shape.family,
-            params_b=model.shape.params_b,
-            active_params_b=model.shape.active_parameters / 1e9,
+            params_b=params_b,
+            active_params_b=active_params_b,
             hardware=self.hardware.label,
             accelerators=self.hardware.count,
             format=offer.format,
@@ -136,6 +150,11 @@ class Outcome:
             quality=quality,
             recovery_percent=recovery,
         )
+
+    @cached_property
+    def _sizes(self) -> list[tuple[float, float]]:
+        """Billions of parameters of each model, all and active."""
+        return [(shape.params_b, shape.active_parameters / 1e9) for shape in self.fleet.shapes]
 
     def _quality(self, model: int, offer: Offer) -> tuple[str, float | None]:
         known = self.fleet.models[model]

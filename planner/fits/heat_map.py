@@ -100,7 +100,7 @@ class HeatMap:
 def model_map(outcome: Outcome, colour_by: str) -> HeatMap:
     """Models by formats on one kind of hardware, the largest model first."""
     by_model: dict[str, list[Fit]] = {}
-    for number in outcome.order[outcome.holds[outcome.order]]:
+    for number in outcome.best_of_formats():
         fit = outcome.fit(int(number))
         by_model.setdefault(fit.model, []).append(fit)
     labels = [(fits[0].model, f"{fits[0].params_b:.3g} B", fits) for fits in by_model.values()]
@@ -116,7 +116,7 @@ def accelerator_map(swept: Everywhere, colour_by: str) -> HeatMap:
         outcome = next(
             outcome for outcome in swept.outcomes if outcome.hardware.label == hardware and outcome.best().size
         )
-        fits = [outcome.fit(int(number)) for number in outcome.order[outcome.holds[outcome.order]]]
+        fits = [outcome.fit(int(number)) for number in outcome.best_of_formats()]
         price = f"${best.usd_per_hour:,.2f}/h" if best.usd_per_hour is not None else ""
         labels.append((hardware, price, fits))
     return _map(f"Where {swept.model.name} fits", _load(swept.outcomes[0]), labels, colour_by, swept.question.limit)

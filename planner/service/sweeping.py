@@ -16,11 +16,13 @@ from rules.vocabulary import EngineId, FormatId
 
 if TYPE_CHECKING:
     from planner.fits.on_hardware import Answer
+    from planner.fits.over_accelerators import Everywhere
     from planner.models.model import Model
 
 HOW = "add ?on=1xA100-80GB or ?model=llama-3.1-70b"
 MOST = 500
 ANSWERS_KEPT = 256
+SWEEPS_KEPT = 16
 Text = Annotated[str | None, Query(max_length=200)]
 Count = Annotated[int | None, Query(ge=1, le=100_000_000)]
 
@@ -59,12 +61,11 @@ class FitsQuestion(Frozen):
 def swept(asked: FitsQuestion) -> Answer:
     """The answer to a question; the catalogue does not change while a service runs."""
     from planner.fits.on_hardware import all_fits, best_fits, outcome_on
-    from planner.fits.over_accelerators import everywhere
     from planner.hardware.resolving import resolve_hardware
 
-    models, question = _models(asked.model), asked.question()
     if asked.on is None:
-        return everywhere(models[0], question).answer(everything=False)
+        return _everywhere(asked).answer()
+    models, question = _models(asked.model), asked.question()
     place = resolve_hardware(asked.on)
     if asked.model is None:
         return best_fits(place, models, question)
@@ -76,13 +77,21 @@ def picture(asked: FitsQuestion) -> str:
     """The heat map of a question, as SVG."""
     from planner.fits.heat_map import accelerator_map, model_map
     from planner.fits.on_hardware import outcome_on
-    from planner.fits.over_accelerators import everywhere
     from planner.hardware.resolving import resolve_hardware
 
-    models, question = _models(asked.model), asked.question()
     if asked.on is None:
-        return accelerator_map(everywhere(models[0], question), "users").svg()
-    return model_map(outcome_on(resolve_hardware(asked.on), models, question), "users").svg()
+        return accelerator_map(_everywhere(asked), "users").svg()
+    outcome = outcome_on(resolve_hardware(asked.on), _models(asked.model), asked.question())
+    return model_map(outcome, "users").svg()
+
+
+@lru_cache(maxsize=SWEEPS_KEPT)
+def _everywhere(asked: FitsQuestion) -> Everywhere:
+    """The sweep of one model over all accelerators, which the page and its picture both show."""
+    from planner.fits.over_accelerators import everywhere
+
+    (model,) = _models(asked.model)
+    return everywhere(model, asked.question())
 
 
 def _models(name: str | None) -> tuple[Model, ...]:
