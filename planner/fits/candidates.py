@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from planner.support import Kernel, engines, kernel_for
 from rules.vocabulary import EngineId, FormatId, KvFormat
 
 LARGEST_LAYOUT = 64
+FLEETS_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,19 @@ class Fleet:
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
         return tuple(model.shape for model in self.models)
+
+
+def fleet_of(models: Sequence[Model]) -> Fleet:
+    """The fleet of these very models: the same object while it is asked for, for it keeps what their weights take."""
+    key = tuple(map(id, models))
+    fleet = _FLEETS.get(key) or Fleet(tuple(models))
+    _FLEETS[key] = fleet  # it holds its models, so that none of these ids can become another's
+    while len(_FLEETS) > FLEETS_KEPT:
+        _FLEETS.pop(next(iter(_FLEETS)), None)
+    return fleet
+
+
+_FLEETS: dict[tuple[int, ...], Fleet] = {}
 
 
 def offers(hardware: Hardware) -> tuple[Offer, ...]:

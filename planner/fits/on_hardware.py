@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from planner.errors import BadInput
 from planner.fits.arrays import Ints
-from planner.fits.candidates import Fleet, Offer, offers
+from planner.fits.candidates import Fleet, Offer, fleet_of, offers
 from planner.fits.choosing import Outcome
 from planner.fits.fit import Fit
 from planner.fits.offloaded import offloaded_fits
@@ -66,7 +66,7 @@ def best_fits(hardware: Hardware, models: Sequence[Model], question: Question) -
         outcomes.append(outcome)
         numbers.append(outcome.best())
         held = set(outcome.columns.model[numbers[-1]].tolist())
-        left = Fleet(tuple(model for n, model in enumerate(left.models) if n not in held))
+        left = fleet_of([model for n, model in enumerate(left.models) if n not in held])
     found = [outcome.fit(int(n)) for outcome, best in zip(outcomes, numbers, strict=True) for n in best]
     found.sort(key=lambda fit: -fit.params_b)
     split = sorted(offloaded_fits(left.models, hardware, question), key=lambda fit: -fit.params_b)
@@ -119,7 +119,7 @@ def is_other_offer(offer: Offer) -> bool:
 
 
 def _fleet(models: Sequence[Model], question: Question) -> Fleet:
-    fleet = Fleet(selected(models, question.checked()))
+    fleet = fleet_of(selected(models, question.checked()))
     if not fleet.models:
         raise BadInput("no model of the catalogue passes the filters", fix="leave out --family or --task")
     return fleet

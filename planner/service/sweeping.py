@@ -95,10 +95,17 @@ def _everywhere(asked: FitsQuestion) -> Everywhere:
 
 
 def _models(name: str | None) -> tuple[Model, ...]:
-    from planner.models.catalogue import entries, model_of
     from planner.models.resolving import resolve_model
 
-    return (resolve_model(name),) if name else tuple(model_of(entry) for entry in entries())
+    return (resolve_model(name),) if name else _catalogue()
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> tuple[Model, ...]:
+    """Every model of the catalogue, the same objects every time: what is known of their weights stays with them."""
+    from planner.models.catalogue import entries, model_of
+
+    return tuple(model_of(entry) for entry in entries())
 
 
 def check_count(on: str, most: int) -> None:
