@@ -21,8 +21,8 @@ MOST_NODES_SHOWN = 4
 def print_fleet(answer: FleetPlan, console: Console, *, everything: bool = False) -> None:
     """Print the plan; `everything`: all nodes of every model."""
     console.print(
-        f"[bold]{len(answer.fleet.models)} models on {escape(answer.cluster.name)}[/bold]: "
-        f"{len(answer.copies):,} copies on {answer.gpus_in_use:,} of {answer.cluster.gpus:,} accelerators; "
+        f"[bold]{_counted(len(answer.fleet.models), 'model')} on {escape(answer.cluster.name)}[/bold]: "
+        f"{_counted(len(answer.copies), 'copy')} on {answer.gpus_in_use:,} of {answer.cluster.gpus:,} accelerators; "
         f"{usd(answer.usd_per_hour)} an hour, "
         f"{usd(answer.usd_per_month)} a month"
     )
@@ -39,9 +39,14 @@ def print_fleet(answer: FleetPlan, console: Console, *, everything: bool = False
         console.print(f"  To fix: {escape(shortage.fix)}")
 
 
+def _counted(number: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
 def _models(answer: FleetPlan, everything: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for heading in ("copies", "format", "of", "batch", "TTFT", "TPOT ms", "planned/s", "asked/s", "1 node lost"):
         table.add_column(heading, justify="right")
     table.add_column("on")

@@ -96,10 +96,11 @@ def _fleet(fleet_file: Path, cluster_file: Path, question: Question) -> list[Sim
     from planner.clusters.reading import read_cluster
     from planner.fleet.answering import plan_fleet
     from planner.fleet.fleet import read_fleet
-    from planner.scale.fleets import simulate_fleet
+    from planner.scale.fleets import servings_of, simulate_fleet
     from planner.scale.trace import drawn_day
 
     fleet = read_fleet(fleet_file)
     answer = plan_fleet(read_cluster(cluster_file), fleet)
     numbered = enumerate(fleet.models, question.seed)
-    return simulate_fleet(answer, {m.label: drawn_day(m.requests_per_s, seed) for seed, m in numbered}, question)
+    traces = {model.label: drawn_day(model.requests_per_s, seed) for seed, model in numbered}
+    return list(simulate_fleet(servings_of(answer, question), traces, question))

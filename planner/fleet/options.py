@@ -212,9 +212,10 @@ def _best_point(served: ServedModel, points: tuple[OperatingPoint, ...]) -> Oper
 
 
 def _worth_having(options: Sequence[Option]) -> list[Option]:
-    """Without those that carry no more than a smaller copy does."""
+    """Without those in whose place smaller copies carry as much: as easily placed, and more of them survive."""
     kept: list[Option] = []
     for option in sorted(options, key=lambda each: each.gpus):
-        if all(option.requests_per_s > smaller.requests_per_s for smaller in kept):
+        in_its_place = (option.gpus // smaller.gpus * smaller.requests_per_s for smaller in kept)
+        if option.requests_per_s > max(in_its_place, default=0.0):
             kept.append(option)
     return kept

@@ -38,7 +38,7 @@ def _on_kind(node: NodeType, packing: Packing) -> Iterator[Placed]:
 
 
 def _spread(node: NodeType, copies: list[Option], room: dict[int, int]) -> list[Placed]:
-    """Each copy, the largest first, where its model has the fewest: first by rack, then by node.
+    """Each copy, the largest first, where its model has the fewest: first by node, then by rack.
 
     Always succeeds where every size divides the next larger one; else it may end before all are placed.
     """
@@ -48,7 +48,7 @@ def _spread(node: NodeType, copies: list[Option], room: dict[int, int]) -> list[
     for option in copies:
         model = option.model
         having = (number for number, left in room.items() if left >= option.gpus)
-        number = min(having, key=lambda n: (on_rack[model, node.rack_of(n)], on_node[model, n], n), default=None)
+        number = min(having, key=lambda n: (on_node[model, n], on_rack[model, node.rack_of(n)], n), default=None)
         if number is None:
             break
         room[number] -= option.gpus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.clusters.cluster import Cluster
+from planner.clusters.cluster import Cluster, NodeType
 from planner.figures import figure, usd
 from planner.fleet.fleet import Fleet
 from planner.fleet.packing import Packing
@@ -42,11 +42,14 @@ def shortages(fleet: Fleet, cluster: Cluster, packing: Packing, grown: Packing |
 def _why(cluster: Cluster, fleet: Fleet, grown: Packing | None) -> str:
     if grown is None or not grown.extra:
         return "no number of nodes of these kinds serves it"
-    by_name = {node.name: node for node in cluster.nodes}
-    said = (f"{count} nodes of {name} ({count * by_name[name].gpus} x {by_name[name].accelerator.name})"
-            for name, count in grown.extra.items())  # fmt: skip
+    said = (_nodes(count, node) for node in cluster.nodes if (count := grown.extra.get(node.name, 0)))
     spare = f", with {fleet.spare_nodes} kept spare of each kind in use" if fleet.spare_nodes else ""
     return f"the cluster is short of {' and '.join(said)}{spare}"
+
+
+def _nodes(count: int, node: NodeType) -> str:
+    noun = "node" if count == 1 else "nodes"
+    return f"{count} {noun} of {node.name} ({count * node.gpus} x {node.accelerator.name})"
 
 
 def _fix(cluster: Cluster, grown: Packing | None) -> str:

@@ -12,7 +12,7 @@ from planner.hardware.hardware import Hardware
 from planner.hardware.resolving import resolve_hardware
 from planner.plan import Plan
 from planner.request import Price
-from planner.scale.curve import curve_of
+from planner.scale.curve import Curve, curve_of
 from planner.scale.day import Counts, Series, simulate_day
 from planner.scale.pool import Autoscaler, Pool, Rent
 from planner.scale.tally import PERCENTILES
@@ -95,10 +95,15 @@ class Simulated:
         }
 
 
-def simulate_plan(plan: Plan, trace: Trace, question: Question | None = None, name: str = "") -> Simulated:
-    """The day of this plan's copies. BadInput where its server cannot be simulated, or a spot price is not known."""
+def simulate_plan(
+    plan: Plan, trace: Trace, question: Question | None = None, name: str = "", curve: Curve | None = None
+) -> Simulated:
+    """The day of this plan's copies. BadInput where its server cannot be simulated, or a spot price is not known.
+
+    `curve`: what `curve_for` found for the same plan, lengths and targets, where several days are asked for.
+    """
     asked = question or Question()
-    pool = pool_of(plan, trace, asked, name or plan.model.name)
+    pool = pool_of(plan, trace, asked, name or plan.model.name, curve)
     day = simulate_day(pool, trace, asked.seed)
     return Simulated(
         name=pool.name,
@@ -116,13 +121,22 @@ def simulate_plan(plan: Plan, trace: Trace, question: Question | None = None, na
     )
 
 
-def pool_of(plan: Plan, trace: Trace, asked: Question, name: str) -> Pool:
-    """The plan's copies as a pool: their waits simulated, their start and price as the plan tells them."""
-    chosen, level, load = plan.chosen, plan.request.service_level, plan.request.workload
-    targets = Targets(asked.ttft_ms or level.ttft_ms, asked.tpot_ms or level.tpot_ms)
+def curve_for(plan: Plan, asked: Question) -> Curve:
+    """What users of one copy wait for at steady loads, simulated step by step."""
+    load = plan.request.workload
     lengths = Lognormal(load.input_tokens, load.output_tokens, asked.spread)
     traffic = Traffic(load.input_tokens, load.output_tokens, 1.0, lengths=lengths)
-    curve = curve_of(server_of(plan), traffic, targets, asked.seed)
+    return curve_of(server_of(plan), traffic, targets_of(plan, asked), asked.seed)
+
+
+def targets_of(plan: Plan, asked: Question) -> Targets:
+    level = plan.request.service_level
+    return Targets(asked.ttft_ms or level.ttft_ms, asked.tpot_ms or level.tpot_ms)
+
+
+def pool_of(plan: Plan, trace: Trace, asked: Question, name: str, curve: Curve | None = None) -> Pool:
+    """The plan's copies as a pool: their waits simulated, their start and price as the plan tells them."""
+    chosen, curve = plan.chosen, curve or curve_for(plan, asked)
     gpus = chosen.tensor_parallel * chosen.pipeline_parallel
     nodes = plan.request.nodes
     per_node = asked.gpus_per_node or (nodes.accelerators_per_node if nodes else gpus)
@@ -137,7 +151,7 @@ def pool_of(plan: Plan, trace: Trace, asked: Question, name: str) -> Pool:
     return Pool(
         name=name,
         curve=curve,
-        targets=targets,
+        targets=targets_of(plan, asked),
         autoscaler=scaler,
         rent=_rent(plan, asked, gpus),
         start_s=predicted_start_s(plan) if asked.start_s is None else asked.start_s,

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from planner.fleet.answering import FleetPlan
-from planner.fleet.plans import parts_of, plan_of
-from planner.scale.answering import Question, Simulated, simulate_plan
+from planner.fleet.plans import Part, parts_of, plan_of
+from planner.plan import Plan
+from planner.scale.answering import Question, Simulated, curve_for, simulate_plan
+from planner.scale.curve import Curve
 from planner.scale.trace import Trace
 
 
-def simulate_fleet(answer: FleetPlan, traces: Mapping[str, Trace], question: Question | None = None) -> list[Simulated]:
-    """One day for each model on each kind of node, which gets its part of the model's load.
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """One model's copies on one kind of node: their plan, steady states, and `share` of the model's load."""
 
-    Copies scale between the model's least number and those planned. `traces`: requests a second by model. BadInput for
-    copies in stages, which cannot be simulated step by step.
-    """
-    found = []
+    part: Part
+    plan: Plan
+    curve: Curve
+    share: float
+
+
+def servings_of(answer: FleetPlan, question: Question) -> tuple[Serving, ...]:
+    """All copies of the fleet, ready for any number of days. BadInput for copies in stages: they are not simulated."""
+    return tuple(_servings(answer, question))
+
+
+def _servings(answer: FleetPlan, question: Question) -> Iterator[Serving]:
     for part in parts_of(answer):
-        whole = answer.carried_per_s(part.served)
-        share = part.copies * part.option.requests_per_s / whole
-        trace = traces[part.served.label]
-        asked = replace(
-            question or Question(),
-            least=max(1, min(part.copies, round(part.served.min_replicas * share))),
-            most=part.copies,
-        )
-        own = replace(trace, requests_per_s=trace.requests_per_s * share)
-        found.append(simulate_plan(plan_of(answer, part), own, asked, part.name))
-    return found
+        plan = plan_of(answer, part)
+        share = part.copies * part.option.requests_per_s / answer.carried_per_s(part.served)
+        yield Serving(part, plan, curve_for(plan, question), share)
+
+
+def simulate_fleet(
+    servings: tuple[Serving, ...], traces: Mapping[str, Trace], question: Question
+) -> tuple[Simulated, ...]:
+    """One day for each model on each kind of node. `traces`: requests a second, by model.
+
+    Copies scale between the model's least number and those planned.
+    """
+    return tuple(_day(serving, traces[serving.part.served.label], question) for serving in servings)
+
+
+def _day(serving: Serving, trace: Trace, question: Question) -> Simulated:
+    part, share = serving.part, serving.share
+    least = max(1, min(part.copies, round(part.served.min_replicas * share)))
+    asked = replace(question, least=least, most=part.copies)
+    own = replace(trace, requests_per_s=trace.requests_per_s * share)
+    return simulate_plan(serving.plan, own, asked, part.name, serving.curve)

@@ -86,8 +86,7 @@ def test_what_does_not_fit_is_told_with_its_shortage_and_fix(tmp_path: Path) -> 
     (short,) = plan.short
     assert short.model == "llama-3.1-70b" and 0 < short.served_per_s < 60
     assert (
-        short.why
-        == "the cluster is short of 1 nodes of h100 (8 x H100-80GB-SXM), with 1 kept spare of each kind in use"
+        short.why == "the cluster is short of 1 node of h100 (8 x H100-80GB-SXM), with 1 kept spare of each kind in use"
     )
     assert short.fix == "add 1 x h100 ($23.84 an hour), lower a load, or a `priority`"
 
