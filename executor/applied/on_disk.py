@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from executor.applied.differing import not_as_planned
 from executor.applied.expected import Expected
 from executor.applied.layers import Layer, layers_on_disk
-from planner.errors import ExecutionFailed
 from planner.models.config import Config
 from planner.models.json_files import read_json_object
 from planner.models.safetensors import read_tensors, weight_files
 
-MOST_SHOWN = 12
+FIX = "read the log of the step that quantized; plan another format, or another tool with --tool"
 
 
 def applied_on_disk(original: Path, written: Path, expected: Expected) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def applied_on_disk(original: Path, written: Path, expected: Expected) -> dict[s
     section = quantization_section(written)
     differences = [*config_differences(section, expected), *layer_differences(layers, missing, expected)]
     if differences:
-        raise not_as_planned(written, expected.format, differences)
+        raise not_as_planned(written, f"what was written is not {expected.format}", differences, FIX)
     by_class = bytes_by_class(layers, sum(tensor.bytes for tensor in tensors))
     total = sum(by_class.values())
     return {
@@ -96,16 +96,6 @@ def describe(layer: Layer) -> str:
     """One layer in words: `I32, 4 bits, a scale for every 128, with zero points`."""
     zeros = ", with zero points" if layer.has_zeros else ""
     return f"{layer.stored_as}, {layer.bits:g} bits, a scale for every {layer.weights_per_scale}{zeros}"
-
-
-def not_as_planned(path: Path, format: str, differences: Sequence[str]) -> ExecutionFailed:
-    shown = "\n".join(f"  {difference}" for difference in differences[:MOST_SHOWN])
-    more = f"\n  and {len(differences) - MOST_SHOWN} more" if len(differences) > MOST_SHOWN else ""
-    return ExecutionFailed(
-        f"what was written is not {format} as planned:\n{shown}{more}",
-        where=str(path),
-        fix="read the log of the step that quantized; plan another format, or another tool with --tool",
-    )
 
 
 def _words(dtype: str, bits: float) -> str:

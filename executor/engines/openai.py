@@ -16,7 +16,7 @@ class OpenAiServer:
     """Prompts go as text, and answers may end early: neither token ids nor `ignore_eos` are part of the API."""
 
     environment: Mapping[str, str] = {}
-    metrics_path = "/metrics"
+    metrics_path: str | None = "/metrics"
     tells_prompt_logprobs = False
 
     def program(self, toolchains: Toolchains) -> list[str]:

@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from executor.engines.engine import Buffer
+from executor.engines.openai import OpenAiServer
 from executor.toolchains import Toolchains
 from planner.launching.serving import Serving, server_arguments
 
 
-class TransformersServer:
+class TransformersServer(OpenAiServer):
     """transformers' own OpenAI-compatible server, with the model loaded before it answers its health check."""
 
     metrics_path = None
-    tells_prompt_logprobs = False
     environment: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
     def program(self, toolchains: Toolchains) -> list[str]:
@@ -35,17 +34,6 @@ class TransformersServer:
 
     def port_was_taken(self, log: str) -> bool:
         return "address already in use" in log.lower()
-
-    def buffers(self, log: str) -> list[Buffer]:
-        """It reports none; memory is that of its process tree."""
-        return []
-
-    def kv_tokens(self, log: str) -> int | None:
-        """Its cache grows with the requests."""
-        return None
-
-    def tokenize_request(self, model: str, text: str) -> None:
-        """It has no address that tokenizes; prompts go as text."""
 
     def completion_options(self) -> dict[str, Any]:
         """Its end-of-text tokens are taken away, so that it generates to the full length; usage comes unasked."""

@@ -7,12 +7,13 @@ The running value after the last window is the same figure, so either line will 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from planner.errors import ExecutionFailed
 
 FINAL = re.compile(r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)")
-CHUNKS = re.compile(r"calculating perplexity over (\d+) chunks, n_ctx=(\d+)")
+CHUNKS = re.compile(r"(?:calculating perplexity|computing) over (\d+) chunks, n_ctx=(\d+)")
 RUNNING = re.compile(r"\[(\d+)\](-?nan|-?inf|[0-9.]+),")
 TOO_SHORT = re.compile(r"the data file you provided tokenizes to only (\d+) tokens")
 
@@ -76,10 +77,18 @@ def _no_number(printed: str, text_name: str) -> ExecutionFailed:
     )
 
 
-def chunks_done(line: str) -> int | None:
-    """How many windows are done, from a progress line `[1]5.1,[2]5.3,`."""
-    done = RUNNING.findall(line)
-    return int(done[-1][0]) if done else None
+def windows_told(report: Callable[[str, float | None], None], message: str) -> Callable[[str], None]:
+    """Hears a tool of llama.cpp say how many windows of a text there are, and reports how many are done."""
+    total = 0
+
+    def on_line(line: str) -> None:
+        nonlocal total
+        if found := CHUNKS.search(line):
+            total = int(found[1])
+        if total and (done := RUNNING.findall(line)):
+            report(message, int(done[-1][0]) / total)
+
+    return on_line
 
 
 def increase(before: float, after: float, max_increase: float | None, max_increase_percent: float | None) -> Increase:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from executor.artifacts import Artifact, ArtifactWriter
-from executor.evaluate.perplexity import chunks_done
+from executor.evaluate.perplexity import windows_told
 from executor.quantizers.recipe import SCRIPTS
 from executor.quantizers.scripting import Script, run_script
 from executor.step import Result, StepContext
 
-CHUNKS = re.compile(r"computing over (\d+) chunks")
 SCRIPT = "write_calibration_text.py"
 
 
@@ -21,15 +19,7 @@ def importance_matrix(context: StepContext, original: Path, calibration: Result)
     Windows are as long as the longest sample. ExecutionFailed with its last words when the text is too short for one.
     """
     text = calibration_text(context, calibration)
-    total = 0
-
-    def on_line(line: str) -> None:
-        nonlocal total
-        if found := CHUNKS.search(line):
-            total = int(found[1])
-        if total and (done := chunks_done(line)):
-            context.report("finding the weights that matter", done / total)
-
+    on_line = windows_told(context.report, "finding the weights that matter")
     with ArtifactWriter(context.workspace / "importance.gguf") as writer:
         tool: list[str | Path] = [context.toolchains.llama_cpp().imatrix, "-m", original, "-f", text]
         window = ["-c", str(calibration["max_tokens"]), "--parse-special"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from executor.report.document import Finding, Report
 from executor.report.drawing import interval_marks, memory_segments, timeline
+from executor.report.templating import render
 from planner.figures import figure, usd
-from planner.templates import template_directory
 from planner.units import GIB
 
 TITLES = {
@@ -26,18 +26,9 @@ TITLES = {
 
 def render_page(report: Report) -> str:
     """The page's HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(template_directory()),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {function.__name__: function for function in FILTERS}
-    environment.globals |= {"interval_marks": interval_marks, "segments": memory_segments, "timeline": timeline}
-    return environment.get_template("report.html.j2").render(report=report)
+    filters = {function.__name__: function for function in FILTERS}
+    functions = {"interval_marks": interval_marks, "segments": memory_segments, "timeline": timeline}
+    return render("report.html.j2", {"report": report}, filters, functions)
 
 
 def memory(gib: float | None) -> str:

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from executor.applied.differing import not_as_planned
 from executor.applied.expected import Expected
 from executor.applied.on_disk import applied_on_disk
 from executor.step import Result, StepContext
 from executor.steps.earlier import made_by, parameter, result_of_kind
-from planner.errors import BadInput, ExecutionFailed
+from planner.errors import BadInput
 from planner.models.model import StoredTensor
 
 UNQUANTIZED = {"F32", "F16", "BF16"}
-MOST_SHOWN = 12
+FIX = "rows that do not divide by 256 fall back to larger types; plan another format, such as gguf-q8_0"
 
 
 def check_artifact(context: StepContext) -> Result:
@@ -45,7 +46,7 @@ def _check_gguf(context: StepContext, path: Path) -> Result:
     tensor_bytes = sum(tensor.bytes for tensor in header.tensors)
     differences = [*type_differences(header.tensors, planned_types(context)), *count_differences(types, expected_types)]
     if differences:
-        raise _not_as_planned(path, str(parameter(context, "format")), differences)
+        raise not_as_planned(path, f"the written file is not {parameter(context, 'format')}", differences, FIX)
     return {
         "bytes": header.file_bytes,
         "tensor_bytes": tensor_bytes,
@@ -94,13 +95,3 @@ def _remarks(types: Mapping[str, int], expected: Mapping[str, int]) -> Iterator[
     for name in sorted(UNQUANTIZED & {*types, *expected}):
         if types.get(name, 0) != expected.get(name, 0):
             yield f"{types.get(name, 0)} tensors are {name}, {expected.get(name, 0)} were planned"
-
-
-def _not_as_planned(path: Path, format: str, differences: Sequence[str]) -> ExecutionFailed:
-    shown = "\n".join(f"  {difference}" for difference in differences[:MOST_SHOWN])
-    more = f"\n  and {len(differences) - MOST_SHOWN} more" if len(differences) > MOST_SHOWN else ""
-    return ExecutionFailed(
-        f"the written file is not {format} as planned:\n{shown}{more}",
-        where=str(path),
-        fix="rows that do not divide by 256 fall back to larger types; plan another format, such as gguf-q8_0",
-    )

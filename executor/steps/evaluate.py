@@ -7,7 +7,7 @@ from pathlib import Path
 
 from executor.applied.scoring import score
 from executor.artifacts import sha256_of
-from executor.evaluate.perplexity import CHUNKS, LinesLost, Perplexity, chunks_done, increase, parse_perplexity
+from executor.evaluate.perplexity import LinesLost, Perplexity, increase, parse_perplexity, windows_told
 from executor.evaluate.text import held_out_text
 from executor.step import Result, StepContext
 from executor.steps.earlier import made_by, parameter, result_of
@@ -64,15 +64,7 @@ def _measure(context: StepContext, model: Path, text: Path) -> Perplexity:
 
 
 def _run(context: StepContext, model: Path, text: Path) -> str:
-    total = 0
-
-    def on_line(line: str) -> None:
-        nonlocal total
-        if found := CHUNKS.search(line):
-            total = int(found[1])
-        if total and (done := chunks_done(line)):
-            context.report("measuring perplexity", done / total)
-
+    on_line = windows_told(context.report, "measuring perplexity")
     tool = context.toolchains.llama_cpp().perplexity
     arguments: list[str | Path] = [tool, "-m", model, "-f", text, *_window(context)]
     return context.processes.run_tool(arguments, context.log_path, on_line=on_line)

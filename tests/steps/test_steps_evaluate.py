@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from example_plan import example_plan
 
-from executor.evaluate.perplexity import LinesLost, chunks_done, increase, parse_perplexity
+from executor.evaluate.perplexity import LinesLost, increase, parse_perplexity, windows_told
 from executor.steps.evaluate import evaluate
 from planner.errors import BadInput, ExecutionFailed
 
@@ -28,8 +28,12 @@ def test_the_final_estimate_is_read() -> None:
 
 
 def test_progress_is_read_from_the_running_line() -> None:
-    assert chunks_done("[1]79.1301,[2]96.0012,[3]103.2071,") == 3
-    assert chunks_done("perplexity: tokenizing the input ..") is None
+    said: list[tuple[str, float | None]] = []
+    on_line = windows_told(lambda message, fraction: said.append((message, fraction)), "measuring")
+    count = "perplexity: calculating perplexity over 6 chunks, n_ctx=512"
+    for line in ("tokenizing the input ..", "[1]79.1301,", count, "[1]79.1301,[2]96.0012,[3]103.2071,"):
+        on_line(line)
+    assert said == [("measuring", 0.5)], "nothing before it says how many there are"
 
 
 def test_a_short_text_is_named_as_the_cause() -> None:
