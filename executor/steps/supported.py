@@ -40,7 +40,7 @@ def _require_gpus(plan: Plan, gpus: tuple[GpuReading, ...]) -> None:
     """As many GPUs as planned with, each with the memory planned with."""
     wanted_gib = plan.hardware.memory_gib * ENOUGH_MEMORY
     enough = [gpu for gpu in gpus if (gpu.memory_gib or 0) >= wanted_gib]
-    needed = plan.chosen.tensor_parallel
+    needed = plan.chosen.tensor_parallel * plan.chosen.pipeline_parallel
     if plan.chosen.engine not in ENGINES or len(enough) < needed:
         here = ", ".join(gpu.name for gpu in gpus) or "no NVIDIA GPU"
         raise ExecutionFailed(

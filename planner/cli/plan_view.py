@@ -64,6 +64,8 @@ def _choice(plan: Plan) -> Panel:
     group = f", groups of {chosen.group_size}" if chosen.group_size else ""
     copies = f" x {chosen.replicas} replicas" if chosen.replicas > 1 else ""
     where = f"tensor parallel {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else "one device"
+    if chosen.pipeline_parallel > 1:
+        where += f" in each of {chosen.pipeline_parallel} stages on {chosen.nodes} nodes"
     lines = [
         f"[bold green]{chosen.format}[/bold green]{group}  on  [bold]{chosen.engine} {chosen.engine_version}[/bold]",
         f"{where}{copies}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",

@@ -59,6 +59,8 @@ def with_hop(peaks: Peaks, hop: Hop) -> Peaks:
 
 def hops_ms(layout: Layout, peaks: Peaks, work: Work) -> float:
     """Milliseconds of handing one step on from stage to stage, all hops together."""
+    if isinstance(layout.pipeline_parallel, int) and layout.pipeline_parallel == 1:
+        return 0.0  # most plans: nothing to look up
     tensors: float = load_yaml("clusters.yaml")["pipeline"]["tensors_a_hop"]
     carried_ms = tensors * work.message_bytes / peaks.hop_bytes_per_ms
     return (layout.pipeline_parallel - 1) * (peaks.hop_latency_ms + carried_ms)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from io import StringIO
 
+import pytest
+from rich.console import Console
+
+from planner.cli.plan_view import print_plan
 from planner.errors import BadInput, NoFeasiblePlan
 from planner.planning import make_plan
 from planner.request import Nodes, Request, Workload
@@ -77,3 +81,9 @@ def test_a_machine_without_nvlink_says_so_to_the_speed_model() -> None:
         return make_plan(asked).chosen.predicted("tpot_ms").value or 0.0
 
     assert tpot_ms(Nodes(accelerators_per_node=8, inside="pcie")) > tpot_ms(None)
+
+
+def test_the_plan_says_where_its_stages_stand() -> None:
+    said = StringIO()
+    print_plan(make_plan(LARGE), Console(file=said, width=110))
+    assert "tensor parallel 8 in each of 2 stages on 2 nodes" in said.getvalue()

@@ -57,6 +57,8 @@ def shown(plan: Plan, address: Address) -> dict[str, Any]:
     chosen = plan.chosen
     group = f", groups of {chosen.group_size}" if chosen.group_size else ""
     split = f"split over {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else "one device a copy"
+    if chosen.pipeline_parallel > 1:
+        split += f" in each of {chosen.pipeline_parallel} stages on {chosen.nodes} nodes"
     copies = f", {chosen.replicas} copies" if chosen.replicas > 1 else ""
     return {
         "title": f"{plan.model.name} on {plan.hardware.label}",
