@@ -11,14 +11,13 @@ has a row too, with its reason. Bytes are those of all tensors;
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import MEASURED, Table, cpu_name
+from benchmarks.tables import Table, cpu_name
 from executor.local import DEMO_MODEL, LocalExecutor
 from executor.toolchains import Toolchains
 from planner.errors import QuantplanError
@@ -27,8 +26,8 @@ from planner.planning import make_plan
 from planner.ports import Event, RunRecord
 from planner.request import Request
 
-SERVED = MEASURED / "served.csv"
-HARDWARE = {"checkpoint": "1xH100-80GB", "gguf": "cpu:64GB"}  # where it would be served; it is made here
+# Where it would be served; it is made here.
+HARDWARE = {"checkpoint": "1xH100-80GB", "gguf": "cpu:64GB", "fp8-weight-only": "1xA100-80GB"}
 FORMATS = (
     ("int8-bnb", "bitsandbytes", ""),
     ("nf4", "bitsandbytes", ""),
@@ -57,7 +56,7 @@ FORMATS = (
 )
 COLUMNS = (
     "format", "variant", "tool", "tool_version", "checkpoint", "bytes", "predicted_bytes", "file_bytes",
-    "perplexity_before", "perplexity_after", "applied", "served_by", "seconds", "peak_gib", "outcome",
+    "perplexity_before", "perplexity_after", "applied", "seconds", "peak_gib", "outcome",
     "model", "cpu", "date",
 )  # fmt: skip
 TABLE = Table("formats.csv", COLUMNS, key=("format", "tool", "variant"))
@@ -82,20 +81,28 @@ def made(home: Path, model: str, what: tuple[str, str, str], before: dict[str, f
     """One row: the plan beside what was made, checked and measured. `before` keeps the original's perplexity."""
     format, tool, variant = what
     about = {"format": format, "tool": tool, "variant": variant, "model": Path(model).name}
-    about |= {"cpu": cpu_name(), "date": date.today(), "served_by": " ".join(served_by(format, tool, variant))}
+    about |= {"cpu": cpu_name(), "date": date.today()}
     kind = "gguf" if format.startswith("gguf-") else "checkpoint"
     asked = {"format": format, "variant": variant or None, "make_only": True}
     asked["tool"] = tool if kind == "checkpoint" else None
     try:
-        plan = make_plan(Request.model_validate({"model": model, "hardware": HARDWARE[kind], **asked}))
+        plan = make_plan(
+            Request.model_validate({"model": model, "hardware": HARDWARE.get(format, HARDWARE[kind]), **asked})
+        )
         left_out = {"findings", "report", *({"evaluate-before"} if kind in before else ())}
         stages = tuple(stage for stage in plan.stages if stage.name not in left_out)
         record = LocalExecutor(home).apply(plan.with_stages(stages), on_event=tell)
     except QuantplanError as error:
         return {**about, "outcome": error.what.splitlines()[0], "applied": "no"}
-    row = {**about, **dict(figures(record, format, tool, variant)), "outcome": record.state}
+    row = {**about, **dict(figures(record, format, tool, variant)), "outcome": outcome(record)}
     before.setdefault(kind, row.get("perplexity_before"))
     return {**row, "perplexity_before": before[kind]}
+
+
+def outcome(record: RunRecord) -> str:
+    """How the run ended, and what it had fallen back to before it held."""
+    taken = ", then ".join(rung.change for rung in record.rungs)
+    return f"{record.state}, after falling back to {taken}" if taken else record.state
 
 
 def figures(record: RunRecord, format: str, tool: str, variant: str) -> Iterator[tuple[str, Any]]:
@@ -118,15 +125,6 @@ def figures(record: RunRecord, format: str, tool: str, variant: str) -> Iterator
     else:
         yield "checkpoint", layout_of(format, tool, variant).checkpoint
         yield "tool_version", quantized["tool_version"]
-
-
-def served_by(format: str, tool: str, variant: str) -> Iterator[str]:
-    """Engines that served the format here under load (served.csv), where it was made the same way."""
-    if variant or not SERVED.is_file() or (tool != "llama.cpp" and layout_of(format).tool != tool):
-        return
-    with SERVED.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["format"] == format and row["outcome"] == "done"]
-    yield from dict.fromkeys(row["engine"] for row in rows)
 
 
 def tell(event: Event) -> None:

@@ -20,7 +20,7 @@ HEAD = (
 
 def table() -> str:
     """The tables as Markdown: made here, served here, and what waits for other hardware."""
-    made = list(_rows(MADE))
+    made = sorted((row for row in _rows(MADE) if row["bytes"]), key=_place)
     cpu, date = made[0]["cpu"], max(row["date"] for row in made)
     lines = [
         "# Formats: made, checked and served\n",
@@ -48,6 +48,12 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
+def _place(row: dict[str, str]) -> tuple[bool, str]:
+    """Checkpoints in the order they were measured in, then GGUF files by level, each with its variants."""
+    is_gguf = row["format"].startswith("gguf-")
+    return is_gguf, row["format"] if is_gguf else ""
+
+
 def _named(row: dict[str, str]) -> str:
     return row["format"] + (f" ({row['variant']})" if row["variant"] else "")
 
@@ -57,7 +63,18 @@ def _made(row: dict[str, str]) -> str:
     exact = "exact" if error == 0 else f"{error:+.4%}"
     tool = f"{row['tool']} {row['tool_version']}".strip()
     cells = (_named(row), tool, row["checkpoint"], f"{int(row['bytes']):,}", exact, row["perplexity_before"])
-    return "| " + " | ".join((*cells, row["perplexity_after"], row["served_by"] or "-")) + " |"
+    after = row["perplexity_after"] + (f" ({row['outcome'].partition(', ')[2]})" if ", " in row["outcome"] else "")
+    return "| " + " | ".join((*cells, after, served_by(row) or "-")) + " |"
+
+
+def served_by(row: dict[str, str]) -> str:
+    """Engines that served the same format and variant under load here, where the tool is the format's usual one."""
+    from planner.layouts import tools_for
+
+    if row["tool"] not in (*tools_for(row["format"])[:1], "llama.cpp"):
+        return ""
+    same = [served for served in _rows(SERVED) if all(served[name] == row[name] for name in ("format", "variant"))]
+    return ", ".join(dict.fromkeys(served["engine"] for served in same if served["outcome"] == "done"))
 
 
 def _served(row: dict[str, str]) -> str:
