@@ -28,6 +28,7 @@ class Engine:
     on_cpu: Mapping[str, Any] = field(default_factory=dict, hash=False)
     flags: Mapping[str, str] = field(default_factory=dict, hash=False)
     claims_rest: bool = False
+    splits_layers: bool = False
 
     def version_on(self, hardware: Hardware) -> str:
         """The version planned for: on a CPU it may be another than on GPUs."""
@@ -58,6 +59,7 @@ def engines() -> dict[EngineId, Engine]:
             e.get("on_cpu", {}),
             e.get("flags", {}),
             e.get("claims_rest", False),
+            e.get("splits_layers", False),
         )
         for id, e in load_yaml("engines.yaml").items()
     }

@@ -8,6 +8,7 @@ from planner.fits.fit import Fit
 from planner.fits.question import Question
 from planner.fits.settings import settings
 from planner.hardware.hardware import Hardware
+from planner.memory.llama_fitting import Question as Split
 from planner.memory.llama_fitting import SplitMemory, largest_split, may_split
 from planner.models.model import Model
 from planner.quality import expected_quality
@@ -25,18 +26,12 @@ def offloaded_fits(models: Iterable[Model], hardware: Hardware, question: Questi
     kernel = kernel_for(ENGINE, entry.id, hardware)
     if kernel is None or question.engine not in (None, ENGINE) or not may_split(hardware, entry):
         return
+    version = engines()[ENGINE].version_on(hardware)
     for model in models:
         if model.shape.max_context_tokens < question.least_context(model):
             continue
-        found = largest_split(
-            model,
-            hardware,
-            entry,
-            engine_version=engines()[ENGINE].version_on(hardware),
-            gpu_count=hardware.count,
-            kv_format="16-bit",
-            workload=question.workload_of(model),
-        )
+        load = question.workload_of(model)
+        found = largest_split(Split(model, hardware, entry, version, hardware.count, "16-bit", load))
         if found and _longest(found) >= question.least_context(model):
             yield _fit(model, hardware, question, entry, kernel, found)
 

@@ -35,36 +35,55 @@ def may_split(hardware: Hardware, scheme: Scheme) -> bool:
     return accelerator is not None and hardware.cpu is not None and not accelerator.unified_memory and bool(scheme.ggml)
 
 
-def largest_split(
-    model: Model,
-    hardware: Hardware,
-    scheme: Scheme,
-    *,
-    engine_version: str | None,
-    gpu_count: int,
-    kv_format: str,
-    workload: Workload,
-) -> SplitMemory | None:
-    """The split that leaves least on the host and fits `gpu_count` GPUs; None where neither side can hold its part.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which model, in which GGUF scheme, on how many GPUs of this hardware, for which load."""
+
+    model: Model
+    hardware: Hardware
+    scheme: Scheme
+    engine_version: str | None
+    gpu_count: int
+    kv_format: str
+    workload: Workload
+
+    @property
+    def whole(self) -> LayerSplit:
+        """Every layer on the GPUs, in equal shares."""
+        return LayerSplit(self.model.shape.layer_count + 1, gpu_shares=(1.0,) * self.gpu_count)
+
+    def situation(self) -> Situation:
+        """The whole model as one device would hold it."""
+        return situation_for(
+            self.model.shape,
+            self.hardware,
+            self.scheme,
+            loaded_weights(self.model, self.scheme, None, 1, "llama.cpp"),
+            engine="llama.cpp",
+            engine_version=self.engine_version,
+            tensor_parallel=1,
+            kv_format=self.kv_format,
+            workload=self.workload,
+        )
+
+
+def fullest_gpu(asked: Question) -> Memory:
+    """The sum of the fullest of several GPUs that hold the whole model, layer by layer."""
+    here = replace(asked.situation(), split=asked.whole)
+    return both_directions(here, gpu_account(here, asked.whole))
+
+
+def largest_split(asked: Question) -> SplitMemory | None:
+    """The split that leaves least on the host and fits the GPUs; None where neither side can hold its part.
 
     Of a mixture of experts only experts stay on the host (`--n-cpu-moe`), as few layers of them as will do; where the
     rest does not fit either, and for dense models, whole layers (`-ngl`).
     """
-    if not may_split(hardware, scheme) or hardware.cpu is None:
+    if not may_split(asked.hardware, asked.scheme) or asked.hardware.cpu is None:
         return None
-    situation = situation_for(
-        model.shape,
-        hardware,
-        scheme,
-        loaded_weights(model, scheme, None, 1, "llama.cpp"),
-        engine="llama.cpp",
-        engine_version=engine_version,
-        tensor_parallel=1,
-        kv_format=kv_format,
-        workload=workload,
-    )
-    found = _most_on_gpus(situation, model.shape.layer_count, gpu_count, is_moe=model.shape.is_moe)
-    sized = split_memory(situation, found, hardware.cpu.memory_gib) if found else None
+    situation = asked.situation()
+    found = _most_on_gpus(situation, asked.whole, is_moe=asked.model.shape.is_moe)
+    sized = split_memory(situation, found, asked.hardware.cpu.memory_gib) if found else None
     return sized if sized and sized.fits else None
 
 
@@ -75,8 +94,8 @@ def split_memory(situation: Situation, split: LayerSplit, host_gib: float) -> Sp
     return SplitMemory(split, gpu, both_directions(here, host_account(here, split, host_gib)))
 
 
-def _most_on_gpus(situation: Situation, layer_count: int, gpu_count: int, *, is_moe: bool) -> LayerSplit | None:
-    whole = LayerSplit(layer_count + 1, gpu_shares=(1.0,) * gpu_count)
+def _most_on_gpus(situation: Situation, whole: LayerSplit, *, is_moe: bool) -> LayerSplit | None:
+    layer_count = situation.shape.layer_count
 
     def fits(split: LayerSplit) -> bool:
         here = replace(situation, split=split)

@@ -20,7 +20,7 @@ from planner.plan import Cost, Memory, Verdict
 from planner.planning.arguments import PIPELINE_FLAGS
 from planner.planning.deciding import Choice
 from planner.planning.extras import extras_problem
-from planner.planning.offloading import host_share, with_host_memory
+from planner.planning.offloading import host_share, laid_out
 from planner.planning.spanning import splits
 from planner.request import Request, Workload
 from planner.schemes import scheme
@@ -127,14 +127,13 @@ class Assessor:
         return self._memories[choice, layout]
 
     def _sized(self, choice: Choice, layout: Layout) -> Memory:
-        """Whole on the accelerators; where all of them cannot hold it, with part of it in the host's memory."""
-        whole = self._sized_whole(choice, layout)
-        if layout.tensor_parallel < self.hardware.count or layout.pipeline_parallel > 1:
-            return whole
-        count, load = layout.tensor_parallel, self.share(layout)
-        return with_host_memory(whole, self.model, self.hardware, choice, count, load)
+        """Evenly over the accelerators, or as llama.cpp does it."""
+        evenly = self._sized_evenly(choice, layout)
+        if layout.pipeline_parallel > 1:
+            return evenly
+        return laid_out(evenly, self.model, self.hardware, choice, layout.tensor_parallel, self.share(layout))
 
-    def _sized_whole(self, choice: Choice, layout: Layout) -> Memory:
+    def _sized_evenly(self, choice: Choice, layout: Layout) -> Memory:
         return size_memory(
             self.model,
             self.hardware,

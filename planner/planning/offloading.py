@@ -1,9 +1,9 @@
-"""The way out where accelerators cannot hold a model: llama.cpp keeps part of it in the host's memory."""
+"""How llama.cpp lays a model out: by layers over GPUs, and in the host's memory what they cannot hold."""
 
 from __future__ import annotations
 
 from planner.hardware.hardware import Hardware
-from planner.memory.llama_fitting import SplitMemory, largest_split
+from planner.memory.llama_fitting import Question, SplitMemory, fullest_gpu, largest_split
 from planner.models.model import Model
 from planner.models.shape import Shape
 from planner.plan import Memory, Offload
@@ -17,21 +17,22 @@ ENGINE = "llama.cpp"
 WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
 
 
-def with_host_memory(
-    whole: Memory, model: Model, hardware: Hardware, choice: Choice, gpu_count: int, workload: Workload
+def laid_out(
+    evenly: Memory, model: Model, hardware: Hardware, choice: Choice, gpu_count: int, workload: Workload
 ) -> Memory:
-    """The sum with as much on the GPUs as fits, and the rest on the host; the same where that is no way out either."""
-    if whole.fits or choice.engine != ENGINE:
+    """The sum as llama.cpp lays the model out: by layers over several GPUs, the rest on the host where it must.
+
+    `evenly` is the sum of equal shares; it stays for other engines, for one device that holds it, and on a CPU.
+    """
+    entry = scheme(choice.format)
+    if choice.engine != ENGINE or hardware.accelerator is None or not entry.ggml:
+        return evenly
+    version = engines()[ENGINE].version_on(hardware)
+    asked = Question(model, hardware, entry, version, gpu_count, choice.kv_cache, workload)
+    whole = fullest_gpu(asked) if gpu_count > 1 else evenly
+    if whole.fits or gpu_count < hardware.count:
         return whole
-    found = largest_split(
-        model,
-        hardware,
-        scheme(choice.format),
-        engine_version=engines()[ENGINE].version_on(hardware),
-        gpu_count=gpu_count,
-        kv_format=choice.kv_cache,
-        workload=workload,
-    )
+    found = largest_split(asked)
     return _joined(found, whole, model.shape.layer_count, gpu_count) if found else whole
 
 

@@ -12,7 +12,7 @@ from planner.speed.estimate import Estimate, Speed
 from planner.speed.gpu import gpu_speed
 from planner.speed.offload import HostShare, offloaded_speed
 from planner.speed.work import Layout, Running, Stored
-from planner.support import kernel_for
+from planner.support import engines, kernel_for
 from rules.vocabulary import EngineId
 
 __all__ = ["Estimate", "Speed", "predict_crossover", "predict_speed"]
@@ -44,6 +44,12 @@ def predict_speed(
     if kernel is None:
         return Speed.unknown(f"{engine} has no {scheme.id} kernel for {hardware.label}")
     stages = pipeline_parallel
+    if engines()[engine].splits_layers:  # its accelerators work one after the other
+        weight_bytes_per_gpu, kv_bytes_per_token = (
+            weight_bytes_per_gpu * (1 if on_host else tensor_parallel),
+            kv_bytes_per_token * tensor_parallel,
+        )
+        tensor_parallel = 1
     stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu * stages, kv_bytes_per_token * stages)
     if hardware.accelerator is None:
         return cpu_speed(

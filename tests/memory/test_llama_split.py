@@ -12,7 +12,7 @@ from planner.memory.batch import predict_start
 from planner.memory.cases import case_from_row
 from planner.memory.gguf_mix import gguf_file
 from planner.memory.kv_cache import kv_cache
-from planner.memory.llama_fitting import largest_split
+from planner.memory.llama_fitting import Question, fullest_gpu, largest_split
 from planner.memory.llama_split import HOST, LayerSplit, bytes_by_device, cache_on, layers_by_kind
 from planner.models.catalogue import find
 from planner.request import Workload
@@ -84,15 +84,9 @@ def test_layers_that_remember_everything_end_each_period():
 
 def fitted(model, hardware, host_gib, format_id="gguf-q4_k_m"):
     machine = resolve_hardware(hardware)
-    return largest_split(
-        find(model),
-        replace(machine, cpu=Cpu("declared", 0, host_gib)),
-        scheme(format_id),
-        engine_version="0.3.36",
-        gpu_count=machine.count,
-        kv_format="16-bit",
-        workload=Workload(concurrency=1),
-    )
+    host = replace(machine, cpu=Cpu("declared", 0, host_gib))
+    load = Workload(concurrency=1)
+    return largest_split(Question(find(model), host, scheme(format_id), "0.3.36", machine.count, "16-bit", load))
 
 
 def test_the_largest_split_fits_and_one_layer_more_would_not():
@@ -157,3 +151,16 @@ def test_both_sides_of_a_start_hold_the_model_together():
     assert part.weights_gib + part.host_weights_gib == pytest.approx(heads, rel=1e-6)
     assert part.kv_gib == pytest.approx(whole.kv_gib) and whole.host_weights_gib is None
     assert part.host_kv_gib == pytest.approx(part.kv_gib * 25 / 48)
+
+
+def test_several_gpus_that_hold_a_model_are_sized_by_the_fullest():
+    # Q4_K_S: 19142.56 and 18764.46 MiB on two cards (llama.cpp log, September 2024), where half is 18953.5
+    asked = Question(
+        find("llama-3.1-70b"), resolve_hardware("2xRTX-4090"), scheme("gguf-q4_k_m"), "0.3.36", 2, "16-bit", Workload()
+    )
+    held = fullest_gpu(asked)
+    shape = find("llama-3.1-70b").shape
+    sizes = bytes_by_device(gguf_file(shape, "Q4_K_M"), shape, asked.whole)
+    weights = sum(held.gib(label) for label in ("weights", "scales and zeros", "16-bit remainder"))
+    assert weights * 2**30 == pytest.approx(max(sizes[0], sizes[1]), rel=1e-6)
+    assert max(sizes[0], sizes[1]) > 1.002 * (sizes[0] + sizes[1]) / 2

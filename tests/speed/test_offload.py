@@ -89,3 +89,21 @@ def test_experts_left_behind_cost_less_than_whole_layers():
 def test_a_bandwidth_that_is_known_is_taken_as_it_is():
     assert host_memory(I7_8700).bandwidth_gb_s == 41.6
     assert (host_memory(I7_8700).fastest, host_memory(I7_8700).slowest) == (1.0, 1.0)
+
+
+def test_more_gpus_do_not_make_llama_cpp_decode_faster():
+    # Llama-2-70B in 4 bits: 15.45 tokens/s on four A100, 11.2 on eight (mlc-ai/llm-perf-bench)
+    def tpot_ms(count):
+        return predict_speed(
+            find("llama-2-70b").shape,
+            resolve_hardware(f"{count}xA100-80GB"),
+            scheme("gguf-q4_k_m"),
+            engine="llama.cpp",
+            tensor_parallel=count,
+            kv_format="16-bit",
+            weight_bytes_per_gpu=41e9 / count,
+            kv_bytes_per_token=327680 / count,
+            workload=Workload(concurrency=1),
+        ).tpot_ms.value
+
+    assert tpot_ms(4) == pytest.approx(tpot_ms(2)) and tpot_ms(4) > 1000 / 35
