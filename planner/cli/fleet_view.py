@@ -11,7 +11,7 @@ from rich.table import Table
 from planner.figures import UNKNOWN, figure, usd
 from planner.fleet.answering import FleetPlan
 from planner.fleet.fleet import ServedModel
-from planner.fleet.options import Option
+from planner.fleet.option import Option
 from planner.fleet.placing import Placed
 from planner.fleet.shortages import told
 

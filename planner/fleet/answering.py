@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
@@ -11,7 +11,8 @@ from planner.clusters.cluster import Cluster, NodeType
 from planner.costs.formula import HOURS_PER_MONTH
 from planner.errors import BadInput, nearest
 from planner.fleet.fleet import Fleet, ServedModel
-from planner.fleet.options import Ways, ways_to_serve
+from planner.fleet.option import Ways
+from planner.fleet.options import ways_to_serve
 from planner.fleet.packing import Limits, Packer, Packing
 from planner.fleet.placing import Placed, placed
 from planner.fleet.shortages import Shortage, shortages
@@ -52,10 +53,10 @@ class FleetPlan:
 
     def without_worst_node(self, model: ServedModel) -> float:
         """The part of its capacity that stays while the copies of the one worst node start again elsewhere."""
-        lost: Counter[tuple[str, int]] = Counter()
+        lost: defaultdict[tuple[str, int], float] = defaultdict(float)
         for copy in self.copies_of(model):
             for number in copy.nodes:
-                lost[copy.option.node_type, number] += copy.option.requests_per_s  # type: ignore[assignment]
+                lost[copy.option.node_type, number] += copy.option.requests_per_s
         carried = self.carried_per_s(model)
         return 1 - max(lost.values(), default=0.0) / carried if carried else 0.0
 

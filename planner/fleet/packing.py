@@ -13,7 +13,7 @@ from planner.catalog import load_yaml
 from planner.clusters.cluster import Cluster, NodeType
 from planner.errors import BadInput
 from planner.fleet.fleet import Fleet, ServedModel
-from planner.fleet.options import Option
+from planner.fleet.option import Option
 from planner.fleet.program import Program, Solution, solve
 
 Pattern = tuple[int, ...]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from planner.clusters.cluster import Cluster, NodeType
-from planner.fleet.options import Option
+from planner.fleet.option import Option
 from planner.fleet.packing import Packing
 
 

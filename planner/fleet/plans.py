@@ -11,7 +11,7 @@ from planner.clusters.cluster import NodeType
 from planner.errors import BadInput
 from planner.fleet.answering import FleetPlan
 from planner.fleet.fleet import ServedModel
-from planner.fleet.options import Option
+from planner.fleet.option import Option
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Price

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from itertools import product
 from math import ceil, inf
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.clusters.cluster import Cluster, NodePrice, NodeType
+from planner.errors import BadInput
 from planner.fleet.fleet import Fleet, ServedModel
-from planner.fleet.options import Option
+from planner.fleet.option import Option
 from planner.fleet.packing import Limits, Packer, patterns
 from planner.fleet.placing import placed
 
@@ -93,6 +95,15 @@ def test_a_copy_over_two_nodes_takes_them_whole() -> None:
     copies = placed(cluster, found)
     taken = Counter(number for copy in copies for number in copy.nodes)
     assert sorted(len(copy.nodes) for copy in copies) == [1, 2, 2] and max(taken.values()) == 1
+
+
+def test_without_the_solver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "highspy", None)
+    with pytest.raises(BadInput) as caught:
+        packer(Cluster(nodes=(nodes("big", 8, 3, 10.0),)), THREE, *OPTIONS).whole()
+    assert str(caught.value) == (
+        "a fleet is packed by the HiGHS solver, which is not installed\nTo fix: pip install 'quantplan[fleet]'"
+    )
 
 
 def test_patterns_are_the_partitions_of_a_node() -> None:
