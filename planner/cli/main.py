@@ -31,6 +31,7 @@ SUBCOMMANDS = {
     "promote": "Put a kept server in service for its model.",
     "rollback": "Serve the full-precision original again.",
     "stop": "Stop a server that a run left running.",
+    "ledger": "Share what runs measured with other machines.",
     "learned": "Show what runs taught about this machine, or forget it.",
     "predict": "Predict a table of server starts, to be checked.",
     "detect": "Show the hardware of this machine.",

@@ -18,12 +18,12 @@ DATABASE = click.option("--database", "database_url", help="The service's databa
 
 @click.group("tokens", short_help="Let callers into the service, and shut them out.")
 def command() -> None:
-    """Tokens of the service. Scopes: read (look), plan (ask), execute (start and stop runs)."""
+    """Tokens of the service. Scopes: read (look), plan (ask), execute (start and stop runs), report (measurements)."""
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, help="read, plan or execute; may be repeated.")
+@click.option("--scope", "scopes", multiple=True, required=True, help="read, plan, execute or report; may be repeated.")
 @DATABASE
 def create(name: str, scopes: tuple[str, ...], database_url: str | None) -> None:
     """Make a token and print it: this once, for only its hash is kept."""

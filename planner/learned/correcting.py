@@ -84,5 +84,6 @@ def told(found: Estimate, before: Estimate, lessons: Sequence[Lesson], how: str)
     """The estimate with where it comes from: the latest run, how many more, and the constants' own source."""
     latest = max(lessons, key=lambda lesson: lesson.measured_at)
     more = f" and {len(lessons) - 1} more" if len(lessons) > 1 else ""
-    source = f"measured on this machine{how}, run {latest.run_id}{more}; before: {before.source}"
+    where = f"on the same hardware elsewhere (executor {latest.executor[:8]})" if latest.executor else "on this machine"
+    source = f"measured {where}{how}, run {latest.run_id}{more}; before: {before.source}"
     return replace(found, source=source, before_learning=before.value)

@@ -28,7 +28,7 @@ class Lesson(Frozen):
     """One figure of one run: what the constants alone predicted, and what was measured.
 
     It holds for one machine, engine, version and kernel; `configuration` is the model, format and load it was measured
-    with. `run_id` is where it comes from.
+    with. `run_id` is where it comes from, and `executor` who measured it where that was another machine of the kind.
     """
 
     machine: str
@@ -41,6 +41,7 @@ class Lesson(Frozen):
     measured: float
     run_id: str
     measured_at: float
+    executor: str = ""
 
 
 LESSONS = TypeAdapter(tuple[Lesson, ...])
@@ -81,12 +82,16 @@ def is_on() -> bool:
 
 
 def lessons_for(hardware: Hardware, engine: str, kernel: str) -> tuple[Lesson, ...]:
-    """What was learnt on this very machine with this engine, version and kernel; nothing for declared hardware."""
-    if not hardware.detected or not is_on():
+    """What was learnt on this very machine, or by others on the same hardware, with this engine, version and kernel.
+
+    For declared hardware: what others measured on such accelerators.
+    """
+    if not is_on() or not (hardware.detected or hardware.accelerator):
         return ()
     wanted = (machine_of(hardware), engine, engines()[engine].version_on(hardware), kernel)  # type: ignore[index]
     known = read_lessons(lessons_path())
-    return tuple(lesson for lesson in known if _key(lesson) == wanted)
+    same = (lesson for lesson in known if _key(lesson) == wanted)
+    return tuple(lesson for lesson in same if hardware.detected or lesson.executor)
 
 
 def machine_of(hardware: Hardware) -> str:

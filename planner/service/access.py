@@ -28,10 +28,10 @@ class Caller:
 
 
 def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    """A dependency that lets a caller with this scope pass. Reading and planning may be open; executing never is."""
+    """A dependency that lets a caller with this scope pass. Reading and planning may be open, nothing else."""
 
     async def check(service: Service, credentials: Credentials) -> Caller:
-        open_here = service.settings.open_planning and scope != "execute"
+        open_here = service.settings.open_planning and scope not in ("execute", "report")
         if credentials is None:
             if open_here:
                 return Caller(ANYBODY)
@@ -54,3 +54,4 @@ def _refused(scope: str, status: int, kind: str, title: str, detail: str) -> Ref
 Reader = Annotated[Caller, Depends(needs("read"))]
 Planner = Annotated[Caller, Depends(needs("plan"))]
 Operator = Annotated[Caller, Depends(needs("execute"))]
+Reporter = Annotated[Caller, Depends(needs("report"))]

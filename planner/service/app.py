@@ -15,7 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from planner import __version__
 from planner.service import document, problems
 from planner.service.answering import Answering
-from planner.service.api import catalogue, costs, fits, health
+from planner.service.api import catalogue, costs, fits, health, measurements
 from planner.service.api import plans as plan_addresses
 from planner.service.api import rules as rule_addresses
 from planner.service.api import runs as run_addresses
@@ -38,6 +38,7 @@ VERSIONED = (
     catalogue.router,
     rule_addresses.router,
     run_addresses.router,
+    measurements.router,
 )
 PAGES = (rendering, asking, fitting, comparing, costing, running, reading)
 COMPRESSED_FROM_BYTES = 2048

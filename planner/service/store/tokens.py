@@ -15,7 +15,7 @@ from sqlalchemy import Engine, insert, select, update
 from planner.errors import BadInput, nearest
 from planner.service.store.tables import tokens
 
-Scope = Literal["read", "plan", "execute"]
+Scope = Literal["read", "plan", "execute", "report"]
 SCOPES: tuple[str, ...] = get_args(Scope)
 PREFIX = "qp"
 SECRET_BYTES = 32

@@ -1,0 +1,43 @@
+"""The ledger: executors report what they measured, and read what others did."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from planner.ledger.report import Entry, Receipt, Report
+from planner.request import Frozen
+from planner.service.access import Reader, Reporter
+from planner.service.parts import Service
+from planner.service.problems import Problem, Refused
+from planner.service.store.measurements import Conflict, MeasurementStore
+
+router = APIRouter(tags=["measurements"])
+After = Annotated[int, Query(ge=0, le=2**53, description="the number of the last line you have")]
+Limit = Annotated[int, Query(ge=1, le=500)]
+Machine = Annotated[str | None, Query(max_length=400, description="such as `2 x L4, 22 GiB`")]
+
+
+class Entries(Frozen):
+    """Lines of the ledger in their order; ask again after the last one's number until there are none."""
+
+    items: list[Entry]
+
+
+@router.post("/measurements", response_model=Receipt, responses={409: {"model": Problem}})
+def report(service: Service, by: Reporter, told: Report) -> Receipt:
+    """Report measurements. The same number of the same executor counts once; needs a token with the scope report."""
+    try:
+        return MeasurementStore(service.engine).keep(told, by.token_id)
+    except Conflict as conflict:
+        fix = "an executor's numbers are its own: do not copy its ledger.json to another machine"
+        raise Refused(409, "conflict", "The number is taken", str(conflict), fix=fix) from None
+
+
+@router.get("/measurements", response_model=Entries)
+def entries(
+    service: Service, asks: Reader, after: After = 0, limit: Limit = 100, machine: Machine = None
+) -> dict[str, Any]:
+    """What was measured, by whom: line by line, in the order it came."""
+    return {"items": MeasurementStore(service.engine).entries(after, limit, machine)}
