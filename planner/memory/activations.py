@@ -29,7 +29,7 @@ def workspace_bytes(shape: Shape, tokens: int, tensor_parallel: int) -> float:
 
 
 def vision_bytes(shape: Shape) -> float:
-    """A vision tower's peak on the largest image it admits: it grows with the tower's width, the root of its size."""
+    """A vision tower's peak where only its size is known: it grows with the tower's width, the root of its size."""
     vision = engine_constants("vllm")["vision"]
     parameters_b = sum(m.parameters for m in shape.matrices if m.component == "vision") / 1e9
     if any(word in shape.family for word in vision["fixed_images"]):

@@ -14,6 +14,7 @@ from planner.memory.activations import forward_bytes, sampler_bytes, vision_byte
 from planner.memory.constants import engine_constants, version_constants, version_number
 from planner.memory.kv_cache import KvCache
 from planner.memory.situation import Account, Situation, gib_term, weight_terms
+from planner.memory.towers import images_profiled, kept_bytes, tower_bytes
 from planner.memory.vllm_pages import Pages
 from planner.plan import Term
 from planner.support import engines
@@ -120,15 +121,17 @@ def activation_term(
 ) -> Term:
     """The widest moment of the profiling run, on top of workspaces that stay. Only the last stage samples."""
     shape, tokens = situation.shape, limits.batched_tokens
+    images = images_profiled(shape, tokens)
+    peak = tower_bytes(shape, images) if images else None
+    seen = kept_bytes(shape, images) if images and peak is not None else 0.0
     moments = {
-        f"forward pass of {tokens} tokens": forward_bytes(
-            shape, tokens, situation.tensor_parallel, constants["hidden_copies"]
-        ),
-        "vision tower on its largest input": vision_bytes(shape),
+        f"forward pass of {tokens} tokens": seen
+        + forward_bytes(shape, tokens, situation.tensor_parallel, constants["hidden_copies"]),
+        "vision tower on its largest input": vision_bytes(shape) if peak is None else peak,
     }
     if has_sampler and limits.samples_while_profiling:
         how = f"sampler: {limits.sequences} sequences x {shape.vocab_size} logits"
-        moments[how] = sampler_bytes(
+        moments[how] = seen + sampler_bytes(
             shape, limits.sequences, tokens, constants["sampler_bytes_per_logit"], constants["sampler_hidden_copies"]
         )
     widest = max(moments, key=lambda how: moments[how])
