@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench-memory bench-speed bench-energy bench-fits bench-frontier bench-executor bench-formats bench-serving bench-service bench-scale screenshots fit clean
+.PHONY: help demo test check docs bench-memory bench-speed bench-energy bench-plan bench-fits bench-frontier bench-executor bench-formats bench-serving bench-service bench-scale screenshots fit clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,9 @@ bench-memory: $(VENV)/ready ## Memory predictions against published start-up log
 bench-energy: $(VENV)/ready ## Power and energy against published measurements (TRUTH=folder with energy.csv)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@$(BIN)/python benchmarks/energy.py $(if $(TRUTH),--truth $(TRUTH))
+
+bench-plan: $(VENV)/ready ## Milliseconds, kilobytes and cold seconds of one plan
+	@$(BIN)/python benchmarks/planning.py
 
 bench-fits: $(VENV)/ready ## Candidates a second of `quantplan fits`, and its cold time
 	@$(BIN)/python benchmarks/fits.py
