@@ -9,10 +9,10 @@ from typing import Any
 from executor.artifacts import altered
 from executor.attempting import attempt
 from executor.deployments.keeping import Kept, keep, still_serves
-from executor.journal import RunRegister
 from executor.ladder.diagnosing import Diagnosis, diagnose_failure, diagnose_result
 from executor.learning.recording import learn
 from executor.processes import Processes, kill_survivors
+from executor.register import RunRegister
 from executor.run import Run
 from executor.signals import interruptible
 from executor.step import Result
@@ -28,10 +28,11 @@ def apply_plan(run: Run) -> None:
     """Run the plan to its end, or raise ExecutionFailed with the run left so that it can be resumed."""
     with run.workspace.held(), interruptible():
         run.journal.begin_run(run.run_id, run.plan)
-        kill_survivors(run.journal.unended_processes(run.run_id))
-        run.journal.all_processes_ended(run.run_id)
+        register = RunRegister(run.journal, run.run_id)
+        kill_survivors(register.unended())
+        register.all_ended()
         try:
-            with Processes(RunRegister(run.journal, run.run_id)) as processes:
+            with Processes(register) as processes:
                 carry_out(run.where_it_stands(), processes)
         except KeyboardInterrupt:
             run.journal.end_run(run.run_id, "interrupted")

@@ -150,31 +150,6 @@ class Journal(JournalFile):
         rows = self.rows("SELECT * FROM findings WHERE run_id = ? ORDER BY position", run_id)
         return tuple(_finding(row) for row in rows)
 
-    # Processes
-
-    def process_started(self, run_id: str, pid: int, created_at: float, command: str) -> None:
-        with self.transaction() as do:
-            do.execute(
-                "INSERT OR REPLACE INTO processes (run_id, pid, created_at, command) VALUES (?, ?, ?, ?)",
-                (run_id, pid, created_at, command),
-            )
-
-    def process_ended(self, pid: int, created_at: float) -> None:
-        with self.transaction() as do:
-            do.execute(
-                "UPDATE processes SET ended_at = ? WHERE pid = ? AND created_at = ?", (time.time(), pid, created_at)
-            )
-
-    def all_processes_ended(self, run_id: str) -> None:
-        """None of the run's processes is left, whether or not its end could be written down."""
-        with self.transaction() as do:
-            do.execute("UPDATE processes SET ended_at = ? WHERE run_id = ? AND ended_at IS NULL", (time.time(), run_id))
-
-    def unended_processes(self, run_id: str) -> list[tuple[int, float]]:
-        """Processes of the run that were never seen to end: (pid, start in seconds since the epoch)."""
-        rows = self.rows("SELECT pid, created_at FROM processes WHERE run_id = ? AND ended_at IS NULL", run_id)
-        return [(row["pid"], row["created_at"]) for row in rows]
-
     @staticmethod
     def _close_attempt(
         do: sqlite3.Connection, run_id: str, step: str, attempt: int, outcome: str, error: str | None
@@ -216,17 +191,3 @@ def _finding(row: sqlite3.Row) -> FindingRecord:
     return FindingRecord(
         row["name"], row["unit"], row["predicted"], row["low"], row["high"], row["measured"], inside, row["note"]
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RunRegister:
-    """The journal as `Processes` sees it: where one run's processes are written down."""
-
-    journal: Journal
-    run_id: str
-
-    def process_started(self, pid: int, created_at: float, command: str) -> None:
-        self.journal.process_started(self.run_id, pid, created_at, command)
-
-    def process_ended(self, pid: int, created_at: float) -> None:
-        self.journal.process_ended(pid, created_at)

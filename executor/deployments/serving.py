@@ -14,9 +14,10 @@ from executor.deployments.deployment import Deployment, all_deployments, find, l
 from executor.deployments.health import answers
 from executor.engines import engine_of
 from executor.engines.starting import Launch, start_server
-from executor.journal import Journal, RunRegister
+from executor.journal import Journal
 from executor.process import signal_group
 from executor.processes import Processes
+from executor.register import RunRegister
 from executor.steps.keep_original import changed_originals
 from executor.toolchains import Toolchains
 from planner.errors import BadInput, ExecutionFailed, QuantplanError

@@ -10,6 +10,7 @@ import pytest
 
 from executor.journal import Journal
 from executor.journal_schema import FIRST, SCHEMA_VERSION
+from executor.register import RunRegister
 from planner.errors import BadInput, ExecutionFailed
 from planner.plan import Plan
 
@@ -104,10 +105,11 @@ def test_runs_of_a_plan_version_unknown_here_are_left_out_and_explained(path: Pa
 def test_processes_that_were_not_seen_to_end_are_remembered(path: Path, plan: Plan) -> None:
     journal = Journal(path)
     journal.begin_run("r1", plan)
-    journal.process_started("r1", 10, 5.5, "llama-server")
-    journal.process_started("r1", 11, 6.5, "llama-server")
-    journal.process_ended(10, 5.5)
-    assert journal.unended_processes("r1") == [(11, 6.5)]
+    register = RunRegister(journal, "r1")
+    register.process_started(10, 5.5, "llama-server")
+    register.process_started(11, 6.5, "llama-server")
+    register.process_ended(10, 5.5)
+    assert register.unended() == [(11, 6.5)]
 
 
 def test_a_journal_of_the_first_version_is_brought_up_to_date_and_keeps_its_runs(path: Path, plan: Plan) -> None:

@@ -18,6 +18,7 @@ from executor.journal import Journal
 from executor.local import LocalExecutor
 from executor.process import process_created_at
 from executor.processes import Processes, kill_survivors
+from executor.register import RunRegister
 from planner.errors import ExecutionFailed
 from planner.plan import Plan, load_plan
 from planner.ports import Event
@@ -142,4 +143,4 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(base: Path,
     subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
     assert executor.apply(plan, on_event=quiet).state == "done"
     with closing(Journal(home / "journal.sqlite")) as journal:
-        assert not journal.unended_processes(executor.runs()[0].run_id)
+        assert not RunRegister(journal, executor.runs()[0].run_id).unended()
