@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from planner.prices.line import KINDS, PriceKind
+
 if TYPE_CHECKING:
     from planner.clusters.cluster import Cluster, Link
 
-SOURCES = "give a cluster file, --kubernetes FILE or --ray FILE"
+SOURCES = "give a cluster file, --kubernetes FILE, --ray FILE or --offers GPU,GPU"
 
 
 @click.command(name="cluster", short_help="Show a cluster: declared in YAML, or as Ray or Kubernetes print it.")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--kubernetes", type=click.Path(path_type=Path), help="What `kubectl get nodes -o json` printed.")
 @click.option("--ray", type=click.Path(path_type=Path), help="What `ray.nodes()` returned, as JSON.")
+@click.option("--offers", metavar="GPU,GPU...", help="Or what providers rent out, by the price table.")
+@click.option("--gpus", type=click.IntRange(min=1), default=8, help="With --offers: accelerators of a node (8).")
+@click.option("--count", type=click.IntRange(min=1), default=100, help="With --offers: nodes one would rent (100).")
+@click.option("--kind", type=click.Choice(KINDS), default="on-demand", help="With --offers: how they are rented.")
 @click.option("--name", default=None, help="Name of the cluster (kubernetes, ray).")
 @click.option("--link-gbit-s", type=click.FloatRange(min=0, min_open=True), help="Between nodes: Gb/s, one direction.")
 @click.option("--link-kind", type=click.Choice(["infiniband", "ethernet", "nvlink", "other"]), default="other")
@@ -27,6 +33,10 @@ def command(
     file: Path | None,
     kubernetes: Path | None,
     ray: Path | None,
+    offers: str | None,
+    gpus: int,
+    count: int,
+    kind: PriceKind,
     name: str | None,
     link_gbit_s: float | None,
     link_kind: str,
@@ -36,10 +46,11 @@ def command(
 ) -> None:
     """Show the nodes of a cluster: accelerators, links, racks, prices.
 
-    FILE is a cluster file (YAML). A running cluster tells its nodes but not what joins them: --link-gbit-s does.
+    FILE is a cluster file (YAML). A running cluster tells its nodes but not what joins them: --link-gbit-s does. With
+    --offers it is what could be rented, a kind of node for each provider.
     """
     link = _link(link_gbit_s, link_kind, link_latency_us)
-    cluster = _read(file, kubernetes, ray, name, link)
+    cluster = _offered(offers, gpus, count, kind, link) if offers else _read(file, kubernetes, ray, name, link)
     if out:
         from planner.clusters.reading import as_yaml
         from planner.writing import write_aside
@@ -54,6 +65,13 @@ def command(
     print_cluster(cluster, console())
     if out:
         click.echo(f"Written to {out}.")
+
+
+def _offered(names: str, gpus: int, count: int, kind: PriceKind, link: Link | None) -> Cluster:
+    from planner.clusters.market import cluster_of_offers
+
+    found = cluster_of_offers(names.split(","), gpus=gpus, count=count, kind=kind)
+    return found.model_copy(update={"between_nodes": link})
 
 
 def _link(gbit_s: float | None, kind: str, latency_us: float | None) -> Link | None:

@@ -9,8 +9,9 @@ from rich.table import Table
 from planner.clusters.cluster import Cluster, NodeType
 from planner.figures import usd
 
-COLUMNS = (("nodes", "left"), ("count", "right"), ("racks", "right"), ("accelerators of a node", "left"),
-           ("inside", "left"), ("between nodes", "left"), ("node an hour", "right"), ("price", "left"))  # fmt: skip
+COLUMNS = (("nodes", "left"), ("count", "right"), ("racks", "right"), ("a node has", "left"), ("inside, GB/s", "left"),
+           ("between nodes", "left"), ("an hour", "right"), ("price", "left"))  # fmt: skip
+KEPT_WHOLE = ("nodes", "a node has", "inside, GB/s")
 
 
 def print_cluster(cluster: Cluster, console: Console) -> None:
@@ -19,7 +20,7 @@ def print_cluster(cluster: Cluster, console: Console) -> None:
                   f"{sum(node.count for node in cluster.nodes):,} nodes")  # fmt: skip
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading, side in COLUMNS:
-        table.add_column(heading, justify="right" if side == "right" else "left")
+        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading in KEPT_WHOLE)
     for node in cluster.nodes:
         table.add_row(*_row(cluster, node))
     console.print(table)
@@ -29,12 +30,12 @@ def print_cluster(cluster: Cluster, console: Console) -> None:
 
 def _row(cluster: Cluster, node: NodeType) -> tuple[str, ...]:
     gpu, link, price = node.accelerator, cluster.link_of(node), node.hourly
-    rate = f", {gpu.link_gb_s:g} GB/s" if gpu.link_gb_s else ""
+    rate = f" {gpu.link_gb_s:g}" if gpu.link_gb_s else ""
     return (
         escape(node.name),
         f"{node.count:,}",
         f"{node.racks}",
-        f"{node.gpus} x {gpu.name} ({gpu.memory_gb:g} GB)",
+        f"{node.gpus} x {gpu.name}",
         f"{gpu.interconnect}{rate}",
         link.says if link else "not known",
         usd(node.usd_per_node_hour),

@@ -16,6 +16,7 @@ from planner.fleet.placing import Placed
 from planner.fleet.shortages import told
 
 MOST_NODES_SHOWN = 4
+MOST_KINDS_SHOWN = 8
 
 
 def print_fleet(answer: FleetPlan, console: Console, *, everything: bool = False) -> None:
@@ -33,7 +34,7 @@ def print_fleet(answer: FleetPlan, console: Console, *, everything: bool = False
     )
     console.print(_models(answer, everything))
     console.print()
-    console.print(_nodes(answer))
+    console.print(_nodes(answer, everything))
     for shortage in answer.short:
         console.print(f"\n[red]Does not fit:[/red] {escape(told(shortage))}")
         console.print(f"  To fix: {escape(shortage.fix)}")
@@ -97,7 +98,11 @@ def _ranges(numbers: list[int]) -> list[str]:
     return [f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in found]
 
 
-def _nodes(answer: FleetPlan) -> Table:
+def _nodes(answer: FleetPlan, everything: bool) -> Table:
+    """Kinds of nodes; of many only those in use, unless everything is asked for."""
+    kinds = answer.cluster.nodes
+    if not everything and len(kinds) > MOST_KINDS_SHOWN:
+        kinds = tuple(node for node in kinds if answer.nodes_in_use.get(node.name))
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("nodes")
     table.add_column("accelerators")
@@ -106,7 +111,7 @@ def _nodes(answer: FleetPlan) -> Table:
     busy = Counter[str]()
     for copy in answer.copies:
         busy[copy.option.node_type] += copy.option.gpus
-    for node in answer.cluster.nodes:
+    for node in kinds:
         used, spare = answer.nodes_in_use.get(node.name, 0), answer.spare_nodes(node)
         cells = (f"{node.count}", f"{used}", f"{spare}", f"{answer.free_nodes(node)}", f"{busy[node.name]}")
         price = usd(node.usd_per_node_hour)
