@@ -13,9 +13,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from planner.fits.arrays import Flags, Ints
+from planner.memory.gguf_codebooks import VALUE_CATEGORIES
 from planner.memory.gguf_mix import (
     BASE_TYPES,
-    VALUE_CATEGORIES,
     GgufTensor,
     Mix,
     fallback_type,
@@ -23,12 +23,15 @@ from planner.memory.gguf_mix import (
     mix_of,
     wanted_type,
 )
-from planner.memory.gguf_tensors import NO_LAYER, GgmlSource, is_converted, tensors_of
+from planner.memory.gguf_tensors import DELTA_INPUTS, NO_LAYER, GgmlSource, is_converted, tensors_of
+from planner.memory.layer_kinds import layers_of
 from planner.memory.llama_cpp import is_looked_up, repacked_end, repacked_types
 from planner.models.shape import Matrix, Shape
 from planner.schemes import Scheme
 
 DOWN_CATEGORY = "ffn_down"
+LATENT_PROJECTION = "kv_b_proj"
+SPLIT_IN_TWO = frozenset({LATENT_PROJECTION, DELTA_INPUTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,25 +196,23 @@ def tensor_bytes(source: GgmlSource, type_name: str) -> int:
 
 
 def _groups(matrix: Matrix, shape: Shape) -> Iterator[Group]:
-    """The tensors of one entry of the shape; MLA's split projection is two groups."""
+    """The tensors of one entry of the shape; MLA's split projection and a delta net's inputs are two groups."""
     tensors = tensors_of(matrix, shape)
     first = next(tensors)
-    if first.layer == NO_LAYER:
-        yield Group(first, (NO_LAYER,))
-    elif matrix.role == "kv_b_proj":
-        yield Group(first, range(matrix.copies))
-        yield Group(next(tensors), range(matrix.copies))
-    elif first.layer:
-        yield Group(first, range(first.layer, shape.layer_count))
-    else:
-        yield Group(first, _layers(matrix, shape))
+    layers = _layers(matrix, shape, first.layer)
+    yield Group(first, layers)
+    if matrix.role in SPLIT_IN_TWO:
+        yield Group(next(tensors), layers)
 
 
-def _layers(matrix: Matrix, shape: Shape) -> Sequence[int]:
-    copies, layers = matrix.copies, shape.layer_count
+def _layers(matrix: Matrix, shape: Shape, first: int) -> Sequence[int]:
+    if first == NO_LAYER:
+        return (NO_LAYER,)
+    if matrix.role == LATENT_PROJECTION:
+        return range(matrix.copies)
     if matrix.component == "experts" and matrix.role.startswith("expert_"):
-        return range(copies // shape.experts[0].experts)
-    return range(copies) if copies <= layers else sorted(copy % layers for copy in range(copies))
+        return range(first, first + matrix.copies // shape.experts[0].experts)
+    return sorted(layers_of(matrix, shape))
 
 
 def _unmapped(edges: list[tuple[int, GgufTensor]], repacked: frozenset[str]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from planner.memory.layer_kinds import layers_of
 from planner.models.shape import AttentionLayers, Matrix, Shape
 
 BLOCK_NAMES = {
@@ -18,6 +19,7 @@ BLOCK_NAMES = {
 }  # fmt: skip
 TOP_NAMES = {"embed_tokens": "token_embd", "lm_head": "output"}
 CATEGORIES = ("ffn_down", "ffn_gate", "ffn_up")
+DELTA_INPUTS, DELTA_OUTPUT = "in_proj_qkvz", "out_proj"
 NO_LAYER = -1
 F32_COMPONENTS = frozenset({"norms", "router"})
 
@@ -57,9 +59,11 @@ def tensors_of(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
         yield from _latent_halves(matrix, next(layers for layers in shape.attention if layers.latent_dim))
     elif matrix.component == "experts" and matrix.role.startswith("expert_"):
         yield from _expert_tensors(matrix, shape)
+    elif matrix.role == DELTA_INPUTS:
+        yield from _delta_parts(matrix, shape)
     else:
-        for copy in range(matrix.copies):
-            yield _block_tensor(matrix, copy % shape.layer_count, matrix.rows)
+        for layer in layers_of(matrix, shape):
+            yield _block_tensor(matrix, layer, matrix.rows)
 
 
 def _expert_tensors(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
@@ -68,6 +72,14 @@ def _expert_tensors(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
     count = matrix.copies // experts
     for layer in range(shape.layer_count - count, shape.layer_count):
         yield _block_tensor(matrix, layer, matrix.rows * experts)
+
+
+def _delta_parts(matrix: Matrix, shape: Shape) -> Iterator[GgmlSource]:
+    """A delta net's inputs are split into queries, keys and values, and the gate of its output (conversion/qwen.py)."""
+    gate_rows = next(other.columns for other in shape.matrices if other.role == DELTA_OUTPUT)
+    for layer in layers_of(matrix, shape):
+        for name, rows in (("attn_qkv", matrix.rows - gate_rows), ("attn_gate", gate_rows)):
+            yield GgmlSource(f"blk.{layer}.{name}.weight", name, layer, rows, matrix.columns, stays_f32=False)
 
 
 def _latent_halves(matrix: Matrix, layers: AttentionLayers) -> Iterator[GgmlSource]:

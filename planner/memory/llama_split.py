@@ -10,12 +10,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import accumulate
 
 from planner.memory.gguf_mix import GgufTensor
 from planner.memory.gguf_tensors import GgmlSource
 from planner.memory.kv_cache import KvCache
+from planner.memory.layer_kinds import layers_by_kind
 from planner.models.shape import Shape
 
 HOST = -1
@@ -103,38 +103,3 @@ def cache_on(device: int, kv: KvCache, shape: Shape, split: LayerSplit) -> KvCac
         tuple(replace(part, count=len(here & which)) for part, which in zip(kv.layers, cached, strict=True)),
         tuple(replace(part, count=len(here & which)) for part, which in zip(kv.states, states, strict=True)),
     )
-
-
-Kinds = tuple[tuple[frozenset[int], ...], tuple[frozenset[int], ...]]
-
-
-@lru_cache(maxsize=256)
-def layers_by_kind(shape: Shape) -> Kinds:
-    """Which layers are of each kind that owns a cache, and of each recurrent kind.
-
-    A shape counts kinds; the rarer one stands at the end of each period (Gemma 3: every sixth layer, Qwen3-Next: every
-    fourth), and layers that read another's cache come last.
-    """
-    reading = sum(layers.count for layers in shape.attention if not layers.owns_kv)
-    owning = [layers.count for layers in shape.attention if layers.owns_kv]
-    counts = [*owning, *(layers.count for layers in shape.recurrent)]
-    total = max(shape.layer_count - reading, 1)
-    found = _dealt_out(counts, total) if sum(counts) <= total else [_spread(range(total), count) for count in counts]
-    return tuple(found[: len(owning)]), tuple(found[len(owning) :])
-
-
-def _dealt_out(counts: Sequence[int], layer_count: int) -> list[frozenset[int]]:
-    """Each layer to one kind, the rarest kinds first."""
-    free, found = list(range(layer_count)), [frozenset[int]()] * len(counts)
-    for kind in sorted(range(len(counts)), key=lambda kind: counts[kind]):
-        found[kind] = _spread(free, counts[kind])
-        free = [layer for layer in free if layer not in found[kind]]
-    return found
-
-
-def _spread(layers: Sequence[int], count: int) -> frozenset[int]:
-    """`count` of the layers, at the end of each period."""
-    if not count:
-        return frozenset()
-    period = max(len(layers) // count, 1)
-    return frozenset(layers[period - 1 :: period][:count])

@@ -12,8 +12,9 @@ from planner.memory.batch import predict_start
 from planner.memory.cases import case_from_row
 from planner.memory.gguf_mix import gguf_file
 from planner.memory.kv_cache import kv_cache
+from planner.memory.layer_kinds import layers_by_kind
 from planner.memory.llama_fitting import Question, fullest_gpu, largest_split
-from planner.memory.llama_split import HOST, LayerSplit, bytes_by_device, cache_on, layers_by_kind
+from planner.memory.llama_split import HOST, LayerSplit, bytes_by_device, cache_on
 from planner.models.catalogue import find
 from planner.request import Workload
 from planner.schemes import scheme
@@ -164,3 +165,14 @@ def test_several_gpus_that_hold_a_model_are_sized_by_the_fullest():
     weights = sum(held.gib(label) for label in ("weights", "scales and zeros", "16-bit remainder"))
     assert weights * 2**30 == pytest.approx(max(sizes[0], sizes[1]), rel=1e-6)
     assert max(sizes[0], sizes[1]) > 1.002 * (sizes[0] + sizes[1]) / 2
+
+
+def test_a_delta_nets_inputs_are_two_tensors_of_its_own_layers():
+    # conversion/qwen.py splits in_proj_qkvz; a Vulkan log of Qwen3.6-27B Q5_K_M prints 17761.91 MiB on the GPU
+    shape = find("qwen3.5-27b").shape
+    tensors = gguf_file(shape, "Q5_K_M")
+    mixed = [tensor for tensor in tensors if tensor.name.endswith("attn_qkv.weight")]
+    assert [tensor.name.split(".")[1] for tensor in mixed[:4]] == ["0", "1", "2", "4"]
+    assert {tensor.type for tensor in mixed} == {"Q5_K", "Q6_K"}
+    on_gpu = bytes_by_device(tensors, shape, LayerSplit(65))[0]
+    assert on_gpu / MIB == pytest.approx(17761.91, rel=0.016)
