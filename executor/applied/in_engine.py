@@ -10,9 +10,11 @@ from typing import Any
 from executor.applied.fingerprint import Fingerprint, Verdict, limits
 from planner.errors import ExecutionFailed
 from planner.schemes import scheme
+from rules.vocabulary import KvFormat
 
 SIXTEEN_BIT = {"bfloat16", "float16", "float32"}
 KEPT = ("lm_head", "embed", "router", "gate.", "vision", "visual")
+CACHE_DTYPES = {"16-bit": ("auto", "bfloat16", "float16", "half", "bf16", "fp16"), "fp8": ("fp8",), "int8": ("int8",)}
 BYTES_OF_16_BITS = 2
 LEAST_BYTES = 1 / 8  # of a weight: one bit
 SURE: tuple[Verdict, ...] = ("wrong", "not-applied", "applied", "unknown")
@@ -25,12 +27,14 @@ class Evidence:
     `layers`: what the engine's own process holds ([{name, method, kernel, weights, dtypes}], as
     `scripts/vllm_inspection.py` tells it). `tensor_types`: tensors by type, as llama.cpp read them. `weights_bytes`:
     weights in memory by the engine's own log. `fingerprint`: its log-probabilities against both checkpoints'.
+    `cache_dtype`: of the KV cache, by the engine's metrics.
     """
 
     layers: Sequence[Mapping[str, Any]] | None = None
     tensor_types: Mapping[str, int] | None = None
     weights_bytes: int | None = None
     fingerprint: Fingerprint | None = None
+    cache_dtype: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,11 @@ class AppliedInEngine:
 
 
 def applied_in_engine(
-    format: str, evidence: Evidence, expected_bytes: float | None, expected_types: Mapping[str, int] | None = None
+    format: str,
+    evidence: Evidence,
+    expected_bytes: float | None,
+    expected_types: Mapping[str, int] | None = None,
+    kv_cache: KvFormat = "16-bit",
 ) -> AppliedInEngine:
     """Judge a format by all the evidence there is: one piece that says "wrong" or "not applied" decides.
 
@@ -55,6 +63,7 @@ def applied_in_engine(
     """
     found = [*_by_types(evidence.tensor_types, expected_types)]
     found += _by_bytes(evidence.weights_bytes, expected_bytes)
+    found += _by_cache(evidence.cache_dtype, kv_cache)
     if scheme(format).is_quantized:
         found += _by_layers(evidence.layers, every=expected_bytes is not None)
     if evidence.fingerprint:
@@ -109,6 +118,12 @@ def _by_types(held: Mapping[str, int] | None, expected: Mapping[str, int] | None
         read = ", ".join(f"{count} x {name}" for name, count in sorted(held.items()))
         same = {name.upper(): count for name, count in expected.items()} == dict(held)
         yield "applied" if same else "not-applied", f"the engine read {read}"
+
+
+def _by_cache(held: str | None, planned: KvFormat) -> Iterator[tuple[Verdict, str]]:
+    """Another cache than planned tells against the engine; the planned one says nothing of the weights."""
+    if held and not held.startswith(CACHE_DTYPES[planned]):
+        yield "not-applied", f"the KV cache is {held}; planned: {planned}"
 
 
 def _by_bytes(held: int | None, expected: float | None) -> Iterator[tuple[Verdict, str]]:

@@ -35,10 +35,11 @@ def check_applied(context: StepContext) -> Result:
         tensor_types=tensor_types_in(log),
         weights_bytes=round(weights_gib * GIB) if weights_gib else None,
         fingerprint=asyncio.run(_fingerprint(context, served)),
+        cache_dtype=(served.get("metrics") or {}).get("kv_cache_dtype"),
     )
     checked = result_of_kind(context, "check-artifact") or {}
     format, kv_cache = context.plan.chosen.format, context.plan.chosen.kv_cache
-    applied = applied_in_engine(format, evidence, checked.get("tensor_bytes"), checked.get("types"))
+    applied = applied_in_engine(format, evidence, checked.get("tensor_bytes"), checked.get("types"), kv_cache)
     served_as = format if kv_cache == SIXTEEN_BIT else f"{format} with KV cache {kv_cache}"
     require_applied(served_as, applied, str(served.get("url", "")))
     found = evidence.fingerprint

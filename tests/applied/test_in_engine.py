@@ -84,6 +84,21 @@ def test_a_fingerprint_is_nearer_to_one_of_the_two_or_far_from_both(found: Finge
     assert found.verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("planned", "held", "verdict"),
+    [
+        ("16-bit", "auto", "applied"),
+        ("fp8", "fp8_e4m3", "applied"),
+        ("fp8", "auto", "not-applied"),
+        ("16-bit", "int8_per_token_head", "not-applied"),
+        ("fp8", None, "applied"),
+    ],
+)
+def test_another_cache_than_planned_tells_against_the_engine(planned: Any, held: str | None, verdict: str) -> None:
+    evidence = Evidence(layers=PACKED, cache_dtype=held)
+    assert applied_in_engine("awq-int4", evidence, 2_279_360, kv_cache=planned).verdict == verdict
+
+
 def test_one_piece_of_evidence_against_decides() -> None:
     wrong = Fingerprint(to_quantized=0.9, to_original=0.91, effect=0.05)
     found = applied_in_engine("awq-int4", Evidence(layers=PACKED, fingerprint=wrong), 2_279_360)
