@@ -14,9 +14,9 @@ from planner.request import Request
 
 A_REQUEST = 'write {"model": "llama-3.1-8b", "hardware": "1xL4"}, one a line; `quantplan plan --json` shows all keys'
 PLACES = {
-    "workload": ("input_tokens", "output_tokens", "context_tokens", "concurrency", "task", "precision_critical",
-                 "multi_turn", "quality_validated", "fine_tunes"),
-    "service_level": ("ttft_ms", "tpot_ms"),
+    "workload": ("input_tokens", "output_tokens", "context_tokens", "concurrency", "requests_per_s",
+                 "prefix_hit_rate", "task", "precision_critical", "multi_turn", "quality_validated", "fine_tunes"),
+    "service_level": ("ttft_ms", "tpot_ms", "percentile"),
     "price": ("usd_per_hour", "provider", "utilisation"),
     "extras": ("draft", "draft_model", "draft_tokens", "max_loras", "max_lora_rank", "expert_parallel"),
 }  # fmt: skip

@@ -212,6 +212,33 @@ class Candidate(Frozen):
         return next(p for p in self.predictions if p.name == name)
 
 
+class Percentiles(Frozen):
+    """Milliseconds over requests: their mean, and what 50, 95 and 99 of 100 stay within."""
+
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+
+
+class Outlook(Frozen):
+    """An open load on what was chosen, simulated. Rates are of all copies together; waits are None above the capacity.
+
+    `largest_requests_per_s` meets the targets at their percentile; None where one request alone misses them, and then
+    no number of copies meets them either. `abstained`: why nothing can be simulated.
+    """
+
+    requests_per_s: float
+    ttft_ms: Percentiles | None = None
+    tpot_ms: Percentiles | None = None
+    end_to_end_ms: Percentiles | None = None
+    capacity_requests_per_s: float | None = None
+    largest_requests_per_s: float | None = None
+    replicas_needed: int | None = None
+    hint: str | None = None
+    abstained: str | None = None
+
+
 class Alternative(Frozen):
     """Another way to serve the model, in few figures; planning again with its settings gives the whole.
 

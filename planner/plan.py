@@ -21,6 +21,8 @@ from planner.candidate import (
     Memory,
     Offload,
     OperatingPoint,
+    Outlook,
+    Percentiles,
     Prediction,
     Span,
     Term,
@@ -33,8 +35,8 @@ from rules.vocabulary import FormatId, Trouble
 
 __all__ = [
     "Alternative", "Candidate", "Cost", "Decision", "Evidence", "HardwareSummary", "Lever", "Memory", "ModelSummary",
-    "Offload", "OperatingPoint", "Plan", "Prediction", "QuantizingNeeds", "Rung", "Span", "Stage", "StageKind", "Term",
-    "TokenCost", "Verdict", "Way", "load_plan",
+    "Offload", "OperatingPoint", "Outlook", "Percentiles", "Plan", "Prediction", "QuantizingNeeds", "Rung", "Span",
+    "Stage", "StageKind", "Term", "TokenCost", "Verdict", "Way", "load_plan",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 2
@@ -202,6 +204,7 @@ class Plan(Frozen):
     notes: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     operating_points: tuple[OperatingPoint, ...] = ()
+    outlook: Outlook | None = None
     digest: str = Field(default="", pattern=r"^(|sha256:[0-9a-f]{64})$")
 
     @model_validator(mode="after")

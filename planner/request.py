@@ -20,12 +20,18 @@ Tokens = Annotated[int, Field(gt=0, le=100_000_000)]
 
 
 class Workload(Frozen):
-    """What will be asked of the model. `context_tokens` is the longest request served (None: input + output)."""
+    """What will be asked of the model. `context_tokens` is the longest request served (None: input + output).
+
+    `concurrency` requests are in flight at most; `requests_per_s` arrive at random (None: always a next one at once).
+    `prefix_hit_rate` is the part of a prompt found in the prefix cache.
+    """
 
     input_tokens: Tokens = 1000
     output_tokens: Tokens = 300
     context_tokens: Tokens | None = None
     concurrency: Annotated[int, Field(gt=0, le=1_000_000)] = 8
+    requests_per_s: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    prefix_hit_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
     task: Task = "general"
     precision_critical: bool = False
     multi_turn: bool = False
@@ -39,10 +45,14 @@ class Workload(Frozen):
 
 
 class ServiceLevel(Frozen):
-    """Targets a plan must meet; None means: no target."""
+    """Targets a plan must meet; None means: no target.
+
+    A way to serve is chosen by mean waits; `percentile` is what an open load is held to (`Outlook`).
+    """
 
     ttft_ms: Annotated[float, Field(gt=0, le=1e9)] | None = None
     tpot_ms: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    percentile: Literal["mean", "p50", "p95", "p99"] = "mean"
 
 
 class Price(Frozen):

@@ -20,6 +20,8 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 @click.option("--output-tokens", type=int, help="Generated tokens of a typical request (300).")
 @click.option("--context-tokens", type=int, help="Longest request to be served (input + output).")
 @click.option("--concurrency", type=int, help="Requests in flight at once (8).")
+@click.option("--requests-per-s", type=float, help="Requests arriving at random: simulates their waits by percentile.")
+@click.option("--prefix-hit-rate", type=float, help="With it: part of a prompt found in the prefix cache, 0 to 1 (0).")
 @click.option("--task", type=click.Choice(get_args(Task)), help="What the model is used for.")
 @click.option("--precision-critical", is_flag=True, help="Quality matters more than memory and speed.")
 @click.option("--multi-turn", is_flag=True, help="Conversations go on over several turns.")
@@ -45,6 +47,11 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 )
 @click.option("--ttft-ms", type=float, help="Target: time to first token.")
 @click.option("--tpot-ms", type=float, help="Target: time per output token.")
+@click.option(
+    "--percentile",
+    type=click.Choice(["mean", "p50", "p95", "p99"]),
+    help="Of the targets, under --requests-per-s (mean).",
+)
 @click.option("--usd-per-hour", type=float, help="Price of one accelerator (or CPU host) for an hour.")
 @click.option("--provider", help="Take the price of this provider.")
 @click.option("--utilisation", type=float, help="Share of the time the server is busy, 0 to 1 (1).")
@@ -86,6 +93,10 @@ def command(
         show_frontier(request, book, as_json=as_json, plot=plot, csv_path=csv_path)
         return
     plan = make_plan(request, book=book)
+    if request.workload.requests_per_s is not None:
+        from planner.serving.outlook import with_outlook
+
+        plan = with_outlook(plan)
     if out:
         plan.write(out)
     if as_json:

@@ -43,6 +43,11 @@ def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableTyp
         yield "What would free memory", _levers(plan)
     load = f"{workload.concurrency} requests in flight, {workload.input_tokens} tokens in, {workload.output_tokens} out"
     yield f"Speed ({load})", _speed(chosen)
+    if plan.outlook:
+        from planner.cli.outlook_view import outlook_lines
+
+        arriving = f"{figure(plan.outlook.requests_per_s)} requests/s arriving at random, simulated"
+        yield f"Under load ({arriving})", outlook_lines(plan, plan.outlook)
     yield "Cost", _cost(chosen)
     if energy := energy_lines(chosen):
         yield "Power", Group(*(Text(line, style=style) for line, style in zip(energy, ("", "dim"), strict=False)))

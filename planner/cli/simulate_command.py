@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.simulate_options import lengths_asked, requests_per_s, speculation_asked
+from planner.cli.simulate_options import lengths_asked, requests_per_s, speculation_asked, targets_asked
 
 if TYPE_CHECKING:
     from planner.plan import Plan
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(name="simulate", short_help="Put a plan's server under a simulated load: waits by percentile.")
 @click.argument("plan_or_model")
 @click.option("--on", "hardware", help="For a model: 1xA100-80GB, 2xL40S ...")
-@click.option("--rate", help="Requests arriving at random: 5/s, 300/min.")
+@click.option("--rate", help="Requests arriving at random: 5/s, 300/min (the plan's).")
 @click.option("--clients", type=int, help="Or a fixed number of clients (the plan's requests in flight).")
 @click.option("--input-tokens", type=click.IntRange(min=1), help="Mean prompt tokens (the plan's).")
 @click.option("--output-tokens", type=click.IntRange(min=1), help="Mean generated tokens (the plan's).")
@@ -30,14 +30,18 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Or real ones: a file with one input_tokens,output_tokens a line.",
 )
-@click.option("--prefix-hit-rate", type=float, default=0.0, help="Part of a prompt found in the prefix cache (0).")
+@click.option("--prefix-hit-rate", type=float, help="Part of a prompt found in the prefix cache (the plan's).")
 @click.option("--max-num-seqs", type=click.IntRange(min=1), help="Sequences at once a copy takes in (the plan's).")
 @click.option("--speculate", metavar="DRAFT", help="Speculative decoding: eagle, mtp, ngram, or a draft model's name.")
 @click.option("--draft-tokens", type=int, help="Tokens drafted before each step of the model.")
 @click.option("--acceptance", type=float, help="Chance that a drafted token is accepted, if those before it were.")
-@click.option("--ttft-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time to first token.")
-@click.option("--tpot-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time per output token.")
-@click.option("--percentile", type=click.Choice(["mean", "50", "95", "99"]), default="mean", help="Of the targets.")
+@click.option(
+    "--ttft-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time to first token (the plan's)."
+)
+@click.option(
+    "--tpot-ms", type=click.FloatRange(min=0, min_open=True), help="Target: time per output token (the plan's)."
+)
+@click.option("--percentile", type=click.Choice(["mean", "50", "95", "99"]), help="Of the targets (the plan's).")
 @click.option("--seed", type=int, default=0, help="Another seed, other requests (0).")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write waits against load as a picture (SVG)."
@@ -53,14 +57,14 @@ def command(
     length_spread: float | None,
     length_range: float | None,
     lengths: Path | None,
-    prefix_hit_rate: float,
+    prefix_hit_rate: float | None,
     max_num_seqs: int | None,
     speculate: str | None,
     draft_tokens: int | None,
     acceptance: float | None,
     ttft_ms: float | None,
     tpot_ms: float | None,
-    percentile: str,
+    percentile: str | None,
     seed: int,
     plot: Path | None,
     as_json: bool,
@@ -70,7 +74,6 @@ def command(
     It tells how long users wait, by percentile, at this load and at shares of what the server can carry.
     """
     from planner.serving.answering import Question, answer
-    from planner.serving.capacity import Targets
 
     plan = _plan(plan_or_model, hardware)
     prompt, output, drawn = lengths_asked(
@@ -79,12 +82,12 @@ def command(
     question = Question(
         input_tokens=prompt,
         output_tokens=output,
-        requests_per_s=requests_per_s(rate) if rate else None,
+        requests_per_s=requests_per_s(rate) if rate else None if clients else plan.request.workload.requests_per_s,
         clients=clients,
         lengths=drawn,
-        prefix_hit_rate=prefix_hit_rate,
+        prefix_hit_rate=plan.request.workload.prefix_hit_rate if prefix_hit_rate is None else prefix_hit_rate,
         max_sequences=max_num_seqs,
-        targets=Targets(ttft_ms, tpot_ms, None if percentile == "mean" else int(percentile)),
+        targets=targets_asked(plan.request.service_level, ttft_ms, tpot_ms, percentile),
         seed=seed,
         speculation=speculation_asked(speculate, draft_tokens, acceptance),
     )

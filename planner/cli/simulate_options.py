@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from planner.errors import BadInput
 
 if TYPE_CHECKING:
-    from planner.request import Workload
+    from planner.request import ServiceLevel, Workload
+    from planner.serving.capacity import Targets
     from planner.serving.lengths import Lengths
     from planner.serving.speculation import Speculation
 
@@ -42,6 +43,16 @@ def speculation_asked(draft: str | None, tokens: int | None, acceptance: float |
             fix="give all of --speculate eagle --draft-tokens 3 --acceptance 0.7 (as measured with your own texts)",
         )
     return Speculation(draft, tokens, acceptance)
+
+
+def targets_asked(
+    planned: ServiceLevel, ttft_ms: float | None, tpot_ms: float | None, percentile: str | None
+) -> Targets:
+    """The targets given, each the plan's own where it is not."""
+    from planner.serving.capacity import Targets
+
+    at = percentile or planned.percentile.removeprefix("p")
+    return Targets(ttft_ms or planned.ttft_ms, tpot_ms or planned.tpot_ms, None if at == "mean" else int(at))
 
 
 def lengths_asked(

@@ -24,6 +24,8 @@ def print_answer(plan: Plan, question: Question, content: dict[str, Any], consol
         f"{question.input_tokens} tokens in, {question.output_tokens} out, {question.lengths.says} (simulated)"
     )
     console.print(f"Carries at most {figure(content['capacity_requests_per_s'])} requests/s.")
+    if content["hint"]:
+        console.print(f"[yellow]{content['hint']}[/yellow]")
     _targets(question, content, console)
     if content["speculation"]:
         console.print(_speculation(question, content["speculation"]))

@@ -38,7 +38,8 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
         without = f"leave out --engine {request.engine}; " if request.engine else ""
         yield f"{without}`quantplan fits {request.model}` lists accelerators and engines that have a kernel for it"
     elif "misses-service-level" in verdicts:
-        yield _fewer_in_time(chooser, request) or _nearest_to_targets(chooser, request)
+        if in_reach := _fewer_in_time(chooser, request) or _nearest_to_targets(chooser, request):
+            yield in_reach
     elif roomiest := max(
         (c for c in chooser.tried if c.verdict == "does-not-fit" and c.memory.max_concurrency >= 1),
         key=_requests_that_fit,
@@ -78,7 +79,7 @@ def _fewer_in_time(chooser: Chooser, request: Request) -> str | None:
     return None
 
 
-def _nearest_to_targets(chooser: Chooser, request: Request) -> str:
+def _nearest_to_targets(chooser: Chooser, request: Request) -> str | None:
     """Targets that could be met: what the fastest of the tried candidates reaches with one request at a time."""
     alone = request.model_copy(update={"workload": request.workload.model_copy(update={"concurrency": 1})})
     unhurried = replace(chooser.assessor, request=alone)
@@ -87,8 +88,8 @@ def _nearest_to_targets(chooser: Chooser, request: Request) -> str:
     candidates = [one_by_one.best_layout(chooser.deliberation.choice_of(format)) for format in formats]
     fastest = min(candidates, key=lambda candidate: candidate.speed.tpot_ms.value or inf)
     waits = {"ttft_ms": fastest.speed.ttft_ms.value, "tpot_ms": fastest.speed.tpot_ms.value}
-    reached = (f"{name} {value:.3g}" for name, value in waits.items() if value)
-    return f"targets within reach: one request at a time takes {', '.join(reached)} in {_described(fastest)}"
+    reached = ", ".join(f"{name} {value:.3g}" for name, value in waits.items() if value)
+    return f"targets within reach: one request at a time takes {reached} in {_described(fastest)}" if reached else None
 
 
 def _described(candidate: Assessed) -> str:

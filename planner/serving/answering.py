@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from planner.plan import Plan
-from planner.serving.capacity import Targets, capacity_per_s, largest_rate, replicas_for
+from planner.serving.capacity import Targets, capacity_per_s, largest_rate, replicas_for, sequences_hint
 from planner.serving.from_plan import server_of, speculating
 from planner.serving.lengths import Lengths, Recorded
 from planner.serving.outcome import Outcome
@@ -69,6 +69,7 @@ class Answered:
     asked: Outcome | None
     replicas_needed: int | None
     overload: str | None
+    hint: str | None
     ladder: tuple[tuple[float, Outcome], ...]
     speculation: Speculated | None = None
 
@@ -79,6 +80,7 @@ class Answered:
             "largest_requests_per_s_within_targets": self.largest_per_s,
             "replicas_needed": self.replicas_needed,
             "overload": self.overload,
+            "hint": self.hint,
             "speculation": asdict(self.speculation) if self.speculation else None,
             "asked": self.asked.as_json() if self.asked else None,
             "ladder": [{"offered_requests_per_s": rate, **outcome.as_json()} for rate, outcome in self.ladder],
@@ -117,6 +119,7 @@ def answer(plan: Plan, question: Question) -> Answered:
             if too_much
             else None
         ),
+        hint=sequences_hint(server, traffic),
         ladder=tuple(
             (share * capacity * replicas, simulate(server, _at(traffic, share * capacity), seed=question.seed))
             for share in SHARES_OF_CAPACITY

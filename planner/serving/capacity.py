@@ -51,3 +51,15 @@ def largest_rate(server: Server, traffic: Traffic, targets: Targets) -> float | 
 def replicas_for(requests_per_s: float, each_per_s: float) -> int:
     """Copies of a server that together carry a load, each its share."""
     return ceil(requests_per_s / each_per_s)
+
+
+def sequences_hint(server: Server, traffic: Traffic) -> str | None:
+    """That the limit of sequences, not the KV cache, is what fills first; None where the cache does."""
+    held = int(server.limits.kv_tokens / (traffic.input_tokens + traffic.output_tokens))
+    at_once = server.limits.max_sequences
+    if at_once >= held:
+        return None
+    return (
+        f"At most {at_once} sequences at once are taken in, while the KV cache holds {held:,} like these: "
+        f"try --max-num-seqs {held}"
+    )
