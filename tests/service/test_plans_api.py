@@ -90,6 +90,14 @@ def test_plans_come_in_pages(client: TestClient) -> None:
     assert len({line["digest"] for line in first["items"] + second["items"]}) == 3
 
 
+def test_a_plan_is_not_sent_twice_to_whoever_has_it(client: TestClient) -> None:
+    digest = client.post("/v1/plans", json=SEVENTY).json()["digest"]
+    first = client.get(f"/v1/plans/{digest}")
+    again = client.get(f"/v1/plans/{digest}", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert "immutable" in again.headers["cache-control"]
+
+
 def test_an_unknown_plan(client: TestClient) -> None:
     answer = client.get(f"/v1/plans/{'0' * 64}")
     assert (answer.status_code, answer.json()["fix"]) == (404, "GET /v1/plans lists those that were made here")

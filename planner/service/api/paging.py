@@ -44,4 +44,9 @@ def not_changed(request: Request, response: Response) -> bool:
     tag = f'"{knowledge_digest()}"'
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = f"private, max-age={KEEP_S}"
+    return has_already(request, tag)
+
+
+def has_already(request: Request, tag: str) -> bool:
+    """Whether the client says that it has what this ETag stands for."""
     return tag in [given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")]

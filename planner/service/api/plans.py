@@ -11,13 +11,15 @@ from planner.plan import Plan
 from planner.service.access import Planner, Reader
 from planner.service.api.asking import Question
 from planner.service.api.compressed import compressed_json
-from planner.service.api.paging import Limit, Offset, Page, following
+from planner.service.api.paging import Limit, Offset, Page, following, has_already
 from planner.service.parts import Service
 from planner.service.problems import Problem, not_found
 from planner.service.store.plans import PlanLine
 
 router = APIRouter(tags=["plans"])
 PREFIX = "sha256:"
+FOR_EVER = "private, max-age=31536000, immutable"
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this plan."}}
 Digest = Annotated[str, Path(pattern=r"^(sha256:)?[0-9a-f]{64}$", description="the plan's digest")]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     409: {"model": Problem, "description": "No plan answers the question; `fix` says what would."},
@@ -49,10 +51,13 @@ def newest(request: Request, service: Service, asks: Reader, limit: Limit = 50, 
     return {"items": found[:limit], "next": more}
 
 
-@router.get("/plans/{digest}", response_model=Plan, responses={404: {"model": Problem}})
-def one(service: Service, asks: Reader, digest: Digest) -> Response:
-    """One plan by its digest."""
+@router.get("/plans/{digest}", response_model=Plan, responses={404: {"model": Problem}, **UNCHANGED})
+def one(request: Request, service: Service, asks: Reader, digest: Digest) -> Response:
+    """One plan by its digest, which never changes."""
     body = service.plans.body(PREFIX + digest.removeprefix(PREFIX))
     if body is None:
         raise not_found(f"no plan {digest}", fix="GET /v1/plans lists those that were made here")
-    return Response(body, media_type="application/json", headers={"ETag": f'"{digest}"'})
+    headers = {"ETag": f'"{digest}"', "Cache-Control": FOR_EVER}
+    if has_already(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
