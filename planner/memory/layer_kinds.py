@@ -42,12 +42,12 @@ def _spread(layers: Sequence[int], count: int) -> frozenset[int]:
     return frozenset(layers[period - 1 :: period][:count])
 
 
-@lru_cache(maxsize=4096)
 def layers_of(matrix: Matrix, shape: Shape) -> tuple[int, ...]:
     """The layers that hold a copy of a tensor, first to last: those of its kind, where it is not in all of them."""
+    everywhere = tuple(copy % shape.layer_count for copy in range(matrix.copies))
+    if matrix.component not in ("attention", "recurrent") or matrix.copies >= shape.layer_count:
+        return everywhere
     owning, recurrent = layers_by_kind(shape)
-    groups = {"attention": owning, "recurrent": recurrent}.get(matrix.component, ())
-    own = next((which for which in (*groups, frozenset[int]().union(*groups)) if len(which) == matrix.copies), None)
-    if own and matrix.copies < shape.layer_count:
-        return tuple(sorted(own))
-    return tuple(copy % shape.layer_count for copy in range(matrix.copies))
+    groups = owning if matrix.component == "attention" else recurrent
+    kinds = (*groups, frozenset[int]().union(*groups))
+    return next((tuple(sorted(which)) for which in kinds if len(which) == matrix.copies), everywhere)
