@@ -177,3 +177,16 @@ def test_a_database_that_cannot_be_used(make_client: Callable[..., TestClient], 
     with pytest.raises(BadInput) as caught:
         make_client(database_url="postgresql+psycopg://u:secret@127.0.0.1:1/d")
     assert "secret" not in str(caught.value)
+
+
+def test_the_page_of_a_run_tells_of_progress_only_how_far_it_came(client: TestClient, asked: dict[str, Any]) -> None:
+    runs = store(client)
+    runs.claim(asked["run_id"], "me")
+    for share in (0.1, 0.5, 0.9):
+        runs.note(asked["run_id"], Event("load-test", "running", f"{share:.0%} of the requests answered", share))
+    runs.note(asked["run_id"], Event("load-test", "done", "all answered"))
+    runs.end(asked["run_id"], "me", "done")
+    page = client.get(f"/runs/{asked['run_id']}").text
+    assert "90% of the requests answered" in page
+    assert "all answered" in page
+    assert "50% of the requests answered" not in page
