@@ -37,11 +37,11 @@ SMALL = ServedModel(model="llama-3.1-8b", name="small", requests_per_s=3000, inp
 
 @dataclass(frozen=True)
 class Scenario:
-    """One way to run the day. `says`: what is different. `peak_share`: top of the wave over the planned load."""
+    """One way to run the day. `says`: what is different. `load`: its busiest seconds over what was planned for."""
 
     says: str
     question: Question
-    peak_share: float = 0.67
+    load: float = 1.0
 
 
 BASE = Question(seed=SEED, node_s=180, spread=0.5)
@@ -52,7 +52,7 @@ SCENARIOS = (
     Scenario("the autoscaler aims at 85 % busy instead of 70 %", replace(BASE, target_busy_share=0.85)),
     Scenario("half on spot at 45 % of the price, each reclaimed once in 20 h", replace(BASE, spot_share=0.5)),
     Scenario("machines fail fifty times as often", replace(BASE, gpu_mtbf_hours=1_014.0)),
-    Scenario("half as much traffic again: bursts exceed the planned load", BASE, peak_share=1.0),
+    Scenario("a third more traffic than was planned for", BASE, load=4 / 3),
 )
 
 
@@ -87,7 +87,7 @@ def fleet() -> Fleet:
 def day_of(answer: FleetPlan, servings: tuple[Serving, ...], scenario: Scenario) -> tuple[Simulated, ...]:
     """Each model's day, with bursts of its own."""
     numbered = enumerate(answer.fleet.models, SEED)
-    traces = {m.label: drawn_day(scenario.peak_share * m.requests_per_s, seed) for seed, m in numbered}
+    traces = {m.label: drawn_day(1.0, seed).with_peak(scenario.load * m.requests_per_s) for seed, m in numbered}
     question = scenario.question
     if question.spot_share:
         question = replace(question, spot_usd_per_hour=0.45 * mean_usd_per_gpu(answer), reclaims_per_hour=0.05)
@@ -160,10 +160,10 @@ def day_tables(days: Sequence[tuple[Scenario, Sequence[Simulated]]], drawn: str)
     lines = [
         "## A day",
         "",
-        "Each model has a drawn day: lowest at night (a quarter of the peak), highest at 15:00 (two thirds of the load",
-        "it was planned for), and six bursts of half as much again. Copies scale between the least asked for and those",
-        "planned; a copy is paid for from the moment it is asked for. Within: the part of the requests that met both",
-        "targets. Cost is of copies; machines that stand idle are apart.",
+        "Each model has a drawn day: a wave that is lowest at night (a quarter of its top) and highest at 15:00, and",
+        "about six bursts of half as much again; its busiest seconds are the load it was planned for. Copies scale",
+        "between the least asked for and those planned; a copy is paid for from the moment it is asked for. Within:",
+        "the part of the requests that met both targets. Cost is of copies; machines that stand idle are apart.",
         "",
         f"![The day of the first scenario]({drawn})",
         "",

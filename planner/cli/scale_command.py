@@ -20,7 +20,8 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.command(name="scale", short_help="Simulate a day: autoscaling, spot reclaim, failures; cost and tails.")
 @click.argument("plan_or_fleet", type=click.Path(path_type=Path))
 @click.option("--cluster", "cluster_file", type=click.Path(path_type=Path), help="For a fleet file: its cluster.")
-@click.option("--peak", help="A drawn day with this peak (50/s). A fleet's models have their own.")
+@click.option("--load", type=POSITIVE, default=1.0, help="For a fleet: its busiest seconds over the planned load (1).")
+@click.option("--peak", help="A drawn day, without its bursts at most this (50/s).")
 @click.option("--trace", "trace_file", type=click.Path(path_type=Path), metavar="CSV",
               help="Or a real one: second,requests_per_s a line.")  # fmt: skip
 @click.option("--least", type=click.IntRange(min=1), default=1, help="Copies that always run (1).")
@@ -48,6 +49,7 @@ def command(
     plot: Path | None,
     as_json: bool,
     length_spread: float,
+    load: float,
     **options: Any,
 ) -> None:
     """Simulate a day of PLAN_OR_FLEET (a plan file; or a fleet file with --cluster).
@@ -59,7 +61,7 @@ def command(
 
     question = Question(spread=length_spread, **options)
     if cluster_file:
-        days = _fleet(plan_or_fleet, cluster_file, question)
+        days = _fleet(plan_or_fleet, cluster_file, question, load)
     else:
         days = [_one(plan_or_fleet, _traffic(peak, trace_file, question.seed), question)]
     if plot:
@@ -91,16 +93,21 @@ def _one(plan_file: Path, trace: Trace, question: Question) -> Simulated:
     return simulate_plan(load_plan(plan_file), trace, question)
 
 
-def _fleet(fleet_file: Path, cluster_file: Path, question: Question) -> list[Simulated]:
-    """Every model has a drawn day of its own, whose peak is the load it was planned for."""
+def _fleet(fleet_file: Path, cluster_file: Path, question: Question, load: float) -> list[Simulated]:
+    """Every model has a drawn day of its own, whose busiest seconds are `load` times the load it was planned for."""
     from planner.clusters.reading import read_cluster
     from planner.fleet.answering import plan_fleet
     from planner.fleet.fleet import read_fleet
-    from planner.scale.fleets import servings_of, simulate_fleet
+    from planner.scale.fleets import left_out, servings_of, simulate_fleet
     from planner.scale.trace import drawn_day
 
     fleet = read_fleet(fleet_file)
     answer = plan_fleet(read_cluster(cluster_file), fleet)
+    for name in left_out(answer):
+        click.echo(f"{name}: left out, copies in stages are not simulated", err=True)
     numbered = enumerate(fleet.models, question.seed)
-    traces = {model.label: drawn_day(model.requests_per_s, seed) for seed, model in numbered}
+    traces = {
+        model.label: drawn_day(model.requests_per_s, seed).with_peak(load * model.requests_per_s)
+        for seed, model in numbered
+    }
     return list(simulate_fleet(servings_of(answer, question), traces, question))

@@ -24,12 +24,19 @@ class Serving:
 
 
 def servings_of(answer: FleetPlan, question: Question) -> tuple[Serving, ...]:
-    """All copies of the fleet, ready for any number of days. BadInput for copies in stages: they are not simulated."""
+    """All copies of the fleet, ready for any number of days, but for those that are `left_out`."""
     return tuple(_servings(answer, question))
+
+
+def left_out(answer: FleetPlan) -> tuple[str, ...]:
+    """Copies in stages: they are not simulated step by step."""
+    return tuple(part.name for part in parts_of(answer) if part.option.pipeline_parallel > 1)
 
 
 def _servings(answer: FleetPlan, question: Question) -> Iterator[Serving]:
     for part in parts_of(answer):
+        if part.option.pipeline_parallel > 1:
+            continue
         plan = plan_of(answer, part)
         share = part.copies * part.option.requests_per_s / answer.carried_per_s(part.served)
         yield Serving(part, plan, curve_for(plan, question), share)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,11 @@ class Trace:
     @property
     def peak_per_s(self) -> float:
         return float(self.requests_per_s.max())
+
+    def with_peak(self, peak_per_s: float) -> Trace:
+        """The same day, its busiest step at this rate."""
+        says = f"{self.says.split(',')[0]}, at most {peak_per_s:g} requests/s"
+        return replace(self, requests_per_s=self.requests_per_s * (peak_per_s / self.peak_per_s), says=says)
 
 
 def step_seconds() -> float:

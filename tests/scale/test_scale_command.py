@@ -76,4 +76,5 @@ def test_a_day_of_a_fleet(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     days = json.loads(done.stdout)
     assert all(day["name"].startswith("llama-3.1-8b-l4") and day["attainment"] > 0.9 for day in days)
-    assert sum(day["requests"] for day in days) == pytest.approx(5 * 86_400 * 0.64, rel=0.05)
+    requests = sum(day["requests"] for day in days)
+    assert 5 * 86_400 * 0.64 / 1.5 * 0.9 < requests < 5 * 86_400 * 0.64  # of a wave whose bursts are the planned load

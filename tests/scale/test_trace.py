@@ -24,6 +24,10 @@ def test_bursts_come_on_top_and_follow_the_seed() -> None:
     assert (drawn_day(100.0, seed=1).requests_per_s != drawn_day(100.0, seed=2).requests_per_s).any()
 
 
+def test_a_day_is_scaled_to_its_busiest_step() -> None:
+    assert drawn_day(100.0, seed=1, bursts=12).with_peak(80.0).peak_per_s == pytest.approx(80.0)
+
+
 def test_a_rate_of_a_file_holds_until_the_next_line(tmp_path: Path) -> None:
     path = tmp_path / "day.csv"
     path.write_text("second,requests_per_s\n0,5\n60,20\n120,1\n")
