@@ -7,7 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Engine, Float, Integer, String, Table, Text, UniqueConstraint, and_, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    Float,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from planner.learned.lessons import Lesson
@@ -66,11 +79,14 @@ class MeasurementStore:
         """
         received = time.time() if received_at is None else received_at
         behind_s = received - report.sent_at
-        rows = [_row(report.executor, m, behind_s, received, reported_by) for m in report.measurements]
+        rows = [
+            _row(report.executor, m, behind_s, received, reported_by)
+            for m in sorted(report.measurements, key=_sequence)
+        ]
         keep: Any = INSERTS[self.engine.dialect.name](measurements)
         once = keep.on_conflict_do_nothing(index_elements=["executor", "sequence"]).returning(measurements.c.sequence)
         with self.engine.begin() as connection:
-            self._take_turn(connection)
+            self._begin_writing(connection)
             new = set(connection.execute(once.values(rows)).scalars())
             known = [m for m in report.measurements if m.sequence not in new]
             if known:
@@ -79,17 +95,29 @@ class MeasurementStore:
 
     def entries(self, after: int, limit: int, machine: str | None = None) -> list[Entry]:
         """Lines that follow a number, in their order; of one kind of machine where that is named."""
-        wanted = measurements.c.number > after
+        wanted = and_(measurements.c.number > after, measurements.c.number <= self._complete_to())
         if machine is not None:
             wanted = and_(wanted, measurements.c.machine == machine)
         query = select(measurements).where(wanted).order_by(measurements.c.number).limit(limit)
         with self.engine.connect() as connection:
             return [_entry(row._mapping) for row in connection.execute(query)]
 
-    def _take_turn(self, connection: Any) -> None:
-        """One writer at a time: lines are seen in the order of their numbers, so no reader passes one still to come."""
-        postgresql = self.engine.dialect.name == "postgresql"
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(845124)" if postgresql else "BEGIN IMMEDIATE")
+    def _begin_writing(self, connection: Any) -> None:
+        """PostgreSQL: beside other writers, and not beside a reader that asks how far the lines are complete."""
+        shared = "SELECT pg_advisory_xact_lock_shared(845124)"
+        connection.exec_driver_sql(shared if self.engine.dialect.name == "postgresql" else "BEGIN IMMEDIATE")
+
+    def _complete_to(self) -> int:
+        """The highest number below which no line is still being written: a reader must not pass one to come."""
+        with self.engine.begin() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(845124)")
+            return int(connection.execute(select(func.max(measurements.c.number))).scalar() or 0)
+
+
+def _sequence(told: Measurement) -> int:
+    """Two reports of one executor lock its lines in the same order."""
+    return told.sequence
 
 
 def _row(executor: str, told: Measurement, behind_s: float, received: float, by: str) -> dict[str, Any]:
