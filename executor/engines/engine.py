@@ -25,14 +25,17 @@ class Buffer:
 class Engine(Protocol):
     """One engine's command line, addresses and log, as plain values. A command is a list, never a shell string."""
 
-    environment: Mapping[str, str]
-    """What to add to the server's environment."""
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What to add to the server's environment."""
 
-    metrics_path: str | None
-    """Where it publishes Prometheus metrics."""
+    @property
+    def metrics_path(self) -> str | None:
+        """Where it publishes Prometheus metrics."""
 
-    tells_prompt_logprobs: bool
-    """/v1/completions tells the log-probabilities of a prompt's tokens (`prompt_logprobs`, and `echo` with them)."""
+    @property
+    def tells_prompt_logprobs(self) -> bool:
+        """/v1/completions tells those of a prompt's tokens (`prompt_logprobs`, and `echo` with them)."""
 
     def program(self, toolchains: Toolchains) -> list[str]:
         """The program on this machine, found or built, with its subcommand."""

@@ -148,10 +148,8 @@ def _scored(sides: Sides, served: Served, question: EvaluationQuestion) -> list[
     tasks = Tasks(question.tasks, question.task_files, question.limit, question.run_generated_code)
     with Processes() as processes:
         python = Toolchains(on_progress=_to(sides.on_message), processes=processes).lm_eval().python
-        return run_tasks(
-            *(tasks, python, processes),
-            **{"url": served.url, "model": served.name, "tokenizer": sides.model("original"), "folder": sides.folder},
-        )
+        original, folder = sides.model("original"), sides.folder
+        return run_tasks(tasks, python, processes, url=served.url, model=served.name, tokenizer=original, folder=folder)
 
 
 def _to(on_message: Callable[[str], None]) -> Callable[[str, float | None], None]:

@@ -73,7 +73,7 @@ class Target:
 
     async def requests(self, wanted: Sequence[Length]) -> list[Request]:
         """One request a length, its prompt cut from the text."""
-        prompts = await prompts_for(
+        prompts: Sequence[Prompt] = await prompts_for(
             self.client, self.engine, self.model, self.text, [length.input_tokens for length in wanted]
         )
         return [(prompt, length.output_tokens) for prompt, length in zip(prompts, wanted, strict=True)]

@@ -33,7 +33,7 @@ def quantize_gguf(context: StepContext, format: str) -> Result:
 
     with ArtifactWriter(target, needs_bytes=source.stat().st_size) as writer:
         tool: list[str | Path] = [context.toolchains.llama_cpp().quantize]
-        by_importance = ["--imatrix", weighed.path] if weighed else []
+        by_importance: list[str | Path] = ["--imatrix", weighed.path] if weighed else []
         context.processes.run_tool(
             [*tool, *by_importance, source, writer.partial, type_name], context.log_path, on_line=on_line
         )

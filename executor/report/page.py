@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from executor.report.document import Finding, Report
 from executor.report.drawing import interval_marks, memory_segments, timeline
 from executor.report.templating import render
@@ -27,7 +30,11 @@ TITLES = {
 def render_page(report: Report) -> str:
     """The page's HTML."""
     filters = {function.__name__: function for function in FILTERS}
-    functions = {"interval_marks": interval_marks, "segments": memory_segments, "timeline": timeline}
+    functions: dict[str, Callable[..., Any]] = {
+        "interval_marks": interval_marks,
+        "segments": memory_segments,
+        "timeline": timeline,
+    }
     return render("report.html.j2", {"report": report}, filters, functions)
 
 

@@ -33,8 +33,8 @@ def repackaged_builder(workshop: Workshop, spec: RepackagedSpec) -> Builder:
         packages = site_packages(directory / ENVIRONMENT)
         wanted = requirements(packages, spec)
         pip(workshop, python, ["install", "--compile", *spec.packages, *wanted], log_path, saying)
-        brought_along = [python, "-m", "pip", "uninstall", "--yes", *spec.leave_out]  # by what it requires
-        workshop.processes.run_tool(brought_along, log_path)
+        uninstall: list[str | Path] = [python, "-m", "pip", "uninstall", "--yes"]
+        workshop.processes.run_tool([*uninstall, *spec.leave_out], log_path)  # brought along by what it requires
         give_name(packages, spec.known_as, spec.known_as_version)
         workshop.processes.run_tool([python, "-c", f"import {', '.join(spec.imports)}"], log_path)
         programs = [str(python.relative_to(directory))]
