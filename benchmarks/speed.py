@@ -24,7 +24,7 @@ import numpy as np
 from published_folder import folder_with
 from speed_cases import Case, published
 from speed_cpu import fit_cpu, leave_one_model_out, measured_runs
-from speed_fitting import Parameters, Problem, fit
+from speed_fitting import Parameters, Problem, best_fit, fit
 from speed_intervals import inside, report_coverage, slices
 from speed_kernels import kernel_shares
 from speed_printing import print_crossovers, print_times
@@ -60,7 +60,7 @@ class Bench:
         few_tokens = {kernel: arithmetic for kernel, (_, arithmetic) in kernels.items()}
         parameters = Parameters.of(published_cases, {kernel: share for kernel, (share, _) in kernels.items()})
         problem = Problem.of(published_cases, parameters, few_tokens)
-        vector = fit(problem, parameters)
+        vector = best_fit(problem, parameters)
         return cls(problem.cases, parameters, few_tokens, vector, problem.measured - problem.logs(vector))
 
     def ways_of_holding_out(self) -> tuple[np.ndarray, ...]:

@@ -39,25 +39,29 @@ PRIORS: dict[str, tuple[float, float, dict[str, float]]] = {
     "launch_layer_ms": (0.3, 0.7, {"family": 0.4, "engine": 0.4, "vintage": 0.3}),
     "launch_expert_layer_ms": (0.5, 0.7, {"engine": 0.4}),
     "crowding": (0.3, 0.7, {"engine": 0.3}),
-    "interference": (1.0, 0.3, {"engine": 0.2}),
+    "interference": (1.0, 0.1, {"engine": 0.1}),
     "request_ms": (30.0, 0.7, {"engine": 0.5, "vintage": 0.3}),
     "queue": (0.15, 1.0, {"engine": 0.5, "vintage": 0.5}),
     "entry_steps": (1.0, 0.5, {"engine": 0.5, "vintage": 0.3}),
     "overflow": (0.3, 1.0, {}),
     "dealing_steps": (3.0, 0.7, {"engine": 0.5}),
+    "handover_ms": (100.0, 1.0, {"engine": 0.5}),
+    "pool_queue": (0.4, 1.0, {"engine": 0.5}),
     "saturation": (0.85, 0.1, {"engine": 0.1, "vintage": 0.2, "scenario": 0.3}),
     "speculation": (1.0, 1e-3, {"release": 0.3}),
 }  # fmt: skip
+ONE_SERVER_RELEASE = 0.1
 WEIGHTS = {
     ("agg", "tpot_ms"): 1.0, ("agg", "ttft_ms"): 0.4, ("disagg", "tpot_ms"): 1.0, ("disagg", "ttft_ms"): 0.15,
     ("stream", "tpot_ms"): 1.0, ("stream", "ttft_ms"): 0.3, ("full", "tokens_per_s"): 0.6,
 }  # fmt: skip
-UNDER_LOAD = frozenset({"interference", "queue", "crowding", "entry_steps", "dealing_steps", "overflow"})
+OF_POOLS = frozenset({"handover_ms", "pool_queue"})
+OF_ONE_SERVER = frozenset({"interference", "queue", "crowding", "entry_steps", "dealing_steps", "overflow"})
 WITHOUT_EFFECT = {
-    "agg": frozenset({"saturation"}),
-    "disagg": frozenset({"saturation"}) | UNDER_LOAD - {"queue"},
-    "stream": frozenset({"saturation", "speculation"}) | UNDER_LOAD,
-    "full": frozenset({"request_ms"}) | UNDER_LOAD,
+    "agg": frozenset({"saturation"}) | OF_POOLS,
+    "disagg": frozenset({"saturation"}) | OF_ONE_SERVER,
+    "stream": frozenset({"saturation", "speculation"}) | OF_ONE_SERVER | OF_POOLS,
+    "full": frozenset({"request_ms"}) | OF_ONE_SERVER | OF_POOLS,
 }
 LESS_TRUSTED = 0.3
 CROWDED = -0.2  # a slice of n rows counts like n ** (1 + 2 x this)
@@ -65,7 +69,7 @@ ROBUST_FROM = 0.1
 DIFFERENCE = 1e-4
 FAR_BELOW = 0.5
 # 0: a factor too high counts like the same factor too low; 1: like its percentage
-TILT, DISAGGREGATED_TILT = 0.5, 1.0
+TILT, POOLED_TPOT_TILT = 0.5, 1.0
 ROUNDS, GOOD_ENOUGH = 40, 1e-4
 
 
@@ -90,8 +94,19 @@ class Parameters:
                 for level in sorted({each[factor] for each in levels} - {""}):
                     names.append((constant, factor, level))
                     typical.append(np.log(_known(constant, level, kernel_bandwidth)))
-                    spread.append(factor_width)
+                    spread.append(_spread(factor, level, factor_width))
         return cls(tuple(names), np.array(typical), np.array(spread))
+
+
+    def of_the_catalogue(self) -> np.ndarray:
+        """The constants of the last fit; a typical value where it had none."""
+        last = load_yaml("speed_constants.yaml")["constants"]
+        found = self.typical.copy()
+        for at, (constant, factor, level) in enumerate(self.names):
+            if constant in last:
+                entry = last[constant]
+                found[at] = np.log(entry.get(factor, {}).get(level, 1.0) if factor else entry["base"])
+        return found
 
 
 def _known(constant: str, level: str, kernel_bandwidth: Mapping[str, float]) -> float:
@@ -101,6 +116,11 @@ def _known(constant: str, level: str, kernel_bandwidth: Mapping[str, float]) -> 
         return share
     speculating = load_yaml("speed_names.yaml")["speculating"]
     return float(speculating["typical"]) if constant == "speculation" and level in speculating["releases"] else 1.0
+
+
+def _spread(factor: str, level: str, usual: float) -> float:
+    """A build of one server speculates or not, and is said to; what pools do, their rows do not tell."""
+    return ONE_SERVER_RELEASE if factor == "release" and " agg " in level else usual
 
 
 @dataclass(frozen=True)
@@ -124,7 +144,7 @@ class Problem:
             cases=ordered,
             measured=np.log([case.measured for case in ordered]),
             weight=_weights(ordered),
-            tilt=np.array([DISAGGREGATED_TILT if case.mode == "disagg" else TILT for case in ordered]),
+            tilt=np.array([POOLED_TPOT_TILT if (c.mode, c.kind) == ("disagg", "tpot_ms") else TILT for c in ordered]),
         )
 
     def logs(self, vector: np.ndarray) -> np.ndarray:
@@ -156,9 +176,15 @@ class Problem:
         return sparse.vstack(blocks).tocsr()[:, :-1]
 
 
-def fit(problem: Problem, parameters: Parameters, start: np.ndarray | None = None, rounds: int = ROUNDS) -> np.ndarray:
+def best_fit(problem: Problem, parameters: Parameters) -> np.ndarray:
+    """The better of two fits, from typical values and from the catalogue's: there is more than one valley."""
+    found = [fit(problem, parameters, start) for start in (parameters.typical, parameters.of_the_catalogue())]
+    return min(found, key=lambda vector: _cost(problem, parameters, vector, problem.errors(vector)))
+
+
+def fit(problem: Problem, parameters: Parameters, start: np.ndarray, rounds: int = ROUNDS) -> np.ndarray:
     """The vector that fits best: Gauss-Newton steps, damped, errors beyond ROBUST_FROM counting like their root."""
-    vector = parameters.typical.copy() if start is None else start.copy()
+    vector = start.copy()
     prior, damping = parameters.spread**-2, 1e-3
     error = problem.errors(vector)
     cost = _cost(problem, parameters, vector, error)

@@ -26,7 +26,7 @@ def pooled(pools: Pools, constants: ServingConstants, concurrency: float, output
     Requests decode as fast as the decode servers step, and arrive no faster than the prompt servers read. Those not
     decoding wait for their first token, so the number on board follows from the two rates (Little's law).
     """
-    first_ms = constants.request_ms + pools.prompt_alone_ms
+    first_ms = constants.request_ms + constants.handover_ms + pools.prompt_alone_ms
     decoding = concurrency
     for _ in range(ROUNDS):
         answer_ms = pools.decode_ms(decoding) * output_tokens
@@ -35,5 +35,5 @@ def pooled(pools: Pools, constants: ServingConstants, concurrency: float, output
     tpot_ms = pools.decode_ms(decoding)
     cycle_ms = concurrency / lesser(concurrency / (first_ms + tpot_ms * output_tokens), 1 / pools.prompt_share_ms)
     waiting_ms = cycle_ms - first_ms - tpot_ms * output_tokens
-    ttft_ms = first_ms + waiting_ms + constants.queue * pools.prompt_share_ms * (concurrency - 1)
+    ttft_ms = first_ms + waiting_ms + constants.pool_queue * pools.prompt_share_ms * (concurrency - 1)
     return Served(ttft_ms, tpot_ms, 1000 * concurrency * output_tokens / (ttft_ms + tpot_ms * (output_tokens - 1)))

@@ -21,6 +21,8 @@ class ServingConstants:
     published runs reach. `speculation`: tokens one step yields where a draft is verified in it (1: none).
     `dealing_steps`: more entry steps where copies of the attention wait for each other. `overflow`: part of its turn
     that a request without room in the KV cache really waits (engines admit more than fits by the worst case).
+    With servers of their own for prompts, `handover_ms`: from the prompt's server to the first token's; `pool_queue`:
+    part of the others' prompts that one waits behind.
     """
 
     interference: float
@@ -32,6 +34,8 @@ class ServingConstants:
     speculation: float = 1.0
     dealing_steps: float = 0.0
     overflow: float = 1.0
+    handover_ms: float = 0.0
+    pool_queue: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from planner.speed.pools import Pools, pooled
@@ -55,6 +57,13 @@ def test_slow_prompt_servers_keep_the_decode_servers_half_empty() -> None:
     served = pooled(pools, PLAIN, 64, 100)
     assert served.tpot_ms == 10.0
     assert served.ttft_ms == pytest.approx(100 * 64 - 1000, rel=0.01)
+
+
+def test_a_prompt_of_another_server_is_handed_over_and_waits_its_turn() -> None:
+    """50 ms of its own, 120 on the way, and a quarter of nine others' 40."""
+    pools = Pools(decode_ms=lambda n: 10.0, prompt_alone_ms=50.0, prompt_share_ms=40.0)
+    constants = replace(PLAIN, handover_ms=120.0, pool_queue=0.25)
+    assert pooled(pools, constants, 10, 1000).ttft_ms == pytest.approx(50 + 120 + 40 * 9 / 4, rel=0.01)
 
 
 def test_no_share_of_a_datasheet_passes_one() -> None:
