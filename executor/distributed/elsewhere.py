@@ -1,73 +1,23 @@
-"""A step whose work is a job of a cluster: submitted, watched with deadlines, taken up again, tried on another node."""
+"""A step whose work is a job of a cluster: submitted, taken up again where it still runs, tried on another node."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from executor.distributed.jobs import ENDED, Job, Jobs, JobState, Needs, Unreachable
-from executor.distributed.settings import Patience
-from executor.distributed.task import FOLDER, UNSEEN_STATUS, Attempt, Outcome, Task, attempts_in
+from executor.distributed.cluster import Cluster
+from executor.distributed.jobs import ENDED, Job, Needs
+from executor.distributed.task import FOLDER, Attempt, Outcome, Task, attempts_in
+from executor.distributed.watching import Lost, Watch
 from executor.step import Result, StepContext
 from planner import __version__
 from planner.errors import ExecutionFailed
-from planner.plan import Plan, Stage
+from planner.plan import Stage
 
 KEY_LENGTH = 16
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """An attempt that will not end any more: its node, or the head's memory of it, is gone."""
-
-    why: str
-
-
-@dataclass(slots=True)
-class Cluster:
-    """Where steps are sent: the jobs, what each stage asks for, and the servers that are held there now."""
-
-    jobs: Jobs
-    patience: Patience
-    needs: Callable[[Plan, Stage, Mapping[str, Result]], Needs]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    python: str = "python"
-    held: list[str] = field(default_factory=list)
-
-    def patiently(self, ask: Callable[[], Answer], tell: Callable[[str, float | None], None], run_id: str) -> Answer:
-        """The cluster's answer, asked again while it is silent. ExecutionFailed after `head_silent_s`."""
-        since, told = time.monotonic(), False
-        while True:
-            try:
-                return ask()
-            except Unreachable as silence:
-                if time.monotonic() - since > self.patience.head_silent_s:
-                    raise self.silent(str(silence), run_id) from None
-                if not told:
-                    tell(f"{self.jobs.address} does not answer; the run waits for it", None)
-                told = True
-                time.sleep(self.patience.poll_s)
-
-    def silent(self, why: str, run_id: str) -> ExecutionFailed:
-        return ExecutionFailed(
-            f"the cluster has not answered for {self.patience.head_silent_s:.0f} s ({why})",
-            where=self.jobs.address,
-            fix=f"bring its head or the network back, then go on: quantplan apply {run_id} --on ray (steps that are"
-            " finished stand, and jobs that still run are taken up again)",
-        )
-
-    def end_held(self, tell: Callable[[str, float | None], None], run_id: str) -> None:
-        """Ask every server that this run holds to end. One that cannot be told ends with its lease."""
-        while self.held:
-            job_id = self.held.pop()
-            self.patiently(lambda: self.jobs.stop(job_id), tell, run_id)  # noqa: B023
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,104 +133,6 @@ class Elsewhere:
             fix="see what ends those nodes (memory, preemption), then go on:"
             f" quantplan apply {context.workspace.name} --on ray",
         )
-
-
-@dataclass(slots=True)
-class Watch:
-    """One attempt being waited for. Each silence has its own deadline, by this machine's clock alone."""
-
-    cluster: Cluster
-    attempt: Attempt
-    job_id: str
-    context: StepContext
-    began: float = field(default_factory=time.monotonic)
-    answered: float = field(default_factory=time.monotonic)
-    running_since: float | None = None
-    beat: tuple[int, float] | None = None
-    told: tuple[str, float | None] | None = None
-
-    def until_it_ends(self) -> Outcome | Lost:
-        while True:
-            if (outcome := self.attempt.outcome()) is not None:
-                return outcome
-            self.listen()
-            if (state := self.state()) is not None and (lost := self.judged(state)) is not None:
-                return lost
-            time.sleep(self.cluster.patience.poll_s)
-
-    def listen(self) -> None:
-        """Pass on the latest beat."""
-        beat = self.attempt.beat()
-        if beat is not None and (self.beat is None or self.beat[0] != beat.count):
-            self.beat = (beat.count, time.monotonic())
-            self.tell(f"{beat.message} (on {beat.node})", beat.fraction)
-
-    def tell(self, message: str, fraction: float | None = None) -> None:
-        """Report it, once."""
-        if self.told != (message, fraction):
-            self.told = (message, fraction)
-            self.context.report(message, fraction)
-
-    def state(self) -> JobState | None:
-        """What the head says; None while it is silent. ExecutionFailed when it has been for too long."""
-        try:
-            state = self.cluster.jobs.state(self.job_id)
-        except Unreachable as silence:
-            silent_s = time.monotonic() - self.answered
-            if silent_s > self.cluster.patience.head_silent_s:
-                raise self.cluster.silent(str(silence), self.context.workspace.name) from None
-            self.tell(f"{self.cluster.jobs.address} does not answer; the run waits for it")
-            return None
-        self.answered = time.monotonic()
-        return state
-
-    def judged(self, state: JobState) -> Outcome | Lost | None:
-        """What a state means: None while there is something to wait for."""
-        if state.phase == "pending":
-            return self.pending()
-        if state.phase == "running":
-            return self.running()
-        time.sleep(self.cluster.patience.settle_s)
-        return self.attempt.outcome() or self.ended(state)
-
-    def pending(self) -> None:
-        waited_s, patience = time.monotonic() - self.began, self.cluster.patience
-        if waited_s > patience.pending_s:
-            self.cluster.jobs.stop(self.job_id)
-            raise ExecutionFailed(
-                f"the cluster had no room for the step for {waited_s:.0f} s",
-                where=f"{self.cluster.jobs.address}, job {self.job_id}",
-                fix="wait until other jobs end, or add nodes; then apply again",
-            )
-        if self.beat is None:
-            self.tell("waiting for room on the cluster")
-
-    def running(self) -> Lost | None:
-        """Lost when no beat has come for too long: the node hangs, or sees the folder no more."""
-        now, patience = time.monotonic(), self.cluster.patience
-        self.running_since = self.running_since or now
-        since, allowed = (self.beat[1], patience.node_silent_s) if self.beat else (self.running_since, patience.start_s)
-        if now - since <= allowed:
-            return None
-        self.cluster.jobs.stop(self.job_id)
-        return Lost(f"its node has said nothing for {now - since:.0f} s")
-
-    def ended(self, state: JobState) -> Lost:
-        """The job ended without an outcome. ExecutionFailed where its own program says why; else it was lost."""
-        if state.exit_status == UNSEEN_STATUS:
-            raise ExecutionFailed(
-                f"the node does not see {self.attempt.folder}",
-                where=f"{self.cluster.jobs.address}, job {self.job_id}",
-                fix="mount the directory that QUANTPLAN_HOME names on every node, at the same path",
-            )
-        if state.exit_status == 1 and self.beat is None:
-            said = self.cluster.jobs.log_tail(self.job_id)
-            raise ExecutionFailed(
-                f"quantplan could not start on the node:\n{said}",
-                where=f"{self.cluster.jobs.address}, job {self.job_id}",
-                fix=f"pip install 'quantplan[executor]=={__version__}' on every node, in the Python that Ray runs in",
-            )
-        return Lost(state.message.strip().splitlines()[0] if state.message.strip() else f"its job {state.phase}")
 
 
 def job_id_of(run_id: str, stage: Stage, attempt: Attempt) -> str:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from executor.applying import apply_plan
-from executor.distributed.elsewhere import Cluster, Elsewhere
+from executor.distributed.cluster import Cluster
+from executor.distributed.elsewhere import Elsewhere
 from executor.distributed.jobs import Jobs, Needs, Unreachable
 from executor.distributed.placing import needs_of, placed, require_spanned, spanning_arguments
 from executor.distributed.ray_jobs import RayJobs

@@ -56,5 +56,6 @@ def _print(lessons: tuple[Lesson, ...]) -> None:
     for lesson in lessons:
         place = f"{lesson.machine}: {lesson.engine} {lesson.engine_version}, {lesson.kernel}"
         numbers = (figure(lesson.predicted), figure(lesson.measured), f"{lesson.measured / lesson.predicted:.2f}")
-        table.add_row(place, lesson.configuration, NAMES.get(lesson.figure, lesson.figure), *numbers, lesson.run_id)
+        run = f"{lesson.run_id} of {lesson.executor[:8]}" if lesson.executor else lesson.run_id
+        table.add_row(place, lesson.configuration, NAMES.get(lesson.figure, lesson.figure), *numbers, run)
     console().print(table)

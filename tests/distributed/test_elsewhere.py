@@ -11,7 +11,8 @@ import pytest
 
 from executor.artifacts import write_text
 from executor.distributed import node
-from executor.distributed.elsewhere import Cluster, Elsewhere
+from executor.distributed.cluster import Cluster
+from executor.distributed.elsewhere import Elsewhere
 from executor.distributed.jobs import Job, JobState, Needs, Node, Unreachable
 from executor.distributed.settings import Patience
 from executor.distributed.task import Attempt, Beat, Failure, Outcome, write_whole
