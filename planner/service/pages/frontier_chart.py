@@ -51,11 +51,14 @@ def _colour(index: int) -> int:
 
 
 def _dots(plan: Plan, title: str, colour: int) -> Iterator[Dot]:
-    for candidate in (plan.chosen, *plan.alternatives):
-        tpot = candidate.predicted("tpot_ms").value
-        cost = candidate.cost.usd_per_1m_output_tokens if candidate.cost else None
-        if candidate.verdict in ("chosen", "feasible") and tpot and cost:
-            yield Dot(title, candidate.format, tpot, cost, colour, candidate.verdict == "chosen")
+    chosen = plan.chosen
+    tpot_ms = chosen.predicted("tpot_ms").value
+    if tpot_ms and chosen.cost and chosen.cost.usd_per_1m_output_tokens:
+        yield Dot(title, chosen.format, tpot_ms, chosen.cost.usd_per_1m_output_tokens, colour, chosen=True)
+    for other in plan.alternatives:
+        if other.verdict == "feasible" and other.tpot_ms and other.usd_per_1m_output_tokens:
+            cost = other.usd_per_1m_output_tokens.value
+            yield Dot(title, other.format, other.tpot_ms.value, cost, colour, chosen=False)
 
 
 def pareto(dots: Sequence[Dot]) -> set[Dot]:
