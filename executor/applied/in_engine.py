@@ -109,7 +109,7 @@ def _by_layers(layers: Sequence[Mapping[str, Any]] | None, *, every: bool) -> It
 
 def _is_plain(layer: Mapping[str, Any]) -> bool:
     floats = sum(size for dtype, size in layer["dtypes"].items() if dtype in SIXTEEN_BIT)
-    return floats >= BYTES_OF_16_BITS * layer["weights"]
+    return floats >= BYTES_OF_16_BITS * int(layer["weights"])
 
 
 def _by_types(held: Mapping[str, int] | None, expected: Mapping[str, int] | None) -> Iterator[tuple[Verdict, str]]:

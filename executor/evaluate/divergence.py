@@ -54,16 +54,9 @@ class Divergences:
             logits.unlink(missing_ok=True)
 
     def _run(self, model: Path, *arguments: str | Path) -> str:
-        on_text: list[str | Path] = [
-            self.tools.perplexity,
-            "-m",
-            model,
-            "-f",
-            self.text,
-            "-c",
-            str(self.context_tokens),
-        ]
-        return self.processes.run_tool([*on_text, *arguments], self.folder / "logs" / "divergence.log")
+        tool: list[str | Path] = [self.tools.perplexity, "-m", model, "-f", self.text]
+        window = ["-c", str(self.context_tokens)]
+        return self.processes.run_tool([*tool, *window, *arguments], self.folder / "logs" / "divergence.log")
 
 
 def parse_divergence(output: str) -> Divergence:

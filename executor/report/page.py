@@ -30,12 +30,7 @@ TITLES = {
 def render_page(report: Report) -> str:
     """The page's HTML."""
     filters = {function.__name__: function for function in FILTERS}
-    functions: dict[str, Callable[..., Any]] = {
-        "interval_marks": interval_marks,
-        "segments": memory_segments,
-        "timeline": timeline,
-    }
-    return render("report.html.j2", {"report": report}, filters, functions)
+    return render("report.html.j2", {"report": report}, filters, FUNCTIONS)
 
 
 def memory(gib: float | None) -> str:
@@ -88,4 +83,9 @@ def title_of(name: str) -> str:
     return TITLES.get(name, name.replace("_", " "))
 
 
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "interval_marks": interval_marks,
+    "segments": memory_segments,
+    "timeline": timeline,
+}
 FILTERS = (figure, usd, memory, quantity, interval, percent, seconds, title_of)
