@@ -59,6 +59,23 @@ def test_a_row_is_predicted_as_the_engine_printed_it(tmp_path, configs):
     assert found["kv_bytes_per_token"] == 131_072
 
 
+def test_the_worked_example_of_the_documentation_runs(tmp_path, monkeypatch):
+    """docs/memory.md prints two files and a command; the table above it has what vLLM printed."""
+    monkeypatch.chdir(tmp_path)
+    block = (Path(__file__).parents[2] / "docs" / "memory.md").read_text(encoding="utf-8").split("```")[1]
+    files, _, run = block.partition("$ quantplan ")
+    for part in files.split("$ cat ")[1:]:
+        name, _, content = part.partition("\n")
+        Path(name).write_text(content)
+    command, said = run.strip().split("\n")
+    done = CliRunner().invoke(cli, command.split())
+
+    assert (done.exit_code, done.output.strip()) == (0, said)
+    found = json.loads(Path("predicted.jsonl").read_text())
+    assert [round(found[f"{name}_gib"], 2) for name in ("weights", "activation", "non_torch")] == [14.99, 4.76, 0.13]
+    assert found["kv_gib"] == pytest.approx(51.38, abs=0.02)
+
+
 def test_measured_columns_are_not_read(tmp_path, configs):
     measured = {"kv_GiB": "1", "weights_GiB_per_gpu": "1", "activation_peak_GiB": "1", "kv_tokens": "1"}
     assert predict(tmp_path, configs, H100_START) == predict(tmp_path, configs, H100_START | measured)
