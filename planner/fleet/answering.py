@@ -103,7 +103,7 @@ def plan_fleet(cluster: Cluster, fleet: Fleet, *, limits: Limits | None = None, 
     short = _nowhere(fleet, ways)
     if packing is None:
         packing = packer.as_much_as_possible()
-        short += shortages(fleet, cluster, packing, packer.with_more_nodes())
+        short += shortages(fleet, cluster, packing, packer.nodes_to_add(packing))
     copies = placed(cluster, packing)
     return FleetPlan(cluster, fleet, packing, copies, short, timed - began, perf_counter() - timed)
 

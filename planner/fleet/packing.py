@@ -6,6 +6,7 @@ stages take whole nodes. Every kind of node in use keeps spare nodes empty.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,22 +15,34 @@ from planner.clusters.cluster import Cluster, NodeType
 from planner.errors import BadInput
 from planner.fleet.fleet import Fleet, ServedModel
 from planner.fleet.option import Option
-from planner.fleet.program import Program, Solution, solve
+from planner.fleet.program import NothingFoundInTime, Program, Solution, solve
 
 Pattern = tuple[int, ...]
+SERVED = 1e-4  # a smaller part of a load left unserved is the solver's rounding
+MOST_NODES = 100_000
 PREFERS_FEWER_GPUS = 1e-6  # of plans that cost the same, the one with more accelerators left free
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Copies by option, and nodes by kind and pattern (the slots of a node). `extra`: nodes that are not there."""
+    """Copies by option, and nodes by kind and pattern (the slots of a node). `unserved`: part of each model's load."""
 
     copies: tuple[tuple[Option, int], ...]
     nodes: tuple[tuple[str, Pattern, int], ...]
     unserved: Mapping[str, float]
-    extra: Mapping[str, int]
     gap: float
     seconds: float
+    values: tuple[float, ...] = ()
+
+    @property
+    def nodes_in_use(self) -> dict[str, int]:
+        """Nodes with a copy on them, by kind."""
+        used: Counter[str] = Counter()
+        for name, _, count in self.nodes:
+            used[name] += count
+        for option, count in self.copies:
+            used[option.node_type] += count * option.nodes if option.nodes > 1 else 0
+        return {name: count for name, count in used.items() if count}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +82,49 @@ class Packer:
     limits: Limits = field(default_factory=Limits)
 
     def whole(self) -> Packing | None:
-        """The cheapest packing that serves every model; None where there is none."""
-        draft = _Draft(self)
-        return draft.packed(self.limits)
+        """The cheapest packing that serves every model; None where there is none, or none was found in time."""
+        try:
+            return _Draft(self).packed(self.limits)
+        except NothingFoundInTime:
+            return None
 
     def as_much_as_possible(self) -> Packing:
         """Priority by priority, as large a part of the loads as fits; then the cheapest way to serve that."""
         kept: dict[str, float] = {}
+        start: tuple[float, ...] = ()
         for priority in sorted({model.priority for model in self.fleet.models}, reverse=True):
             equals = [m.label for m in self._served() if m.priority == priority]
             draft = _Draft(self, unserved=kept, free=equals)
-            found = draft.packed(self.limits)
+            found = draft.packed(self.limits, start)
             assert found is not None  # serving nothing of these is always possible
+            start = found.values
             kept |= {label: min(found.unserved[label] + 1e-6, 1.0) for label in equals if found.unserved[label] > 1e-6}
             kept |= {label: 0.0 for label in equals if found.unserved[label] <= 1e-6}
-        final = _Draft(self, unserved=kept).packed(self.limits)
-        assert final is not None
+        final = _Draft(self, unserved=kept).packed(self.limits, start)
+        assert final is not None  # where it starts from is one
         return final
 
-    def with_more_nodes(self) -> Packing | None:
-        """The least costly nodes to add so that every model that has an option is served; None: no number helps."""
-        return _Draft(self, may_grow=True).packed(self.limits)
+    def nodes_to_add(self, packing: Packing) -> Mapping[str, int]:
+        """The least costly nodes, by kind, that serve what this packing leaves; none where no number was found.
+
+        A kind that is not in use yet brings its spare nodes along.
+        """
+        left = [
+            model.model_copy(update={"requests_per_s": model.requests_per_s * unserved, "min_replicas": 1})
+            for model in self._served()
+            if (unserved := packing.unserved.get(model.label, 0.0)) > SERVED
+        ]
+        if not left:
+            return {}
+        endless = tuple(node.model_copy(update={"count": MOST_NODES}) for node in self.cluster.nodes)
+        fleet = self.fleet.model_copy(update={"models": tuple(left), "spare_nodes": 0})
+        more = Packer(self.cluster.model_copy(update={"nodes": endless}), fleet, self.options, self.limits).whole()
+        if more is None:
+            return {}
+        in_use = packing.nodes_in_use
+        return {
+            name: count + (0 if name in in_use else self.fleet.spare_nodes) for name, count in more.nodes_in_use.items()
+        }
 
     def _served(self) -> list[ServedModel]:
         return [model for model in self.fleet.models if self.options.get(model.label)]
@@ -108,15 +143,12 @@ class _Draft:
         *,
         unserved: Mapping[str, float] | None = None,
         free: Sequence[str] | None = None,
-        may_grow: bool = False,
     ) -> None:
         self.packer, self.program = packer, Program()
         self.counts_cost = free is None
-        self.may_grow = may_grow
         self.copies: dict[Option, int] = {}
         self.cuts: dict[tuple[str, Pattern], int] = {}
         self.shares: dict[str, int] = {}
-        self.extra: dict[str, int] = {}
         known, minimised = unserved or {}, set(free or ())
         for model in packer.fleet.models:
             options = packer.options.get(model.label, ())
@@ -159,13 +191,7 @@ class _Draft:
         in_use = self.program.column(self._price(node) * spare, 1.0)
         for column, nodes in used.items():
             self.program.costs[column] += self._price(node) * nodes
-        most = 1e6 if self.may_grow else float(max(node.count - spare, 0))
-        self.program.at_most({**used, in_use: -most}, 0.0)
-        grown = {}
-        if self.may_grow:
-            self.extra[node.name] = self.program.column(1000.0 * max(self._price(node), node.gpus * 1e-3))
-            grown = {self.extra[node.name]: -1.0}
-        self.program.at_most({**used, in_use: float(spare), **grown}, float(node.count))
+        self.program.at_most({**used, in_use: -float(max(node.count - spare, 0))}, 0.0)
 
     def _price(self, node: NodeType) -> float:
         """USD an hour of a node; nothing where accelerators are counted, or as much as possible is to be served."""
@@ -179,8 +205,8 @@ class _Draft:
             )
         return price
 
-    def packed(self, limits: Limits) -> Packing | None:
-        found = solve(self.program, relative_gap=limits.relative_gap, time_limit_s=limits.time_limit_s)
+    def packed(self, limits: Limits, start: tuple[float, ...] = ()) -> Packing | None:
+        found = solve(self.program, relative_gap=limits.relative_gap, time_limit_s=limits.time_limit_s, start=start)
         return None if found is None else self._read(found)
 
     def _read(self, found: Solution) -> Packing:
@@ -190,7 +216,7 @@ class _Draft:
             ),
             nodes=tuple((*key, found.count(column)) for key, column in self.cuts.items() if found.count(column)),
             unserved={label: found.values[column] for label, column in self.shares.items()},
-            extra={name: found.count(column) for name, column in self.extra.items() if found.count(column)},
             gap=found.gap,
             seconds=found.seconds,
+            values=found.values,
         )

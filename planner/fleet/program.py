@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
@@ -47,10 +47,20 @@ class Solution:
         return round(self.values[column])
 
 
-def solve(program: Program, *, relative_gap: float, time_limit_s: float) -> Solution | None:
+class NothingFoundInTime(BadInput):
+    """The solver neither found values that satisfy all rows nor proved that there are none."""
+
+    def __init__(self, time_limit_s: float) -> None:
+        fix = "give it longer: --time-limit-s 60"
+        super().__init__(f"the solver found nothing within {time_limit_s:g} s", fix=fix)
+
+
+def solve(
+    program: Program, *, relative_gap: float, time_limit_s: float, start: Sequence[float] = ()
+) -> Solution | None:
     """The cheapest values found within the gap or the time; None where nothing satisfies all rows.
 
-    BadInput where the solver is not installed.
+    `start`: values to begin from, which satisfy all rows. BadInput where the solver is not installed.
     """
     highs = _solver(relative_gap, time_limit_s)
     import highspy
@@ -59,13 +69,17 @@ def solve(program: Program, *, relative_gap: float, time_limit_s: float) -> Solu
         return Solution((), 0.0, 0.0, 0.0)
     started = perf_counter()
     highs.passModel(_model(program))
+    if start:
+        known = highspy.HighsSolution()
+        known.col_value = list(start)
+        highs.setSolution(known)
     highs.run()
     status = highs.getModelStatus()
     if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
         return None
     information = highs.getInfo()
     if information.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-        raise BadInput(f"the solver found nothing within {time_limit_s:g} s", fix="give it longer: --time-limit-s 60")
+        raise NothingFoundInTime(time_limit_s)
     gap = float(information.mip_gap)
     return Solution(
         values=tuple(highs.getSolution().col_value),

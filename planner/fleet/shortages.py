@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from planner.clusters.cluster import Cluster, NodeType
 from planner.figures import figure, usd
 from planner.fleet.fleet import Fleet
-from planner.fleet.packing import Packing
-
-SERVED = 1e-4
+from planner.fleet.packing import SERVED, Packing
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +22,9 @@ class Shortage:
     fix: str
 
 
-def shortages(fleet: Fleet, cluster: Cluster, packing: Packing, grown: Packing | None) -> tuple[Shortage, ...]:
-    """The models that this packing leaves short; `grown` is the packing that adds the least costly nodes."""
-    why, fix = _why(cluster, fleet, grown), _fix(cluster, grown)
+def shortages(fleet: Fleet, cluster: Cluster, packing: Packing, more: Mapping[str, int]) -> tuple[Shortage, ...]:
+    """The models that this packing leaves short; `more`: the nodes to add, by kind."""
+    why, fix = _why(cluster, fleet, more), _fix(cluster, more)
     return tuple(
         Shortage(
             model=model.label,
@@ -39,10 +38,10 @@ def shortages(fleet: Fleet, cluster: Cluster, packing: Packing, grown: Packing |
     )
 
 
-def _why(cluster: Cluster, fleet: Fleet, grown: Packing | None) -> str:
-    if grown is None or not grown.extra:
-        return "no number of nodes of these kinds serves it"
-    said = (_nodes(count, node) for node in cluster.nodes if (count := grown.extra.get(node.name, 0)))
+def _why(cluster: Cluster, fleet: Fleet, more: Mapping[str, int]) -> str:
+    if not more:
+        return "no number of nodes of these kinds was found that serves it"
+    said = (_nodes(count, node) for node in cluster.nodes if (count := more.get(node.name, 0)))
     spare = f", with {fleet.spare_nodes} kept spare of each kind in use" if fleet.spare_nodes else ""
     return f"the cluster is short of {' and '.join(said)}{spare}"
 
@@ -52,12 +51,12 @@ def _nodes(count: int, node: NodeType) -> str:
     return f"{count} {noun} of {node.name} ({count * node.gpus} x {node.accelerator.name})"
 
 
-def _fix(cluster: Cluster, grown: Packing | None) -> str:
-    if grown is None or not grown.extra:
+def _fix(cluster: Cluster, more: Mapping[str, int]) -> str:
+    if not more:
         return "allow more `loss`, relax its targets, or add nodes of another type"
     prices = {node.name: node.usd_per_node_hour for node in cluster.nodes}
     parts = []
-    for name, count in grown.extra.items():
+    for name, count in more.items():
         price = prices[name]
         parts.append(f"{count} x {name}" + (f" ({usd(count * price)} an hour)" if price is not None else ""))
     return f"add {' and '.join(parts)}, lower a load, or a `priority`"

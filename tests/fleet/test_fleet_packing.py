@@ -55,8 +55,7 @@ def test_three_models_that_fill_three_nodes_to_the_last_accelerator() -> None:
 def test_one_node_less_and_it_does_not_fit() -> None:
     small = packer(Cluster(nodes=(nodes("big", 8, 2, 10.0),)), THREE, *OPTIONS)
     assert small.whole() is None
-    grown = small.with_more_nodes()
-    assert grown is not None and grown.extra == {"big": 1}
+    assert small.nodes_to_add(small.as_much_as_possible()) == {"big": 1}
 
 
 def test_a_spare_node_is_asked_for_on_top() -> None:
