@@ -81,15 +81,22 @@ def is_on() -> bool:
     return os.environ.get(SWITCH, "").lower() not in OFF
 
 
-def lessons_for(hardware: Hardware, engine: str, kernel: str) -> tuple[Lesson, ...]:
+def known_lessons() -> tuple[Lesson, ...]:
+    """Every lesson that plans may use; none where they are turned off."""
+    return read_lessons(lessons_path()) if is_on() else ()
+
+
+def lessons_for(
+    hardware: Hardware, engine: str, kernel: str, known: Sequence[Lesson] | None = None
+) -> tuple[Lesson, ...]:
     """What was learnt on this very machine, or by others on the same hardware, with this engine, version and kernel.
 
-    For declared hardware: what others measured on such accelerators.
+    `known` are all lessons (None: reads them). For declared hardware: what others measured on such accelerators.
     """
-    if not is_on() or not (hardware.detected or hardware.accelerator):
+    known = known_lessons() if known is None else known
+    if not known or not (hardware.detected or hardware.accelerator):
         return ()
     wanted = (machine_of(hardware), engine, engines()[engine].version_on(hardware), kernel)  # type: ignore[index]
-    known = read_lessons(lessons_path())
     same = (lesson for lesson in known if _key(lesson) == wanted)
     return tuple(lesson for lesson in same if hardware.detected or lesson.executor)
 

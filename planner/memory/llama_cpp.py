@@ -7,6 +7,7 @@ buffers that llama-server prints.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from planner.memory.constants import engine_constants
@@ -59,8 +60,14 @@ def device_weights(situation: Situation, copied: frozenset[GgufTensor]) -> Weigh
             tensor.bytes for tensor in (*repacked_end(tensors, copied), *repacked_end(tensors[::-1], copied))
         )
     else:
-        left_out = sum(tensor.bytes for tensor in tensors if is_looked_up(tensor))
+        left_out = looked_up_bytes(shape, situation.scheme.ggml)
     return whole.times(1 - left_out / situation.tensor_parallel / whole.total)
+
+
+@lru_cache(maxsize=1024)
+def looked_up_bytes(shape: Shape, file_type: str) -> int:
+    """Bytes of the file's embeddings."""
+    return sum(tensor.bytes for tensor in gguf_file(shape, file_type) if is_looked_up(tensor))
 
 
 def copies_head(shape: Shape) -> bool:

@@ -26,6 +26,7 @@ __all__ = ["layout_problem", "size_memory"]
 
 NO_EXTRAS = Extras()
 DRAFTS = {"mtp": "the model's own multi-token-prediction layer", "eagle": "an EAGLE head"}
+NEAR_TOKENS = 32
 PYTORCH_ENGINES = frozenset({"vllm", "sglang", "transformers"})
 ACCOUNTANTS: dict[str, Callable[[Situation], Account]] = {
     "vllm": vllm.account,
@@ -169,16 +170,20 @@ def both_directions(situation: Situation, account: Account) -> Memory:
 
 
 def longest_context(bytes_of: Callable[[int], float], pool_bytes: float, model_maximum: int) -> int:
-    """The longest single sequence that fits, at most what the model was made for."""
-    if bytes_of(model_maximum) <= pool_bytes:
+    """The longest single sequence that fits, at most what the model was made for.
+
+    Most caches grow evenly but for whole blocks, so the search begins near the even share of the pool.
+    """
+    if (widest := bytes_of(model_maximum)) <= pool_bytes:
         return model_maximum
     low, high = 0, model_maximum
-    while low < high:
-        middle = (low + high + 1) // 2
-        if bytes_of(middle) <= pool_bytes:
-            low = middle
-        else:
-            high = middle - 1
+    near = int(max(pool_bytes, 0.0) / widest * model_maximum) if widest else 0
+    for probe in (near - NEAR_TOKENS, near + NEAR_TOKENS):
+        if low < probe < high:
+            low, high = (probe, high) if bytes_of(probe) <= pool_bytes else (low, probe)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if bytes_of(middle) <= pool_bytes else (low, middle)
     return low
 
 

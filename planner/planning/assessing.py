@@ -13,7 +13,7 @@ from planner.costs.plan_cost import cost_of
 from planner.errors import BadInput
 from planner.hardware.hardware import Hardware
 from planner.learned.correcting import corrected
-from planner.learned.lessons import configuration, lessons_for
+from planner.learned.lessons import Lesson, configuration, known_lessons, lessons_for
 from planner.memory.sizing import layout_problem, size_memory
 from planner.models.model import Model
 from planner.plan import Cost, Memory, Verdict
@@ -79,6 +79,7 @@ class Assessor:
     model: Model
     hardware: Hardware
     request: Request
+    _shares: dict[int, Workload] = field(default_factory=dict, init=False, repr=False, compare=False)
     _memories: dict[tuple[Choice, Layout], Memory] = field(default_factory=dict, init=False, repr=False, compare=False)
     _assessed: dict[tuple[Choice, Layout], Assessed] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -115,10 +116,11 @@ class Assessor:
 
     def share(self, layout: Layout) -> Workload:
         """One replica's part of the load."""
-        workload = self.request.workload
-        if layout.replicas == 1:
-            return workload
-        return workload.model_copy(update={"concurrency": ceil(workload.concurrency / layout.replicas)})
+        workload, replicas = self.request.workload, layout.replicas
+        if replicas not in self._shares:
+            share = {"concurrency": ceil(workload.concurrency / replicas)}
+            self._shares[replicas] = workload.model_copy(update=share) if replicas > 1 else workload
+        return self._shares[replicas]
 
     def memory(self, choice: Choice, layout: Layout) -> Memory:
         """The labelled sum for one accelerator of this layout; computed once."""
@@ -175,8 +177,15 @@ class Assessor:
 
     def learned_speed(self, choice: Choice, speed: Speed) -> Speed:
         """The speed corrected by what earlier runs on this machine measured, where they did."""
-        lessons = lessons_for(self.hardware, choice.engine, self.kernel(choice))
+        lessons = lessons_for(self.hardware, choice.engine, self.kernel(choice), self.lessons)
+        if not lessons:
+            return speed
         return corrected(speed, lessons, configuration(self.model.name, choice.format, self.request.workload))
+
+    @cached_property
+    def lessons(self) -> tuple[Lesson, ...]:
+        """Everything that was learnt here."""
+        return known_lessons()
 
     def kernel(self, choice: Choice) -> str:
         """The name of the kernel that multiplies these weights here."""

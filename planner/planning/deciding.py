@@ -58,7 +58,10 @@ class Deliberation:
 
     def ask(self, decision: str, *, avoiding: Collection[str] = (), record: bool = True, **decided: Any) -> Answer:
         """Put one decision to the book, with what was decided so far."""
-        facts = replace(self.facts, decided=DecidedFacts(**decided))
+        known = self.facts
+        facts = Facts(
+            known.model, known.hardware, known.gpu, known.workload, known.tools, decided=DecidedFacts(**decided)
+        )
         answer = self.book.decide(decision, facts, avoiding=avoiding)
         if record:
             self.answers[decision] = answer
