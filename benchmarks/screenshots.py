@@ -71,7 +71,8 @@ def take(browser: Browser, pages: Mapping[str, str], out: Path) -> None:
         for name, where in pages.items():
             page.goto(where, wait_until="load" if name == "run-live" else "networkidle")
             page.evaluate("window.scrollTo(0, document.body.scrollHeight)")  # pictures further down are loaded lazily
-            page.wait_for_timeout(1500)
+            page.wait_for_function("[...document.images].every((image) => image.complete)")
+            page.wait_for_timeout(500)
             page.screenshot(path=out / f"{name}-{look}.png", full_page=True)
             print(out / f"{name}-{look}.png")
         context.close()
