@@ -17,6 +17,7 @@ from planner.cli.why_view import why
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
 from planner.plan import Alternative, Candidate, Cost, Memory, Offload, Plan, Span
+from planner.support import engines
 from planner.units import GB, GIB
 
 SHOWN_ALTERNATIVES = 7
@@ -68,7 +69,8 @@ def _choice(plan: Plan) -> Panel:
     chosen = plan.chosen
     group = f", groups of {chosen.group_size}" if chosen.group_size else ""
     copies = f" x {chosen.replicas} replicas" if chosen.replicas > 1 else ""
-    where = f"tensor parallel {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else "one device"
+    split = "layers split over" if engines()[chosen.engine].splits_layers else "tensor parallel"
+    where = f"{split} {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else "one device"
     if chosen.pipeline_parallel > 1:
         where += f" in each of {chosen.pipeline_parallel} stages on {chosen.nodes} nodes"
     lines = [
