@@ -85,17 +85,19 @@ class Assessor:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def layouts(self) -> Iterator[Layout]:
+    @cached_property
+    def layouts(self) -> tuple[Layout, ...]:
         """The layouts to try, fewest accelerators a copy first; one that the user insists on is the only one."""
-        count = max(self.hardware.count, 1)
-        for size, stages in splits(self.model.shape, count, self.request):
-            copies = count // (size * stages)
-            yield Layout(size, max(1, min(copies, self.request.workload.concurrency)), stages)
+        count, load = max(self.hardware.count, 1), self.request.workload.concurrency
+        return tuple(
+            Layout(size, max(1, min(count // (size * stages), load)), stages)
+            for size, stages in splits(self.model.shape, count, self.request)
+        )
 
     def require_layout(self) -> None:
         """BadInput when the layout that the user insists on cannot be."""
         wanted, there = self.request.tensor_parallel, max(self.hardware.count, 1)
-        if next(self.layouts(), None):
+        if self.layouts:
             return
         if wanted is None or self.request.pipeline_parallel:
             stages = self.request.pipeline_parallel or 1

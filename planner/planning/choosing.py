@@ -65,7 +65,7 @@ class Chooser:
         return self._laid_out[choice]
 
     def _on_best_layout(self, choice: Choice, *, record: bool) -> Assessed:
-        layouts = list(self.assessor.layouts())
+        layouts = self.assessor.layouts
         smallest = next((layout for layout in layouts if self.fits(choice, layout)), None)
         known = {"fits_one_gpu": smallest is not None and _is_one(smallest)}
         wanted = self._asked_to_split(choice, record=record, **known)

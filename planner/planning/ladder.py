@@ -119,7 +119,7 @@ class Descent:
                 yield self.described(trouble, there, found, (choice.rule, choice.because, choice.source))
 
     def more_accelerators(self, trouble: Trouble, spoken: Spoken) -> Iterator[Rung]:
-        for layout in self.chooser.assessor.layouts():
+        for layout in self.chooser.assessor.layouts:
             if layout.tensor_parallel > self.start.layout.tensor_parallel and (
                 rung := self.rung(trouble, replace(self.start, layout=layout), spoken)
             ):

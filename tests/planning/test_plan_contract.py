@@ -84,3 +84,38 @@ def test_a_server_that_could_hold_longer_requests_says_that_it_refuses_them() ->
         memory, 1300
     )
     assert "refused" not in cache_room(memory, memory.max_context_tokens)
+
+
+def test_the_digest_does_not_see_a_field_that_has_its_default(plan: Plan, file: Path) -> None:
+    """So a plan of today is still whole for a later version that knows more fields, or wrote more of them."""
+    content = json.loads(file.read_text())
+    assert content["chosen"]["pipeline_parallel"] == 1
+    del content["chosen"]["pipeline_parallel"]
+    file.write_text(json.dumps(content))
+    assert load_plan(file).digest == plan.digest
+
+
+def test_a_plan_of_the_first_schema_says_what_to_do(file: Path) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 1}))
+    with pytest.raises(BadInput, match="plan of schema version 1; this quantplan reads version 2"):
+        load_plan(file)
+
+
+def test_every_rung_leads_somewhere(file: Path) -> None:
+    content = json.loads(file.read_text())
+    del content["ways"][next(iter(content["ways"]))]
+    file.write_text(json.dumps(content))
+    with pytest.raises(BadInput, match="not a valid plan: .*no way for the rung"):
+        load_plan(file)
+
+
+def test_the_ways_share_what_is_the_plans_own(plan: Plan) -> None:
+    fewer = next(way for says, way in plan.ways.items() if says == "4 requests at once")
+    assert {"fetch", "findings", "report"} <= {stage for stage in fewer.stages if isinstance(stage, str)}
+    assert "weights_gib" in fewer.predictions and not fewer.candidate.predictions
+    assert len(plan.as_json()) < 75_000
+
+
+def test_rules_that_stayed_silent_are_kept_only_where_one_was_to_speak(plan: Plan) -> None:
+    by_name = {decision.decision: decision for decision in plan.decisions}
+    assert by_name["width"].passed_over and not by_name["advice"].passed_over and not by_name["vetoes"].passed_over
