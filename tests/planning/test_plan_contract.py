@@ -105,7 +105,7 @@ def test_every_rung_leads_somewhere(file: Path) -> None:
     content = json.loads(file.read_text())
     del content["ways"][next(iter(content["ways"]))]
     file.write_text(json.dumps(content))
-    with pytest.raises(BadInput, match="not a valid plan: .*no way for the rung"):
+    with pytest.raises(BadInput, match=r"not a valid plan: .*no way for the rung"):
         load_plan(file)
 
 
