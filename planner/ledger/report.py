@@ -12,7 +12,8 @@ from planner.request import Frozen
 MOST_AT_ONCE = 500
 ExecutorId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Finite = Annotated[float, Field(gt=0, le=1e12)]
-Name = Annotated[str, Field(min_length=1, max_length=400)]
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+Name = Annotated[str, Field(min_length=1, max_length=400, pattern=PRINTABLE)]
 
 
 class Measurement(Frozen):

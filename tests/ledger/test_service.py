@@ -134,7 +134,9 @@ def test_a_copied_identity_is_told(client: TestClient) -> None:
     assert refused.json()["fix"] == "an executor's numbers are its own: do not copy its ledger.json to another machine"
 
 
-@pytest.mark.parametrize("bad", [{"measured": float("nan")}, {"measured": -1.0}, {"sequence": 0}, {"machine": ""}])
+@pytest.mark.parametrize(
+    "bad", [{"measured": float("nan")}, {"measured": -1.0}, {"sequence": 0}, {"machine": "L4\x00"}]
+)
 def test_what_is_no_measurement_is_refused(client: TestClient, bad: dict[str, Any]) -> None:
     import json
 

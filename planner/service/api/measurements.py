@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from planner.ledger.report import Entry, Receipt, Report
+from planner.ledger.report import PRINTABLE, Entry, Receipt, Report
 from planner.request import Frozen
 from planner.service.access import Reader, Reporter
 from planner.service.parts import Service
@@ -16,7 +16,7 @@ from planner.service.store.measurements import Conflict, MeasurementStore
 router = APIRouter(tags=["measurements"])
 After = Annotated[int, Query(ge=0, le=2**53, description="the number of the last line you have")]
 Limit = Annotated[int, Query(ge=1, le=500)]
-Machine = Annotated[str | None, Query(max_length=400, description="such as `2 x L4, 22 GiB`")]
+Machine = Annotated[str | None, Query(max_length=400, pattern=PRINTABLE, description="such as `2 x L4, 22 GiB`")]
 
 
 class Entries(Frozen):
