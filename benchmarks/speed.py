@@ -24,9 +24,10 @@ import numpy as np
 from published_folder import folder_with
 from speed_cases import Case, published
 from speed_cpu import fit_cpu, leave_one_model_out, measured_runs
-from speed_fitting import Parameters, Problem, best_fit, fit
+from speed_fitting import Problem, best_fit, fit
 from speed_intervals import inside, report_coverage, slices
 from speed_kernels import kernel_shares
+from speed_parameters import Parameters
 from speed_printing import print_crossovers, print_times
 from speed_writing import write_constants
 

@@ -1,8 +1,6 @@
-"""Fits the constants of the speed model: each is a base times factors of engine, kernel, GPU class and vintage.
+"""Fits the constants of the speed model to measurements: least squares on logarithms with a robust loss.
 
-Least squares on logarithms with a robust loss. Priors pull each factor towards 1 and each base towards a typical
-value, so a factor that few rows speak of stays near 1, and an engine or GPU nobody measured falls back to what all
-share. The formulas are the planner's own, fed with arrays.
+The formulas are the planner's own, fed with arrays; what is fitted, and the priors, are in `speed_parameters`.
 """
 
 from __future__ import annotations
@@ -14,43 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from speed_cases import Case
+from speed_parameters import PRIORS, Parameters
 from speed_tables import Table, case_levels, tables_of
 
-from planner.catalog import load_yaml
 from planner.speed.steps import within_datasheet
 
-# constant: (typical value, spread of its logarithm, {factor: spread of its logarithm})
-PRIORS: dict[str, tuple[float, float, dict[str, float]]] = {
-    "bandwidth_efficiency": (0.75, 0.2, {"engine": 0.1, "kernel": 0.2, "gpu_class": 0.1, "kernel_on": 0.1}),
-    "compute_efficiency": (
-        0.55, 0.4, {"engine": 0.2, "kernel": 0.3, "gpu_class": 0.2, "vintage": 0.2, "kernel_on": 0.2}
-    ),
-    "expert_bandwidth_efficiency": (0.6, 0.3, {"engine": 0.15, "kernel": 0.3, "gpu_class": 0.1}),
-    "expert_compute_efficiency": (0.35, 0.4, {"engine": 0.2, "kernel": 0.3, "gpu_class": 0.2}),
-    "cache_efficiency": (0.6, 0.3, {"engine": 0.3, "gpu_class": 0.2, "vintage": 0.2}),
-    "attention_efficiency": (0.4, 0.4, {"engine": 0.3, "gpu_class": 0.2, "vintage": 0.3}),
-    "link_efficiency": (0.5, 0.4, {"engine": 0.2, "gpu_class": 0.2}),
-    "step_ms": (1.0, 0.7, {"family": 0.4, "engine": 0.4, "vintage": 0.3}),
-    "layer_ms": (0.02, 0.7, {"family": 0.5, "engine": 0.4, "kernel": 0.2, "gpu_class": 0.2, "vintage": 0.3}),
-    "expert_layer_ms": (0.02, 0.7, {"family": 1.5, "engine": 0.3, "gpu_class": 0.2}),
-    "recurrent_layer_ms": (0.02, 0.7, {}),
-    "sequence_ms": (0.01, 1.0, {"engine": 0.5}),
-    "exchange_ms": (0.01, 0.7, {"engine": 0.3, "gpu_class": 0.3, "vintage": 0.2}),
-    "launch_layer_ms": (0.3, 0.7, {"family": 0.4, "engine": 0.4, "vintage": 0.3}),
-    "launch_expert_layer_ms": (0.5, 0.7, {"engine": 0.4}),
-    "crowding": (0.3, 0.7, {"engine": 0.3}),
-    "interference": (1.0, 0.1, {"engine": 0.1}),
-    "request_ms": (30.0, 0.7, {"engine": 0.5, "vintage": 0.3}),
-    "queue": (0.15, 1.0, {"engine": 0.5, "vintage": 0.5}),
-    "entry_steps": (1.0, 0.5, {"engine": 0.5, "vintage": 0.3}),
-    "overflow": (0.3, 1.0, {}),
-    "dealing_steps": (3.0, 0.7, {"engine": 0.5}),
-    "handover_ms": (100.0, 1.0, {"engine": 0.5}),
-    "pool_queue": (0.4, 1.0, {"engine": 0.5}),
-    "saturation": (0.85, 0.1, {"engine": 0.1, "vintage": 0.2, "scenario": 0.3}),
-    "speculation": (1.0, 1e-3, {"release": 0.3}),
-}  # fmt: skip
-ONE_SERVER_RELEASE = 0.1
 WEIGHTS = {
     ("agg", "tpot_ms"): 1.0, ("agg", "ttft_ms"): 0.4, ("disagg", "tpot_ms"): 1.0, ("disagg", "ttft_ms"): 0.15,
     ("stream", "tpot_ms"): 1.0, ("stream", "ttft_ms"): 0.3, ("full", "tokens_per_s"): 0.6,
@@ -67,60 +33,9 @@ LESS_TRUSTED = 0.3
 CROWDED = -0.2  # a slice of n rows counts like n ** (1 + 2 x this)
 ROBUST_FROM = 0.1
 DIFFERENCE = 1e-4
-FAR_BELOW = 0.5
 # 0: a factor too high counts like the same factor too low; 1: like its percentage
 TILT, POOLED_TPOT_TILT = 0.5, 1.0
 ROUNDS, GOOD_ENOUGH = 40, 1e-4
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """The logarithms of all bases and factors, in one vector; `names` says which is which."""
-
-    names: tuple[tuple[str, str, str], ...]
-    typical: np.ndarray
-    spread: np.ndarray
-
-    @classmethod
-    def of(cls, cases: Sequence[Case], kernel_bandwidth: Mapping[str, float]) -> Parameters:
-        """`kernel_bandwidth`: shares of a 16-bit kernel's bandwidth known from elsewhere, for kernels far below 1."""
-        levels = [case_levels(case) for case in cases]
-        names, typical, spread = [], [], []
-        for constant, (value, width, factors) in PRIORS.items():
-            names.append((constant, "", ""))
-            typical.append(np.log(value))
-            spread.append(width)
-            for factor, factor_width in factors.items():
-                for level in sorted({each[factor] for each in levels} - {""}):
-                    names.append((constant, factor, level))
-                    typical.append(np.log(_known(constant, level, kernel_bandwidth)))
-                    spread.append(_spread(factor, level, factor_width))
-        return cls(tuple(names), np.array(typical), np.array(spread))
-
-
-    def of_the_catalogue(self) -> np.ndarray:
-        """The constants of the last fit; a typical value where it had none."""
-        last = load_yaml("speed_constants.yaml")["constants"]
-        found = self.typical.copy()
-        for at, (constant, factor, level) in enumerate(self.names):
-            if constant in last:
-                entry = last[constant]
-                found[at] = np.log(entry.get(factor, {}).get(level, 1.0) if factor else entry["base"])
-        return found
-
-
-def _known(constant: str, level: str, kernel_bandwidth: Mapping[str, float]) -> float:
-    """A factor known from elsewhere: kernels far below 1, builds that were run with multi-token prediction."""
-    share = kernel_bandwidth.get(level, 1.0)
-    if constant == "bandwidth_efficiency" and share < FAR_BELOW:
-        return share
-    speculating = load_yaml("speed_names.yaml")["speculating"]
-    return float(speculating["typical"]) if constant == "speculation" and level in speculating["releases"] else 1.0
-
-
-def _spread(factor: str, level: str, usual: float) -> float:
-    """A build of one server speculates or not, and is said to; what pools do, their rows do not tell."""
-    return ONE_SERVER_RELEASE if factor == "release" and " agg " in level else usual
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import yaml
 from speed_cases import Case
-from speed_fitting import Parameters
 from speed_intervals import Quantiles, slices, supports
+from speed_parameters import Parameters
 from speed_tables import KNEE
 
 from planner.speed.cpu import CpuConstants
