@@ -27,11 +27,11 @@ from planner.scale.trace import drawn_day
 SEED = 11
 TITLE = "# 1,000 GPUs, three models, one day"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale-study.md"
-CHAT = ServedModel(model="llama-3.1-70b", name="chat", requests_per_s=1600, input_tokens=1000, output_tokens=300,
+CHAT = ServedModel(model="llama-3.1-70b", name="chat", requests_per_s=1250, input_tokens=1000, output_tokens=300,
                    ttft_ms=2000, tpot_ms=50, min_replicas=20, priority=2)  # fmt: skip
-CODE = ServedModel(model="qwen3-coder-30b-a3b", name="code", requests_per_s=1100, input_tokens=2000, output_tokens=400,
+CODE = ServedModel(model="qwen3-coder-30b-a3b", name="code", requests_per_s=600, input_tokens=2000, output_tokens=400,
                    ttft_ms=2000, tpot_ms=40, min_replicas=10, priority=1)  # fmt: skip
-SMALL = ServedModel(model="llama-3.1-8b", name="small", requests_per_s=3000, input_tokens=600, output_tokens=150,
+SMALL = ServedModel(model="llama-3.1-8b", name="small", requests_per_s=2000, input_tokens=600, output_tokens=150,
                     ttft_ms=1000, tpot_ms=60, min_replicas=10)  # fmt: skip
 
 
@@ -48,7 +48,6 @@ BASE = Question(seed=SEED, node_s=180, spread=0.5)
 SCENARIOS = (
     Scenario("copies follow the load, and start as the plan predicts", BASE),
     Scenario("every copy runs all day", replace(BASE, always_on=True)),
-    Scenario("copies start in 60 s (weights kept on local disks)", replace(BASE, start_s=60.0)),
     Scenario("the autoscaler aims at 85 % busy instead of 70 %", replace(BASE, target_busy_share=0.85)),
     Scenario("half on spot at 45 % of the price, each reclaimed once in 20 h", replace(BASE, spot_share=0.5)),
     Scenario("machines fail fifty times as often", replace(BASE, gpu_mtbf_hours=1_014.0)),

@@ -22,8 +22,9 @@ def picture(days: Sequence[Simulated]) -> Picture:
     known = [day.usd for day in days if day.usd is not None]
     cost = f"; {usd(sum(known))}" if len(known) == len(days) else ""
     return Picture(
-        title="A simulated day: " + ", ".join(f"{label} {day.name}".strip() for label, day in _labelled(days)),
-        subtitle=f"{requests:,.0f} requests, {within:.2%} within their targets{cost}",
+        title=f"A simulated day: {within:.2%} within targets{cost}",
+        subtitle=f"{requests:,.0f} requests: "
+        + ", ".join(f"{label} {day.name}".strip() for label, day in _labelled(days)),
         charts=(
             _chart(days, "load", "requests a second", lambda series: series.offered_per_s, _mean),
             _chart(days, "copies", "copies that serve", lambda series: series.serving, _mean),
