@@ -34,7 +34,7 @@ class Table:
     def put(self, row: Mapping[str, Any]) -> None:
         """The row in the place of an earlier one of the same key, else at the end; written aside and renamed."""
         rows = {self._key_of(old): dict(old) for old in self.rows()}
-        rows[self._key_of(row)] = {name: str(row.get(name, "")) for name in self.columns}
+        rows[self._key_of(row)] = {name: _cell(row.get(name)) for name in self.columns}
         aside = self.path.with_suffix(".partial")
         with aside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self.columns, restval="", extrasaction="ignore", lineterminator="\n")
@@ -43,7 +43,11 @@ class Table:
         aside.replace(self.path)
 
     def _key_of(self, row: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(str(row.get(name, "")) for name in self.key)
+        return tuple(_cell(row.get(name)) for name in self.key)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def cpu_name() -> str:
