@@ -23,8 +23,7 @@ def picture(days: Sequence[Simulated]) -> Picture:
     cost = f"; {usd(sum(known))}" if len(known) == len(days) else ""
     return Picture(
         title=f"A simulated day: {within:.2%} within targets{cost}",
-        subtitle=f"{requests:,.0f} requests: "
-        + ", ".join(f"{label} {day.name}".strip() for label, day in _labelled(days)),
+        subtitle=", ".join(f"{label} {day.name}".strip() for label, day in _labelled(days)),
         charts=(
             _chart(days, "load", "requests a second", lambda series: series.offered_per_s, _mean),
             _chart(days, "copies", "copies that serve", lambda series: series.serving, _mean),
