@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import cast
 
@@ -25,6 +25,7 @@ class Entry:
     assumed_for: tuple[str, ...]
 
 
+@lru_cache(maxsize=4096)
 def spelling_key(name: str) -> str:
     """What remains of a name when case, separators and the maker's name are ignored: `NVIDIA L40S` -> `l40s`."""
     bare = name.lower()

@@ -108,6 +108,15 @@ class Shape:
     experts: tuple[ExpertLayers, ...] = ()
     architecture: str = ""
     notes: tuple[str, ...] = field(default=())
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """What is worked out from a shape is kept by it, so its hash is taken once."""
+        parts = (self.family, self.hidden_size, self.vocab_size, self.matrices, self.attention, self.recurrent)
+        object.__setattr__(self, "_hash", hash((*parts, self.experts)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def parameters(self) -> int:

@@ -154,7 +154,7 @@ class Assessor:
 
     def running(self, choice: Choice, layout: Layout, memory: Memory) -> dict[str, Any]:
         """One replica (of a pipeline: one stage) as the models of speed, cost and energy want it described."""
-        weights_gib = sum(memory.gib(label) for label in WEIGHT_LABELS)
+        weights_gib = sum(term.predicted_gib for term in memory.terms if term.label in WEIGHT_LABELS)
         return {
             "shape": self.model.shape,
             "hardware": self.hardware,

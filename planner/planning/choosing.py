@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from planner.planning.assessing import Assessed, Assessor, Layout
+from planner.planning.assessing import NO_KERNEL, Assessed, Assessor, Layout
 from planner.planning.deciding import Choice, Deliberation
 from planner.quality import expected_quality
 from planner.schemes import load_schemes, scheme
@@ -102,7 +102,8 @@ class Chooser:
         """What was tried and given up, then every other format with a kernel here; vetoed ones say so."""
         done = {chosen} | {candidate.format for candidate in self.tried}
         formats = [format for format in (*self.worth_weighing(), *self.smaller_levels(chosen)) if format not in done]
-        others = [self.best_layout(self.deliberation.choice_of(format)) for format in formats]
+        choices = (self.deliberation.choice_of(format) for format in formats)
+        others = [self.best_layout(choice) for choice in choices if self.assessor.kernel(choice) != NO_KERNEL]
         return self.tried + [self.marked(candidate) for candidate in others if candidate.verdict != "no-kernel"]
 
     def worth_weighing(self) -> list[FormatId]:

@@ -51,10 +51,14 @@ class Support:
 def gpu_class(accelerator: Accelerator) -> str:
     """The class of GPUs that share constants, or the architecture's own name where there is none."""
     described = f"{accelerator.architecture} {accelerator.compute_capability or ''} {accelerator.name}"
-    for line in load_yaml(NAMES)["gpu_classes"]:
-        if re.match(line["match"], described):
-            return str(line["class"])
-    return accelerator.architecture.lower()
+    return _class_described(described) or accelerator.architecture.lower()
+
+
+@lru_cache(maxsize=1024)
+def _class_described(description: str) -> str | None:
+    return next(
+        (line["class"] for line in load_yaml(NAMES)["gpu_classes"] if re.match(line["match"], description)), None
+    )
 
 
 def family_of(engine: str) -> str:
