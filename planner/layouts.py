@@ -36,7 +36,7 @@ class Layout:
     @property
     def scheme(self) -> Scheme:
         """The format's scheme with the bytes this layout really has."""
-        return replace(scheme(self.format), **self.changes)
+        return _scheme_of(self)
 
     @property
     def needs_calibration(self) -> bool:
@@ -67,6 +67,11 @@ class Layout:
                 "sixteen_bit": parts.sixteen_bit + cached,
             },
         }
+
+
+@lru_cache(maxsize=256)
+def _scheme_of(layout: Layout) -> Scheme:
+    return replace(scheme(layout.format), **layout.changes)
 
 
 @lru_cache

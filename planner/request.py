@@ -15,6 +15,10 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def __eq__(self, other: object) -> bool:
+        """By the fields; a message is itself without looking at them."""
+        return self is other or super().__eq__(other)
+
 
 Tokens = Annotated[int, Field(gt=0, le=100_000_000)]
 

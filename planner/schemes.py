@@ -40,6 +40,10 @@ class Scheme:
     tool: str | None = None
     engine_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
+    def __hash__(self) -> int:
+        """Schemes are keys of what is worked out once; those of one id are few."""
+        return hash(self.id)
+
     @property
     def is_quantized(self) -> bool:
         return self.weight_bits < 16

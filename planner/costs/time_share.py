@@ -6,10 +6,9 @@ from planner.hardware.hardware import Accelerator, Hardware
 from planner.models.shape import Shape
 from planner.request import Workload
 from planner.schemes import Scheme
-from planner.speed.constants import decode_rates, gpu_class, rates
+from planner.speed.constants import gpu_class
 from planner.speed.cpu import cpu_constants, cpu_phases
-from planner.speed.gpu import load_of, peaks_of
-from planner.speed.loads import phases_of
+from planner.speed.gpu import load_of, peaks_of, phases
 from planner.speed.serving import Phases
 from planner.speed.work import Layout, Running, Stored
 from planner.support import kernel_for
@@ -52,8 +51,7 @@ def _on_accelerators(
     peaks = peaks_of(accelerator, scheme.activation, run.kernel)
     if peaks is None:
         return None
-    named = run.engine, run.kernel, gpu_class(accelerator)
-    return phases_of(load_of(shape, peaks, run, workload), rates(*named), decode_rates(*named))
+    return phases(load_of(shape, peaks, run, workload), run.engine, run.kernel, gpu_class(accelerator))
 
 
 def _on_cpu(shape: Shape, hardware: Hardware, scheme: Scheme, stored: Stored, workload: Workload) -> Phases | None:

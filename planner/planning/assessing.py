@@ -74,11 +74,15 @@ class Assessed:
 
 @dataclass(frozen=True)
 class Assessor:
-    """Assesses choices for one question. Every method is pure; what was worked out once is kept."""
+    """Assesses choices for one question. Every method is pure; what was worked out once is kept.
+
+    `lessons` is everything that was learnt here.
+    """
 
     model: Model
     hardware: Hardware
     request: Request
+    lessons: tuple[Lesson, ...] = field(default_factory=known_lessons, repr=False, compare=False)
     _shares: dict[int, Workload] = field(default_factory=dict, init=False, repr=False, compare=False)
     _memories: dict[tuple[Choice, Layout], Memory] = field(default_factory=dict, init=False, repr=False, compare=False)
     _assessed: dict[tuple[Choice, Layout], Assessed] = field(
@@ -114,7 +118,7 @@ class Assessor:
         """The same question with another load."""
         if workload == self.request.workload:
             return self
-        return Assessor(self.model, self.hardware, self.request.model_copy(update={"workload": workload}))
+        return replace(self, request=self.request.model_copy(update={"workload": workload}))
 
     def share(self, layout: Layout) -> Workload:
         """One replica's part of the load."""
@@ -175,6 +179,8 @@ class Assessor:
             nodes=self.request.nodes,
             on_host=host_share(self.model.shape, memory.offload),
         )
+        if layout.replicas == 1:
+            return one
         return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
 
     def learned_speed(self, choice: Choice, speed: Speed) -> Speed:
@@ -183,11 +189,6 @@ class Assessor:
         if not lessons:
             return speed
         return corrected(speed, lessons, configuration(self.model.name, choice.format, self.request.workload))
-
-    @cached_property
-    def lessons(self) -> tuple[Lesson, ...]:
-        """Everything that was learnt here."""
-        return known_lessons()
 
     def kernel(self, choice: Choice) -> str:
         """The name of the kernel that multiplies these weights here."""

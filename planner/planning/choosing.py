@@ -98,9 +98,9 @@ class Chooser:
     def fits(self, choice: Choice, layout: Layout) -> bool:
         return self.assessor.memory(choice, layout).fits
 
-    def neighbours(self, chosen: FormatId | None) -> list[Assessed]:
+    def neighbours(self, chosen: Assessed | None) -> list[Assessed]:
         """What was tried and given up, then every other format with a kernel here; vetoed ones say so."""
-        done = {chosen} | {candidate.format for candidate in self.tried}
+        done = {candidate.format for candidate in (*self.tried, chosen) if candidate}
         formats = [format for format in (*self.worth_weighing(), *self.smaller_levels(chosen)) if format not in done]
         choices = (self.deliberation.choice_of(format) for format in formats)
         others = [self.best_layout(choice) for choice in choices if self.assessor.kernel(choice) != NO_KERNEL]
@@ -114,11 +114,11 @@ class Chooser:
         level = self.deliberation.choice_in("gguf")
         return [format for format in formats if not format.startswith("gguf-") or (level and format == level.format)]
 
-    def smaller_levels(self, chosen: FormatId | None) -> list[FormatId]:
+    def smaller_levels(self, chosen: Assessed | None) -> list[FormatId]:
         """The GGUF levels below one that only host memory has room for, avoided or not: one may fit whole."""
-        if chosen is None or self.best_layout(self.deliberation.choice_of(chosen)).memory.offload is None:
+        if chosen is None or chosen.memory.offload is None:
             return []
-        bits = scheme(chosen).bits_per_weight()
+        bits = scheme(chosen.format).bits_per_weight()
         return [entry.id for entry in load_schemes().values() if entry.ggml and entry.bits_per_weight() < bits]
 
     def marked(self, candidate: Assessed) -> Assessed:

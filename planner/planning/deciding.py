@@ -41,6 +41,7 @@ class Deliberation:
     request: Request
     answers: dict[str, Answer] = field(default_factory=dict)
     _choices: dict[FormatId, Choice] = field(default_factory=dict, init=False, repr=False)
+    _choices_in: dict[Width, Choice | None] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def trace(self) -> tuple[Decision, ...]:
@@ -124,13 +125,18 @@ class Deliberation:
 
     def choice_in(self, width: Width, *, record: bool = False) -> Choice | None:
         """The book's format, engine and KV cache inside one width; None when every format there is vetoed."""
+        if record or width not in self._choices_in:
+            self._choices_in[width] = self._choice_in(width, record=record)
+        return self._choices_in[width]
+
+    def _choice_in(self, width: Width, *, record: bool) -> Choice | None:
         answer = self.ask("format", avoiding=self.avoided, record=record, width=width)
         if answer.outcome is None:
             return None
         spoken, outcome = answer.spoke[0], answer.outcome
         choice = self.choice_of(outcome.format, record=record)
-        found = replace(choice, group_size=outcome.group_size, tool=outcome.tool, width=width)
-        return replace(found, rule=spoken.rule, because=spoken.because)
+        asked = {"width": width, "group_size": outcome.group_size, "tool": outcome.tool}
+        return replace(choice, **asked, rule=spoken.rule, because=spoken.because)
 
     def choice_of(self, format: FormatId, *, record: bool = False) -> Choice:
         """Any format as a choice, with the book's engine and KV cache for it and the scheme's own group size."""

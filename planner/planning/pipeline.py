@@ -73,7 +73,7 @@ def settle(model: Model, hardware: Hardware, request: Request, book: Book) -> Se
     tree_choice = chooser.choose()
     if tree_choice is None:
         raise refusal(chooser, model, hardware, request)
-    everything = [tree_choice, *chooser.neighbours(tree_choice.format)]
+    everything = [tree_choice, *chooser.neighbours(tree_choice)]
     ways = ranked(everything, request.objective, model.shape.params_b)
     chosen = tree_choice if request.format or request.objective == "tree" else ways[0]
     if chosen is not tree_choice:

@@ -16,6 +16,10 @@ from planner.units import GB, GIB
 WRITES_KV_SCALES = ("llm-compressor",)
 FULL_PRECISION = ("bf16", "fp16")
 SIXTEEN_BIT = "16-bit"
+KEEP_ORIGINAL = Stage(name="keep-original", kind="keep-original")
+CHECK_APPLIED = Stage(name="check-applied", kind="check-applied")
+FINDINGS = Stage(name="findings", kind="findings")
+REPORT = Stage(name="report", kind="report")
 EVALUATE_ORIGINAL = Stage(name="evaluate-before", kind="evaluate", parameters={"artifact": "fetch", "text": None})
 
 
@@ -26,11 +30,11 @@ def stages_for(
     making = making or Making()
     return (
         Stage(name="fetch", kind="fetch", parameters={"source": _source(model)}),
-        Stage(name="keep-original", kind="keep-original"),
+        KEEP_ORIGINAL,
         *_making(model, candidate, making),
         *(_serving(candidate, workload) if making.serve else ()),
-        Stage(name="findings", kind="findings"),
-        Stage(name="report", kind="report"),
+        FINDINGS,
+        REPORT,
     )
 
 
@@ -142,7 +146,7 @@ def _serving(candidate: Candidate, workload: Workload) -> tuple[Stage, ...]:
                 "ready_within_s": _ready_within_s(candidate),
             },
         ),
-        Stage(name="check-applied", kind="check-applied"),
+        CHECK_APPLIED,
         Stage(
             name="load-test",
             kind="load-test",

@@ -25,7 +25,7 @@ class Estimate:
 
     def times(self, factor: float) -> Estimate:
         """The same figure `factor` times over: the throughput of so many replicas."""
-        if self.value is None or self.low is None or self.high is None:
+        if factor == 1 or self.value is None or self.low is None or self.high is None:
             return self
         return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
 

@@ -11,9 +11,9 @@ from planner.schemes import Activation, Scheme
 from planner.speed.anatomy import anatomy
 from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
 from planner.speed.estimate import Speed
-from planner.speed.loads import Load, served
+from planner.speed.loads import Load, phases_of, seen_by_users
 from planner.speed.pipelines import computed, hop_of, with_hop
-from planner.speed.serving import Served
+from planner.speed.serving import Phases, Served
 from planner.speed.steps import Peaks
 from planner.speed.work import Running
 
@@ -52,14 +52,15 @@ def gpu_speed(
 
 def serve(shape: Shape, peaks: Peaks, gpu_class: str, run: Running, workload: Workload) -> Served:
     """The closed loop of this run on this class of GPUs."""
-    return _served(load_of(shape, peaks, run, workload), run.engine, run.kernel, gpu_class)
+    load, named = load_of(shape, peaks, run, workload), (run.engine, run.kernel, gpu_class)
+    return seen_by_users(load, phases(load, *named), serving_constants(*named))
 
 
 @lru_cache(maxsize=4096)
-def _served(load: Load, engine: str, kernel: str, gpu_class: str) -> Served:
-    """A plan weighs the same run more than once, and a service the same plan."""
+def phases(load: Load, engine: str, kernel: str, gpu_class: str) -> Phases:
+    """A plan weighs the same run more than once, for its speed and its cost, and a service the same plan."""
     named = engine, kernel, gpu_class
-    return served(load, rates(*named), decode_rates(*named), serving_constants(*named))
+    return phases_of(load, rates(*named), decode_rates(*named))
 
 
 def load_of(shape: Shape, peaks: Peaks, run: Running, workload: Workload) -> Load:

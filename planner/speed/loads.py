@@ -91,8 +91,12 @@ def phases_of(load: Load, prompt: Rates, decode: Rates) -> Phases:
 
 def served(load: Load, prompt: Rates, decode: Rates, constants: ServingConstants) -> Served:
     """What the users of a server that mixes prompts with decode steps see."""
+    return seen_by_users(load, phases_of(load, prompt, decode), constants)
+
+
+def seen_by_users(load: Load, phases: Phases, constants: ServingConstants) -> Served:
+    """The same where the phases of this load are known."""
     running = on_board(load.concurrency, load.room)
-    phases = phases_of(load, prompt, decode)
     waiting, copies = load.concurrency - running, load.layout.attention_data_parallel
     return closed_loop(phases, constants, running, load.output_tokens, waiting, copies)
 
