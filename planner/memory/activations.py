@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import sqrt
 
 from planner.memory.constants import engine_constants
@@ -28,6 +29,7 @@ def workspace_bytes(shape: Shape, tokens: int, tensor_parallel: int) -> float:
     return tokens * expert_width(shape, tensor_parallel) * ACTIVATION_BYTES
 
 
+@lru_cache(maxsize=1024)
 def vision_bytes(shape: Shape) -> float:
     """A vision tower's peak where only its size is known: it grows with the tower's width, the root of its size."""
     vision = engine_constants("vllm")["vision"]
@@ -38,11 +40,13 @@ def vision_bytes(shape: Shape) -> float:
     return peak
 
 
+@lru_cache(maxsize=1024)
 def mlp_width(shape: Shape) -> float:
     """Elements a token occupies in the widest dense MLP: gate, up and product."""
     return 3 * max((m.columns for m in shape.matrices if m.role == "down_proj"), default=0)
 
 
+@lru_cache(maxsize=1024)
 def expert_width(shape: Shape, tensor_parallel: int) -> float:
     """Elements a token occupies in the chosen experts: gate and up of each, and its output."""
     return max(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from planner.catalog import load_yaml
 from planner.memory.sharding import kv_heads_per_rank
@@ -75,6 +76,7 @@ def padded(tokens: int, block_tokens: int) -> int:
     return -(-tokens // block_tokens) * block_tokens
 
 
+@lru_cache(maxsize=1024)
 def kv_cache(
     shape: Shape,
     kv_format: str,

@@ -8,9 +8,10 @@ from dataclasses import replace
 from planner.memory.constants import engine_constants
 from planner.memory.kv_cache import kv_cache
 from planner.memory.situation import Situation
-from planner.memory.sizing import account_of, both_directions
+from planner.memory.sizing import account_of, pool_bytes, workload_bytes
 from planner.memory.stages import stage_kv
 from planner.plan import Lever
+from planner.units import GIB
 
 
 def levers(situation: Situation, engine: str) -> list[Lever]:
@@ -51,4 +52,5 @@ def with_kv_format(situation: Situation, engine: str, kv_format: str) -> Situati
 
 def free_gib(situation: Situation, engine: str) -> float:
     """What the workload leaves free on one accelerator."""
-    return both_directions(situation, account_of(engine, situation)).free_gib
+    account = account_of(engine, situation)
+    return (pool_bytes(account) - workload_bytes(situation, account)) / GIB

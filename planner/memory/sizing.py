@@ -74,8 +74,9 @@ def size_memory(
         draft_tokens=extras.draft_tokens if extras.draft else 0,
     )
     account = account_of(engine, situation)
-    beside = extra_terms(model.shape, scheme, group_size, tensor_parallel, extras)
-    return both_directions(situation, replace(account, terms=(*account.terms, *beside)))
+    if beside := extra_terms(model.shape, scheme, group_size, tensor_parallel, extras):
+        account = replace(account, terms=(*account.terms, *beside))
+    return both_directions(situation, account)
 
 
 def extra_terms(
@@ -152,9 +153,7 @@ def loaded_weights(
 def both_directions(situation: Situation, account: Account) -> Memory:
     """Adds the workload's own KV cache, always part of the budget (B.pitfall.3), and asks what its room could hold."""
     context, users, layout = situation.context_tokens, situation.concurrency, account.layout
-    needed = layout.sequence_bytes(context) * users
-    spent_gib = sum(term.predicted_gib for term in account.terms)
-    pool = (account.available_gib - spent_gib) * GIB
+    pool, needed = pool_bytes(account), workload_bytes(situation, account)
     how = f"{users} x {context} tokens"
     free_gib = (pool - needed) / GIB
     return Memory(
@@ -167,6 +166,17 @@ def both_directions(situation: Situation, account: Account) -> Memory:
         max_context_tokens=longest_context(layout.sequence_bytes, pool, situation.shape.max_context_tokens),
         max_concurrency=max(pool, 0) / (needed / users) if needed else 0.0,
     )
+
+
+def pool_bytes(account: Account) -> float:
+    """What is left for the KV cache."""
+    spent_gib = sum(term.predicted_gib for term in account.terms)
+    return (account.available_gib - spent_gib) * GIB
+
+
+def workload_bytes(situation: Situation, account: Account) -> float:
+    """What the workload's own KV cache takes."""
+    return account.layout.sequence_bytes(situation.context_tokens) * situation.concurrency
 
 
 def longest_context(bytes_of: Callable[[int], float], pool_bytes: float, model_maximum: int) -> int:

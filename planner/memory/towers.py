@@ -6,6 +6,7 @@ Read from vllm/v1/worker/gpu_model_runner.py (profile_run) and vllm/multimodal/e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from planner.memory.constants import engine_constants
@@ -25,7 +26,7 @@ class Images:
 
 def images_profiled(shape: Shape, step_tokens: int) -> Images | None:
     """As many of the largest images as fit a step, at least one; None where the family's largest is not known."""
-    known = _known(shape)
+    known = _largest_images(shape.family)
     if known is None:
         return None
     return Images(max(1, step_tokens // known["tokens"]), known["tokens"], known["patches"])
@@ -60,6 +61,7 @@ def _patch_elements(parts: dict[str, Matrix], kind: dict[str, float]) -> float:
     return kind["widths"] * width + kind["hidden_copies"] * hidden + pixels
 
 
-def _known(shape: Shape) -> dict[str, Any] | None:
+@lru_cache(maxsize=256)
+def _largest_images(family: str) -> dict[str, Any] | None:
     largest: list[dict[str, Any]] = engine_constants("vllm")["vision"]["largest_images"]
-    return next((entry for entry in largest if shape.family in entry["families"]), None)
+    return next((entry for entry in largest if family in entry["families"]), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from planner.memory.activations import forward_bytes, sampler_bytes, vision_bytes, workspace_bytes
@@ -19,6 +20,8 @@ from planner.memory.vllm_pages import Pages
 from planner.plan import Term
 from planner.support import engines
 from planner.units import GIB
+
+pages_of = lru_cache(maxsize=1024)(Pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def laid_out(
     """
     by_default = bool(kv.layers) and constants["caches_hybrid_prefixes"]
     is_caching = by_default if prefix_caching is None else prefix_caching
-    return Pages(
+    return pages_of(
         kv,
         block_tokens,
         step_tokens,

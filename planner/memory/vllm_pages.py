@@ -63,8 +63,10 @@ class Pages:
 
     def request_blocks(self, context_tokens: int) -> int:
         """Blocks one request of that length may take at most."""
-        attention = sum(self._groups(part.count) * self.layer_blocks(part, context_tokens) for part in self.kv.layers)
-        return attention + self.state_blocks
+        blocks = self.state_blocks
+        for part in self.kv.layers:
+            blocks += self._groups(part.count) * self.layer_blocks(part, context_tokens)
+        return blocks
 
     def sequence_bytes(self, context_tokens: int) -> float:
         """Bytes of one request of that length."""
@@ -91,7 +93,7 @@ class Pages:
             return -(-min(part.window_tokens + self.step_tokens, context_tokens) // tokens)
         return -(-min(part.window_tokens - 1 + self.step_tokens, context_tokens) // tokens) + 1
 
-    @property
+    @cached_property
     def state_blocks(self) -> int:
         """Blocks the recurrent layers of one request take, however long it is."""
         return sum(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from planner.errors import BadInput, nearest
@@ -79,8 +79,14 @@ def find(name: str) -> Model | None:
 
     Case does not matter, and spaces read as hyphens.
     """
-    found = _index().get("-".join(name.lower().split()))
-    return _model(*found) if found else None
+    spelling = "-".join(name.lower().split())
+    return _found(spelling) if spelling in _index() else None
+
+
+@lru_cache(maxsize=1024)
+def _found(spelling: str) -> Model:
+    """One spelling, one model: what is worked out from its shape is found again without comparing shapes."""
+    return _model(*_index()[spelling])
 
 
 def model_of(entry: Entry) -> Model:

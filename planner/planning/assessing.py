@@ -156,8 +156,13 @@ class Assessor:
             extras=self.request.extras,
         )
 
-    def running(self, choice: Choice, layout: Layout, memory: Memory) -> dict[str, Any]:
-        """One replica (of a pipeline: one stage) as the models of speed, cost and energy want it described."""
+    def running(
+        self, choice: Choice, layout: Layout, memory: Memory, workload: Workload | None = None
+    ) -> dict[str, Any]:
+        """One replica (of a pipeline: one stage) as the models of speed, cost and energy want it described.
+
+        `workload` is what it serves; None: its share of the load.
+        """
         weights_gib = sum(term.predicted_gib for term in memory.terms if term.label in WEIGHT_LABELS)
         return {
             "shape": self.model.shape,
@@ -167,13 +172,13 @@ class Assessor:
             "tensor_parallel": layout.tensor_parallel,
             "weight_bytes_per_gpu": (memory.offload.weights_gib if memory.offload else weights_gib) * GIB,
             "kv_bytes_per_token": memory.kv_bytes_per_token,
-            "workload": self.share(layout),
+            "workload": workload or self.share(layout),
         }
 
-    def speed(self, choice: Choice, layout: Layout, memory: Memory) -> Speed:
-        """One replica under its share of the load, with the throughput of all replicas."""
+    def speed(self, choice: Choice, layout: Layout, memory: Memory, workload: Workload | None = None) -> Speed:
+        """One replica under `workload` (None: its share of the load), with the throughput of all replicas."""
         one = predict_speed(
-            **self.running(choice, layout, memory),
+            **self.running(choice, layout, memory, workload),
             kv_format=choice.kv_cache,
             pipeline_parallel=layout.pipeline_parallel,
             nodes=self.request.nodes,
@@ -185,6 +190,8 @@ class Assessor:
 
     def learned_speed(self, choice: Choice, speed: Speed) -> Speed:
         """The speed corrected by what earlier runs on this machine measured, where they did."""
+        if not self.lessons:
+            return speed
         lessons = lessons_for(self.hardware, choice.engine, self.kernel(choice), self.lessons)
         if not lessons:
             return speed

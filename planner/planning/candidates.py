@@ -27,6 +27,7 @@ from planner.planning.predictions import (
 )
 from planner.planning.spanning import nodes_of_copy
 from planner.quality import AS_PUBLISHED, Quality, expected_quality
+from planner.request import Workload
 from planner.schemes import scheme
 from planner.speed.estimate import Estimate
 from planner.speed.predicting import predict_crossover
@@ -128,11 +129,14 @@ def energy(assessor: Assessor, found: Assessed) -> Energy:
     return predict_energy(**assessor.running(found.choice, found.layout, found.memory), output_tokens_per_s=rate)
 
 
-def prompt_share(assessor: Assessor, found: Assessed) -> float | None:
-    """The share of one replica's time that reading prompts takes; None with layers in host memory."""
+def prompt_share(assessor: Assessor, found: Assessed, workload: Workload | None = None) -> float | None:
+    """The share of one replica's time that reading prompts takes; None with layers in host memory.
+
+    `workload` is what it serves; None: its share of the load.
+    """
     if found.memory.offload:
         return None
-    return predicted_prompt_share(**assessor.running(found.choice, found.layout, found.memory))
+    return predicted_prompt_share(**assessor.running(found.choice, found.layout, found.memory, workload))
 
 
 def with_tokens_apart(assessor: Assessor, found: Assessed) -> Assessed:

@@ -82,6 +82,11 @@ class Deliberation:
         """Every vetoed KV-cache format."""
         return self._vetoed("avoid_kv")
 
+    @cached_property
+    def avoided_engines(self) -> frozenset[str]:
+        """Every vetoed engine."""
+        return self._vetoed("avoid_engines")
+
     def _vetoed(self, kind: str) -> frozenset[str]:
         return frozenset(value for spoken in self.vetoes.spoke for value in getattr(spoken.outcome, kind))
 
@@ -152,14 +157,13 @@ class Deliberation:
 
     def engine_for(self, format: FormatId, width: Width, *, record: bool) -> EngineId:
         """The engine the user insists on, else the book's for this format."""
-        unwanted = self._vetoed("avoid_engines")
-        answer = self.ask("engine", avoiding=unwanted, record=record, width=width, format=format)
+        answer = self.ask("engine", avoiding=self.avoided_engines, record=record, width=width, format=format)
         return self.request.engine or (answer.outcome.engine if answer.outcome else DEFAULT_ENGINE)
 
     def kv_cache_for(self, format: FormatId, engine: EngineId, width: Width, *, record: bool) -> KvFormat:
         """The KV-cache format the user insists on, else the book's."""
-        unwanted = self._vetoed("avoid_kv")
-        answer = self.ask("kv_cache", avoiding=unwanted, record=record, width=width, format=format, engine=engine)
+        decided: dict[str, Any] = {"width": width, "format": format, "engine": engine}
+        answer = self.ask("kv_cache", avoiding=self.avoided_kv, record=record, **decided)
         return self.request.kv_cache or (answer.outcome.kv_cache if answer.outcome else DEFAULT_KV_CACHE)
 
     def conclude(self, choice: Choice, *, offloaded: bool) -> None:

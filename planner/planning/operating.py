@@ -28,11 +28,11 @@ def operating_points(assessor: Assessor, chosen: Assessed) -> tuple[OperatingPoi
 
 def _points(assessor: Assessor, one: Assessed, numbers: list[int]) -> Iterator[OperatingPoint]:
     for number in numbers:
-        under = assessor.under(assessor.request.workload.model_copy(update={"concurrency": number}))
-        speed = under.speed(one.choice, one.layout, one.memory)
+        load = assessor.request.workload.model_copy(update={"concurrency": number})
+        speed = assessor.speed(one.choice, one.layout, one.memory, load)
         ttft_ms, tpot_ms, rate = span(speed.ttft_ms), span(speed.tpot_ms), span(speed.output_tokens_per_s)
         if ttft_ms and tpot_ms and rate:
-            share = prompt_share(under, one)
+            share = prompt_share(assessor, one, load)
             yield OperatingPoint(
                 concurrency=number, ttft_ms=ttft_ms, tpot_ms=tpot_ms, output_tokens_per_s=rate, prompt_share=share
             )
