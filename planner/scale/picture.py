@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from string import ascii_uppercase
 
-from planner.costs.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Chart, Point, labelled, series_of
+from planner.charts import Axis, Chart, Line, Picture, Point
 from planner.figures import figure, usd
 from planner.scale.answering import Simulated
 from planner.scale.day import Series
-from planner.serving.picture import Picture
 
 POINTS = 288  # one for five minutes of a day
 SECONDS_PER_HOUR = 3600
@@ -54,13 +53,14 @@ def _chart(
 ) -> Chart:
     lines = [(label, tuple(_points(day, values_of(day.series), together))) for label, day in _labelled(days)]
     hours = max(day.seconds for day in days) / SECONDS_PER_HOUR
-    x = Axis(0, hours, LEFT, WIDTH - RIGHT)
-    most = max(value for _, line in lines for _, value in line)
-    y = Axis(0, 1.06 * most or 1.0, HEIGHT - BOTTOM, TOP)
-    drawn = labelled(series_of(label, line, number, x, y) for number, (label, line) in enumerate(lines))
-    most_of = (figure(max(value for _, value in line)) for _, line in lines)
-    says = "; ".join(f"{day.name} up to {top}" for day, top in zip(days, most_of, strict=True))
-    return Chart(name, f"{title} against the hour: {says}", "hour", title, x.ticks(figure), y.ticks(figure), drawn)
+    tops = [max(value for _, value in line) for _, line in lines]
+    says = "; ".join(f"{day.name} up to {figure(top)}" for day, top in zip(days, tops, strict=True))
+    return Chart(
+        says=f"{title} against the hour: {says}",
+        x=Axis("hour", 0, hours),
+        y=Axis.from_zero(title, max(tops)),
+        lines=tuple(Line(label, line, number) for number, (label, line) in enumerate(lines)),
+    )
 
 
 def _points(day: Simulated, values: Sequence[float], together: Callable[[Sequence[float]], float]) -> Iterator[Point]:

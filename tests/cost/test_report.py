@@ -37,7 +37,7 @@ def comparison(a100: Plan, four_a100: Plan, h100: Plan) -> Comparison:
 
 def test_the_page_needs_nothing_beside_itself(comparison: Comparison) -> None:
     html = page(comparison)
-    assert not re.search(r"""(?:src|href)\s*=|url\(|@import|<script|<link""", html)
+    assert not re.search(r"""src\s*=|href\s*=\s*"(?!#)|url\(|@import|<script|<link""", html)
     assert set(re.findall(r"https?://[^\s\"'<]+", html)) == {"http://www.w3.org/2000/svg"}
 
 
@@ -90,20 +90,30 @@ def test_text_and_lines_have_enough_contrast_in_both_themes(comparison: Comparis
 
 def test_the_load_chart_passes_through_the_costs(comparison: Comparison) -> None:
     chart = load_chart(comparison)
-    assert [series.label for series in chart.series] == ["A", "B", "C", "API"]
-    heights = [y for _, y in chart.series[0].points]
-    assert heights == sorted(heights, reverse=True), "cost never falls as load rises"
-    for series in chart.series:
-        assert all(0 <= x <= chart.width and 0 <= y <= chart.height for x, y in series.points)
+    assert [line.label for line in chart.lines] == ["A", "B", "C", "API"]
+    for case, line in zip(comparison.cases, chart.lines, strict=False):
+        costs = [cost for _, cost in line.points]
+        assert costs == sorted(costs), "cost never falls as load rises"
+        assert costs[-1] == pytest.approx(case.at_load(comparison.largest_load).usd_per_month)
+    assert all(0 <= x <= chart.x.high and 0 <= y <= chart.y.high for line in chart.lines for x, y in line.points)
 
 
 def test_more_in_flight_is_cheaper_and_slower(comparison: Comparison) -> None:
     chart = latency_chart(comparison)
     assert chart is not None
-    for series in chart.series:
-        xs, ys = zip(*series.points, strict=True)
-        assert list(xs) == sorted(xs) and list(ys) == sorted(ys)
-        assert [planned for *_, planned in series.dots].count(True) == 1
+    for line in chart.lines:
+        latencies, costs = zip(*line.points, strict=True)
+        assert list(latencies) == sorted(latencies) and list(costs) == sorted(costs, reverse=True)
+        assert [mark.chosen for mark in line.marks].count(True) == 1
+        assert all(low <= cost <= high for cost, (_, low, high) in zip(costs, line.band, strict=True))
+
+
+def test_the_page_colours_its_charts_by_role(comparison: Comparison) -> None:
+    html = page(comparison)
+    assert html.count('<svg class="chart"') + html.count(' class="chart" role="img"') == 2
+    roles = set(re.findall(r"\b(?:fill|stroke)-(?:\d|ink|soft|grid)\b", html.partition("</style>")[2]))
+    assert roles >= {"stroke-0", "stroke-3", "fill-soft", "stroke-grid"}
+    assert all(f".chart .{role} {{" in html for role in roles)
 
 
 def test_csv_is_safe_and_complete(a100: Plan) -> None:

@@ -173,11 +173,15 @@ def test_json_csv_and_picture(found: Frontier, tmp_path: Path) -> None:
     drawn = picture(found)
     drawn.write(tmp_path / "f.svg")
     svg = (tmp_path / "f.svg").read_text()
-    assert svg.count("<circle") > len(found.points) and "target 60 ms" in svg
+    assert svg.count("<use") > len(found.points) and "target 60 ms" in svg
     import re
 
     assert set(re.findall(r"https?://[^\s\"<]+", svg)) == {"http://www.w3.org/2000/svg"}
-    assert all(0 <= dot.x <= drawn.width and 0 <= dot.y <= drawn.height for dot in drawn.points)
+    (chart,) = drawn.charts
+    marks = [mark for scatter in chart.scatters for mark in scatter.marks]
+    assert all(chart.x.low < mark.x < chart.x.high and chart.y.low < mark.y < chart.y.high for mark in marks)
+    coloured = [mark for scatter in chart.scatters if scatter.shape == "dot" for mark in scatter.marks]
+    assert len(coloured) == len(found.points)
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from planner.charts import Chart, draw
 from planner.costs.case import Case, Range
 from planner.costs.comparison import Comparison
 from planner.costs.derivation import derivation, money
@@ -15,22 +17,8 @@ from planner.figures import figure, usd
 from planner.prices.ages import age_days, stale_after_days
 from planner.templates import template_directory
 
-
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """The colours of the charts, as CSS values."""
-
-    ink: str
-    soft: str
-    line: str
-    series: tuple[str, ...]
-
-    def colour(self, number: int) -> str:
-        return self.series[number]
-
-
-THEMED = Palette("var(--ink)", "var(--soft)", "var(--line)", tuple(f"var(--s{number})" for number in range(6)))
-PRINTED = Palette("#000000", "#444444", "#cccccc", ("#2358b0", "#b0432a", "#1d7a64", "#7a4db3", "#8a5a00", "#4d5966"))
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +37,16 @@ class PriceRow:
 
 
 def page(comparison: Comparison) -> str:
-    """A page that needs nothing beside itself: light and dark, for phones, and for print."""
-    return _render("cost/page.html.j2", comparison, THEMED)
+    """A page that needs nothing beside itself: light and dark, for phones, and for print.
 
-
-def print_page(comparison: Comparison) -> str:
-    """The same with the colours of its charts written out, for renderers whose SVG knows no variables."""
-    return _render("cost/page.html.j2", comparison, PRINTED)
+    ChartToolMissing where matplotlib is not installed.
+    """
+    return _render("cost/page.html.j2", comparison)
 
 
 def markdown(comparison: Comparison) -> str:
     """The same tables and sentences as Markdown, without the pictures."""
-    return _render("cost/report.md.j2", comparison, PRINTED, escape=False)
+    return _render("cost/report.md.j2", comparison, escape=False)
 
 
 def ranges(case: Case) -> Iterator[tuple[str, Range]]:
@@ -114,7 +100,7 @@ def span(low: float, high: float) -> str:
     return "no range" if low == high else f"{usd(low)} to {usd(high)}"
 
 
-def _render(template: str, comparison: Comparison, palette: Palette, *, escape: bool = True) -> str:
+def _render(template: str, comparison: Comparison, *, escape: bool = True) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -147,8 +133,11 @@ def _render(template: str, comparison: Comparison, palette: Palette, *, escape: 
         price_rows=price_rows(comparison),
         api_blended=blended,
         stale_days=stale_after_days(),
-        colour=palette.colour,
-        ink=palette.ink,
-        soft=palette.soft,
-        line=palette.line,
+        draw=_drawn,
     )
+
+
+def _drawn(chart: Chart) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(draw([chart]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.costs.comparison import Comparison
-from planner.costs.report.page import print_page
+from planner.costs.report.page import page
 from planner.errors import QuantplanError
 
 GET_WEASYPRINT = "pip install 'quantplan[report]'; or write .html and print it from a browser"
@@ -22,7 +22,7 @@ def pdf(comparison: Comparison) -> bytes:
     except OSError:
         fix = "install Pango (Debian: apt install libpango-1.0-0 libpangoft2-1.0-0); or write .html and print that"
         raise ReportToolMissing("WeasyPrint does not find the Pango library", fix=fix) from None
-    written: bytes = HTML(string=print_page(comparison), url_fetcher=_nothing_fetched).write_pdf()
+    written: bytes = HTML(string=page(comparison), url_fetcher=_nothing_fetched).write_pdf()
     return written
 
 
