@@ -6,7 +6,7 @@ prediction's interval is what is known of c + e beforehand; n runs narrow c as i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import exp, log, sqrt
 from statistics import fmean
@@ -19,24 +19,27 @@ NINETY_PERCENT = 1.645  # standard deviations either side of the mean of a norma
 FIGURES = ("ttft_ms", "tpot_ms", "output_tokens_per_s")
 
 
-def corrected(speed: Speed, lessons: Sequence[Lesson], configuration: str) -> Speed:
+def corrected(speed: Speed, lessons: Sequence[Lesson], configuration: str, *, on_accelerators: bool = False) -> Speed:
     """The three figures, each corrected by its own lessons."""
     if not lessons:
         return speed
-    found = {name: _figure(name, getattr(speed, name), lessons, configuration) for name in FIGURES}
+    spreads = load_yaml("learning.yaml")["on_accelerators" if on_accelerators else "run_to_run"]
+    found = {name: _figure(name, getattr(speed, name), lessons, configuration, spreads) for name in FIGURES}
     return replace(
         speed, ttft_ms=found["ttft_ms"], tpot_ms=found["tpot_ms"], output_tokens_per_s=found["output_tokens_per_s"]
     )
 
 
-def _figure(name: str, estimate: Estimate, lessons: Sequence[Lesson], configuration: str) -> Estimate:
+def _figure(
+    name: str, estimate: Estimate, lessons: Sequence[Lesson], configuration: str, spreads: Mapping[str, float]
+) -> Estimate:
     """Narrowed by runs of the very same configuration; else shifted, at the same width, by runs of others."""
     if not estimate.value or not estimate.low or not estimate.high:
         return estimate
     about = [lesson for lesson in lessons if lesson.figure == name]
     same = [lesson for lesson in about if lesson.configuration == configuration]
     if same:
-        return narrowed(estimate, same, run_to_run_spread(name, same))
+        return narrowed(estimate, same, pooled_spread(spreads[name], int(spreads["runs"]), same))
     return shifted(estimate, about) if about else estimate
 
 
@@ -71,10 +74,9 @@ def width(estimate: Estimate) -> float:
     return log((estimate.high or 1.0) / (estimate.low or 1.0)) / (2 * NINETY_PERCENT)
 
 
-def run_to_run_spread(figure: str, lessons: Sequence[Lesson]) -> float:
-    """How far runs of one configuration lie apart: the catalogue's, pooled with these runs' own."""
-    table = load_yaml("learning.yaml")["run_to_run"]
-    known, degrees = float(table[figure]), int(table["runs"]) - 1
+def pooled_spread(known: float, runs: int, lessons: Sequence[Lesson]) -> float:
+    """How far runs of one configuration lie apart: what is known from so many runs, pooled with these runs' own."""
+    degrees = runs - 1
     logs = [log(lesson.measured / lesson.predicted) for lesson in lessons]
     own = sum((value - fmean(logs)) ** 2 for value in logs)
     return sqrt((degrees * known**2 + own) / (degrees + len(logs) - 1))

@@ -20,7 +20,7 @@ from planner.plan import Cost, Memory, Verdict
 from planner.planning.arguments import PIPELINE_FLAGS
 from planner.planning.deciding import Choice
 from planner.planning.extras import extras_problem
-from planner.planning.offloading import host_share, laid_out
+from planner.planning.offloading import WEIGHT_LABELS, host_share, laid_out
 from planner.planning.spanning import splits
 from planner.request import Request, Workload
 from planner.schemes import scheme
@@ -29,7 +29,6 @@ from planner.support import engines, kernel_for, kv_cache_problem, why_refused
 from planner.units import GIB
 from rules.vocabulary import EngineId, FormatId
 
-WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
 NO_KERNEL = "none"
 
 
@@ -163,14 +162,14 @@ class Assessor:
 
         `workload` is what it serves; None: its share of the load.
         """
-        weights_gib = sum(term.predicted_gib for term in memory.terms if term.label in WEIGHT_LABELS)
+        weights_gib = memory.offload.weights_gib if memory.offload else memory.gib(*WEIGHT_LABELS)
         return {
             "shape": self.model.shape,
             "hardware": self.hardware,
             "scheme": scheme(choice.format),
             "engine": choice.engine,
             "tensor_parallel": layout.tensor_parallel,
-            "weight_bytes_per_gpu": (memory.offload.weights_gib if memory.offload else weights_gib) * GIB,
+            "weight_bytes_per_gpu": weights_gib * GIB,
             "kv_bytes_per_token": memory.kv_bytes_per_token,
             "workload": workload or self.share(layout),
         }
@@ -195,7 +194,8 @@ class Assessor:
         lessons = lessons_for(self.hardware, choice.engine, self.kernel(choice), self.lessons)
         if not lessons:
             return speed
-        return corrected(speed, lessons, configuration(self.model.name, choice.format, self.request.workload))
+        this = configuration(self.model.name, choice.format, self.request.workload)
+        return corrected(speed, lessons, this, on_accelerators=self.hardware.accelerator is not None)
 
     def kernel(self, choice: Choice) -> str:
         """The name of the kernel that multiplies these weights here."""
@@ -214,6 +214,11 @@ class Assessor:
         cost = cost_of(self.request.price, self.hourly, layout.accelerators, speed.output_tokens_per_s)
         verdict, reasons = self._verdict(choice, layout, memory, kernel, speed)
         return Assessed(choice, layout, memory, kernel, speed, cost, verdict, reasons)
+
+    @cached_property
+    def params_b(self) -> float:
+        """Billions of parameters."""
+        return self.model.shape.params_b
 
     @cached_property
     def hourly(self) -> HourlyPrice | None:

@@ -11,8 +11,17 @@ import pytest
 
 from planner.errors import BadInput
 from planner.hardware.hardware import Cpu, Hardware
+from planner.hardware.resolving import resolve_hardware
 from planner.learned.correcting import corrected, narrowed, width
-from planner.learned.lessons import Lesson, configuration, lessons_for, lessons_path, read_lessons, write_lessons
+from planner.learned.lessons import (
+    Lesson,
+    configuration,
+    lessons_for,
+    lessons_path,
+    machine_of,
+    read_lessons,
+    write_lessons,
+)
 from planner.models.resolving import resolve_model
 from planner.plan import Plan
 from planner.planning import make_plan
@@ -142,6 +151,15 @@ def test_a_broken_file_is_named_with_the_way_out(home: Path) -> None:
     )
 
 
-def test_plans_for_declared_hardware_do_not_read_it(home: Path) -> None:
-    (home / "learned.json").write_text("broken")
-    make_plan(Request(model="llama-3.1-8b", hardware="1xA100-80GB"))
+def test_a_plan_for_declared_gpus_takes_what_others_measured_on_such_gpus_and_names_them() -> None:
+    asked = Request(model="llama-3.1-8b", hardware="1xA100-80GB")
+    first = make_plan(asked)
+    before = first.chosen.predicted("tpot_ms").value or 0.0
+    accelerator = resolve_hardware("1xA100-80GB")
+    measured = lesson(first, "tpot_ms", before * 1.3).model_copy(update={"machine": machine_of(accelerator)})
+    write_lessons(lessons_path(), [measured])
+    assert make_plan(asked).chosen.predicted("tpot_ms").value == before, "what this machine learnt is of this machine"
+    write_lessons(lessons_path(), [measured.model_copy(update={"executor": "box-7"})])
+    after = make_plan(asked).chosen.predicted("tpot_ms")
+    assert before < (after.value or 0.0) < before * 1.3
+    assert "box-7" in after.source
