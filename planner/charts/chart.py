@@ -48,11 +48,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line labelled at its end; `colour` numbers the palette, `band` is a 90 % interval: (x, low, high) each."""
+    """A line labelled at its end; `band` is a 90 % interval: (x, low, high) each.
+
+    `colour` numbers the palette; None is a thin quiet line, which only joins marks.
+    """
 
     label: str
     points: tuple[Point, ...]
-    colour: int = 0
+    colour: int | None = 0
     band: tuple[Interval, ...] = ()
     marks: tuple[Mark, ...] = ()
 

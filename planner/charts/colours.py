@@ -9,10 +9,11 @@ DASHES = ((), (7, 4), (2, 4), (10, 4, 2, 4), (5, 5), (1, 3))
 ROLES = {INK: "ink", SOFT: "soft", GRID: "grid", **{colour: str(number) for number, colour in enumerate(SERIES)}}
 
 
-def series_colour(number: int) -> str:
-    return SERIES[number % len(SERIES)]
+def colour_of(number: int | None, quiet: str) -> str:
+    """A colour of the palette; `quiet` without a number."""
+    return quiet if number is None else SERIES[number % len(SERIES)]
 
 
-def dash(number: int) -> tuple[int, tuple[int, ...]]:
+def dash(number: int | None) -> tuple[int, tuple[int, ...]]:
     """The dashes of a line, as matplotlib takes them: lines are told apart without their colours."""
-    return 0, DASHES[number % len(DASHES)]
+    return 0, DASHES[(number or 0) % len(DASHES)]

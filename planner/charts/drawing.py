@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.charts.accessible import accessible
 from planner.charts.chart import Axis, Chart, Line, Mark, Scatter
-from planner.charts.colours import AVOIDED, CHOICE, FAINT, GRID, INK, PAPER, SOFT, dash, series_colour
+from planner.charts.colours import AVOIDED, CHOICE, FAINT, GRID, INK, PAPER, SOFT, colour_of, dash
 from planner.errors import QuantplanError
 from planner.writing import legible
 
@@ -113,13 +113,13 @@ def _scale(drawn: DrawnAxis, axis: Axis) -> None:
 
 def _draw_marks(axes: Axes, chart: Chart, number: int) -> Iterator[tuple[str, list[str]]]:
     for index, line in enumerate(chart.lines):
-        colour = series_colour(line.colour)
+        colour, width = colour_of(line.colour, SOFT), 1.2 if line.colour is None else 2.2
         if line.band:
             at, low, high = zip(*line.band, strict=True)
             axes.fill_between(at, low, high, color=colour, alpha=0.16, linewidth=0, clip_on=False)
         xs, ys = zip(*line.points, strict=True)
         dashes = dash(line.colour)
-        axes.plot(xs, ys, color=colour, linewidth=2.2, linestyle=dashes, clip_on=False, gid=f"line-{number}-{index}")
+        axes.plot(xs, ys, color=colour, linewidth=width, linestyle=dashes, clip_on=False, gid=f"line-{number}-{index}")
         for chosen, size in ((False, 6), (True, 11)):
             marks = [mark for mark in line.marks if mark.chosen is chosen]
             style = {"marker": "o", "markersize": size, "markeredgecolor": INK, "markeredgewidth": 1.5 * chosen}
@@ -132,7 +132,7 @@ def _draw_marks(axes: Axes, chart: Chart, number: int) -> Iterator[tuple[str, li
 
 def _style(scatter: Scatter, chosen: bool) -> dict[str, Any]:
     style = dict(SHAPES[scatter.shape])
-    style.setdefault("color", FAINT if scatter.colour is None else series_colour(scatter.colour))
+    style.setdefault("color", colour_of(scatter.colour, FAINT))
     style["markersize"] *= 1.75 if chosen else 1
     return style
 
@@ -162,5 +162,5 @@ def _label_ends(axes: Axes, lines: Sequence[Line]) -> None:
         placed.append((x, free))
         axes.annotate(
             line.label, line.points[-1], (7, free - y - 4), textcoords="offset pixels",
-            color=series_colour(line.colour), fontweight="bold",
+            color=colour_of(line.colour, SOFT), fontweight="bold",
         )  # fmt: skip

@@ -126,7 +126,7 @@ def test_plans_are_compared_and_their_cost_is_shown(browser: Browser, service: s
         for box in page.locator("input[name=plan]").all()[:2]:
             box.check()
         page.get_by_role("button", name="Compare").click()
-        page.wait_for_selector("svg.chart circle")
+        page.wait_for_selector("svg.chart use.fill-0")
         assert page.locator("thead").first.locator("th").count() == 3
         page.get_by_role("link", name="What they cost").click()
         report = page.frame_locator("iframe.report")
