@@ -67,8 +67,9 @@ class Offload(Frozen):
             return f"experts of {self.cpu_expert_layers} layers in host memory"
         return f"{self.gpu_layers} of {self.layers} layers on the GPU, the others in host memory"
 
-    def gib(self, label: str) -> float:
-        return sum(t.predicted_gib for t in self.terms if t.label == label)
+    def gib(self, *labels: str) -> float:
+        """The terms of these labels together."""
+        return sum(t.predicted_gib for t in self.terms if t.label in labels)
 
 
 class Memory(Frozen):
@@ -91,8 +92,9 @@ class Memory(Frozen):
     def used_gib(self) -> float:
         return sum(t.predicted_gib for t in self.terms)
 
-    def gib(self, label: str) -> float:
-        return sum(t.predicted_gib for t in self.terms if t.label == label)
+    def gib(self, *labels: str) -> float:
+        """The terms of these labels together."""
+        return sum(t.predicted_gib for t in self.terms if t.label in labels)
 
 
 class Lever(Frozen):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from planner.clusters.cluster import NodeType
-from planner.planning.assessing import WEIGHT_LABELS, Assessor
+from planner.planning.assessing import Assessor
 from planner.planning.assessing import Layout as Copies
 from planner.planning.deciding import Choice
+from planner.planning.offloading import WEIGHT_LABELS
 from planner.schemes import scheme
 from planner.speed.anatomy import anatomy
 from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants

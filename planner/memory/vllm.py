@@ -155,6 +155,7 @@ def graph_terms(situation: Situation, limits: Limits, constants: Mapping[str, An
     return [gib_term("CUDA graphs", gib * GIB, f"{sizes} batch sizes of {layers} layers, as vLLM estimates them")]
 
 
+@lru_cache(maxsize=1024)
 def captured_sizes(sequences: int, largest_batch: int) -> int:
     """Batch sizes vLLM captures graphs of: 1, 2, 4, then by 8 to 256, then by 16, to twice the sequences at most
     (vllm/config/vllm.py, _set_cudagraph_sizes)."""

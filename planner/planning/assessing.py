@@ -183,9 +183,7 @@ class Assessor:
             nodes=self.request.nodes,
             on_host=host_share(self.model.shape, memory.offload),
         )
-        if layout.replicas == 1:
-            return one
-        return replace(one, output_tokens_per_s=one.output_tokens_per_s.times(layout.replicas))
+        return one.of_copies(layout.replicas)
 
     def learned_speed(self, choice: Choice, speed: Speed) -> Speed:
         """The speed corrected by what earlier runs on this machine measured, where they did."""

@@ -14,8 +14,9 @@ from planner.memory.sizing import loaded_weights, situation_for
 from planner.memory.stages import stage_weights
 from planner.models.shape import Shape
 from planner.planning.arguments import engine_arguments, engine_environment
-from planner.planning.assessing import WEIGHT_LABELS, Assessed, Assessor
+from planner.planning.assessing import Assessed, Assessor
 from planner.planning.extras import PLANNED_UNDER, extra_arguments
+from planner.planning.offloading import WEIGHT_LABELS
 from planner.planning.predictions import (
     cache_predictions,
     cost_prediction,
@@ -39,7 +40,7 @@ def candidate_of(assessor: Assessor, found: Assessed, more_arguments: tuple[str,
     """Everything about one way to serve the model; `more_arguments` follow the engine's own."""
     choice, layout, memory, speed = found.choice, found.layout, found.memory, found.speed
     hardware, share = assessor.hardware, assessor.share(layout)
-    quality = expected_quality(choice.format, assessor.model.shape.params_b)
+    quality = expected_quality(choice.format, assessor.params_b)
     split = layout.tensor_parallel, layout.pipeline_parallel
     arguments = engine_arguments(choice, split[0], share, hardware, memory, split[1])
     extras = extra_arguments(assessor.request.extras) if choice.engine in PLANNED_UNDER else []
@@ -78,14 +79,14 @@ def candidate_of(assessor: Assessor, found: Assessed, more_arguments: tuple[str,
 def alternative_of(assessor: Assessor, found: Assessed) -> Alternative:
     """One of the neighbours, as a plan shows it beside the choice."""
     memory, speed, cost = found.memory, found.speed, found.cost
-    quality = expected_quality(found.format, assessor.model.shape.params_b)
+    quality = expected_quality(found.format, assessor.params_b)
     return Alternative(
         format=found.format,
         engine=found.choice.engine,
         tensor_parallel=found.layout.tensor_parallel,
         replicas=found.layout.replicas,
         kv_cache=found.choice.kv_cache,
-        weights_gib=sum(memory.gib(label) for label in WEIGHT_LABELS),
+        weights_gib=memory.gib(*WEIGHT_LABELS),
         used_gib=memory.used_gib,
         free_gib=memory.free_gib,
         kv_tokens=memory.kv_tokens,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -63,9 +63,10 @@ class Descent:
         here = self.start
         for spoken in self.steps(trouble):
             if spoken.outcome.next == "format":
-                yield from self.other_formats(trouble, self.start)
+                others = tuple(self.chooser.deliberation.after(self.start.choice, trouble))
+                yield from self.other_formats(trouble, self.start, others)
                 if here.workload != self.start.workload:
-                    yield from self.other_formats(trouble, here)
+                    yield from self.other_formats(trouble, here, others)
             elif spoken.outcome.next == "accelerators":
                 yield from self.more_accelerators(trouble, spoken)
             elif (there := self.changed(here, spoken.outcome)) != here and (rung := self.rung(trouble, there, spoken)):
@@ -107,10 +108,10 @@ class Descent:
         why = (spoken.rule, spoken.because, spoken.source)
         return self.described(trouble, there, found, why) if found.verdict == "feasible" and not no_help else None
 
-    def other_formats(self, trouble: Trouble, here: Position) -> Iterator[Rung]:
+    def other_formats(self, trouble: Trouble, here: Position, choices: Iterable[Choice]) -> Iterator[Rung]:
         """The formats the book names next, serving the load of this position, with its cache where the engine stays."""
         workload, chooser = here.workload, self.chooser_for(here.workload)
-        for choice in chooser.deliberation.after(self.start.choice, trouble):
+        for choice in choices:
             if choice.engine == here.choice.engine and here != self.start:
                 choice = replace(choice, kv_cache=here.choice.kv_cache)
             found = chooser.best_layout(choice)
@@ -158,8 +159,8 @@ class Descent:
         rule, because, source = why
         change = dict(self.difference(there))
         rung = Rung(on=trouble, format=found.format, rule=rule, because=because, source=source, change=change)
-        if rung.says not in self.ways:
-            self.ways[rung.says] = self.way(there, found)
+        if (says := rung.says) not in self.ways:
+            self.ways[says] = self.way(there, found)
         return rung
 
     def way(self, there: Position, found: Assessed) -> Way:

@@ -62,7 +62,7 @@ def _joined(found: SplitMemory, whole: Memory, layer_count: int, gpu_count: int)
                 gpu_layers=found.split.gpu_layers,
                 layers=layer_count + 1,
                 cpu_expert_layers=found.split.cpu_expert_layers,
-                weights_gib=sum(whole.gib(label) for label in WEIGHT_LABELS) * gpu_count,
+                weights_gib=whole.gib(*WEIGHT_LABELS) * gpu_count,
                 available_gib=host.available_gib,
                 terms=host.terms,
                 free_gib=host.free_gib,

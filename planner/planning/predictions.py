@@ -7,6 +7,7 @@ from planner.energy.predicting import Energy
 from planner.hardware.hardware import Hardware
 from planner.memory.vllm_cpu import NULL_BLOCK, pool_tokens
 from planner.plan import Cost, Memory, Prediction
+from planner.planning.offloading import WEIGHT_LABELS
 from planner.quality import Quality
 from planner.request import Workload
 from planner.speed.estimate import Estimate
@@ -18,7 +19,7 @@ def memory_predictions(engine: EngineId, memory: Memory, artifact_bytes: int | N
     """Weights, KV cache and compute buffers with the error such predictions have had for this engine."""
     errors = load_yaml("checks.yaml")["memory_error"]
     error = errors.get(engine, errors["default"])
-    weights = sum(memory.gib(label) for label in ("weights", "scales and zeros", "16-bit remainder"))
+    weights = memory.gib(*WEIGHT_LABELS)
     found = [
         _within("weights_gib", weights, error["weights_gib"], error["source"]),
         _within("kv_cache_gib", pool_gib(engine, memory), error["kv_cache_gib"], error["source"]),
@@ -38,7 +39,7 @@ def offload_predictions(engine: EngineId, memory: Memory) -> list[Prediction]:
         return []
     error = load_yaml("checks.yaml")["memory_error"][engine]
     held = {
-        "host_weights_gib": sum(offload.gib(label) for label in ("weights", "scales and zeros", "16-bit remainder")),
+        "host_weights_gib": offload.gib(*WEIGHT_LABELS),
         "host_kv_cache_gib": offload.gib("KV cache"),
         "host_compute_buffer_gib": offload.gib("compute buffer"),
     }

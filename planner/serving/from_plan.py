@@ -12,7 +12,7 @@ from planner.models.model import Model
 from planner.models.resolving import resolve_model
 from planner.models.shape import Shape
 from planner.plan import Plan
-from planner.planning.assessing import WEIGHT_LABELS
+from planner.planning.offloading import WEIGHT_LABELS
 from planner.schemes import Scheme, scheme
 from planner.serving.drafting import Draft, cache_width, draft_named
 from planner.serving.server import Limits, Server

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Estimate:
         """The same figure `factor` times over: the throughput of so many replicas."""
         if factor == 1 or self.value is None or self.low is None or self.high is None:
             return self
-        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
+        bounds = self.low * factor, self.high * factor
+        return Estimate(self.value * factor, *bounds, self.source, self.abstained, self.before_learning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ class Speed:
     tpot_ms: Estimate
     output_tokens_per_s: Estimate
     kernel: str
+
+    def of_copies(self, copies: int) -> Speed:
+        """What so many copies make together, each under such a load."""
+        if copies == 1:
+            return self
+        return Speed(self.ttft_ms, self.tpot_ms, self.output_tokens_per_s.times(copies), self.kernel)
 
     @classmethod
     def unknown(cls, reason: str, kernel: str = "unknown") -> Speed:
