@@ -13,8 +13,11 @@ from planner.fleet.option import Option, Ways
 from planner.memory.sharding import layout_problem
 from planner.models.model import Model
 from planner.models.resolving import resolve_model
-from planner.plan import OperatingPoint
+from planner.plan import OperatingPoint, Plan
 from rules.book import Book
+from rules.vocabulary import FormatId
+
+UNQUANTIZED: FormatId = "bf16"
 
 
 def ways_to_serve(served: ServedModel, cluster: Cluster, fleet: Fleet, book: Book) -> Ways:
@@ -33,24 +36,15 @@ def ways_to_serve(served: ServedModel, cluster: Cluster, fleet: Fleet, book: Boo
 
 def _over_nodes(served: ServedModel, model: Model, node: NodeType, cluster: Cluster, fleet: Fleet) -> Iterator[Option]:
     """Copies in stages over whole nodes, a stage a node."""
-    from planner.planning import make_plan
-
     if cluster.link_of(node) is None:
         return
-    widest = max(size for size in range(1, node.gpus + 1) if layout_problem(model.shape, size) is None)
     most: int = load_yaml("clusters.yaml")["fleet"]["most_nodes_a_copy"]["value"]
     for nodes in range(2, min(node.count, most) + 1):
-        asked = served.request(f"{nodes * node.gpus}x{node.gpu}").model_copy(
-            update={"nodes": cluster.nodes_of(node), "tensor_parallel": widest, "pipeline_parallel": nodes}
-        )
-        try:
-            plan = make_plan(asked)
-        except NoFeasiblePlan:
+        plan = _plan_over(nodes, served, model, node, cluster)
+        point = _best_point(served, plan.operating_points) if plan else None
+        if plan is None or point is None:
             continue
-        point = _best_point(served, plan.operating_points)
         chosen = plan.chosen
-        if point is None or not is_allowed(served, model, chosen.format):
-            continue
         yield Option(
             model=served.label,
             node_type=node.name,
@@ -66,6 +60,23 @@ def _over_nodes(served: ServedModel, model: Model, node: NodeType, cluster: Clus
             ttft_ms=point.ttft_ms.value,
             tpot_ms=point.tpot_ms.value,
         )
+
+
+def _plan_over(nodes: int, served: ServedModel, model: Model, node: NodeType, cluster: Cluster) -> Plan | None:
+    """One copy over so many nodes in the rules' format; where it loses more than is allowed, in 16 bits."""
+    from planner.planning import make_plan
+
+    widest = max(size for size in range(1, node.gpus + 1) if layout_problem(model.shape, size) is None)
+    layout = {"nodes": cluster.nodes_of(node), "tensor_parallel": widest, "pipeline_parallel": nodes}
+    asked = served.request(f"{nodes * node.gpus}x{node.gpu}").model_copy(update=layout)
+    for format in (served.format,) if served.format else (None, UNQUANTIZED):
+        try:
+            plan = make_plan(asked.model_copy(update={"format": format}))
+        except NoFeasiblePlan:
+            continue
+        if is_allowed(served, model, plan.chosen.format):
+            return plan
+    return None
 
 
 def _best_point(served: ServedModel, points: tuple[OperatingPoint, ...]) -> OperatingPoint | None:
