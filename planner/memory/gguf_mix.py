@@ -8,7 +8,7 @@ vendored by llama-cpp-python 0.3.36); without an importance matrix, except where
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -101,6 +101,18 @@ def gguf_file(shape: Shape, file_type: str) -> tuple[GgufTensor, ...]:
     mix = mix_of(shape, file_type, sources)
     seen: Counter[str] = Counter()
     return tuple(_typed(source, mix, seen) for source in sources)
+
+
+@lru_cache(maxsize=256)
+def gguf_bytes(shape: Shape, file_type: str) -> int:
+    """Bytes of all tensors of that file."""
+    return sum(tensor.bytes for tensor in gguf_file(shape, file_type))
+
+
+@lru_cache(maxsize=256)
+def gguf_types(shape: Shape, file_type: str) -> Mapping[str, int]:
+    """How many tensors of that file have each type, in the order of the file."""
+    return Counter(tensor.type for tensor in gguf_file(shape, file_type))
 
 
 def mix_of(shape: Shape, file_type: str, sources: tuple[GgmlSource, ...]) -> Mix:

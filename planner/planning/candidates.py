@@ -8,7 +8,7 @@ from planner.candidate import Alternative, Candidate, Cost, Lever, Span
 from planner.costs.plan_cost import tokens_apart
 from planner.costs.time_share import predicted_prompt_share
 from planner.energy.predicting import Energy, predict_energy
-from planner.memory.gguf_mix import gguf_tensors
+from planner.memory.gguf_mix import gguf_bytes
 from planner.memory.levers import levers
 from planner.memory.sizing import loaded_weights, situation_for
 from planner.memory.stages import stage_weights
@@ -180,4 +180,5 @@ def freeing_levers(assessor: Assessor, found: Assessed) -> tuple[Lever, ...]:
 
 def artifact_bytes(shape: Shape, format: FormatId) -> int | None:
     """Bytes of all tensors of the file a quantizer will write; known to the byte for GGUF, else None."""
-    return sum(tensor.bytes for tensor in gguf_tensors(shape, format)) if format.startswith("gguf-") else None
+    file_type = scheme(format).ggml
+    return gguf_bytes(shape, file_type) if file_type else None

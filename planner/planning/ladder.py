@@ -170,14 +170,14 @@ class Descent:
         stages = stages_for(assessor.model, candidate, there.workload, making)
         return Way(
             candidate=candidate.model_copy(update={"predictions": ()}),
-            predictions=tuple(p.name if self.predicted.get(p.name) == p else p for p in candidate.predictions),
+            predictions=tuple(p.name if p in self.predicted else p for p in candidate.predictions),
             workload=there.workload if there.workload != self.start.workload else None,
             stages=tuple(stage.name if self.staged.get(stage.name) == stage else stage for stage in stages),
         )
 
     @cached_property
-    def predicted(self) -> dict[str, Prediction]:
-        return {prediction.name: prediction for prediction in self.chosen.predictions}
+    def predicted(self) -> frozenset[Prediction]:
+        return frozenset(self.chosen.predictions)
 
     @cached_property
     def staged(self) -> dict[str, Stage]:

@@ -6,7 +6,7 @@ from math import ceil
 
 from planner.catalog import load_yaml
 from planner.layouts import Layout, gguf_needs_calibration
-from planner.memory.gguf_mix import gguf_file
+from planner.memory.gguf_mix import gguf_bytes, gguf_types
 from planner.models.model import Model
 from planner.plan import Candidate, Stage
 from planner.planning.making import Making
@@ -98,11 +98,10 @@ def _evaluation_after() -> Stage:
 def _making_gguf(model: Model, candidate: Candidate, making: Making) -> tuple[Stage, ...]:
     """Perplexity is measured on the converted original and on the quantized file, with the articles' tolerance."""
     type_name = making.gguf_type(candidate)
-    tensors = gguf_file(model.shape, type_name)
-    types: dict[str, int] = {}
-    for tensor in tensors:
-        types[tensor.type] = types.get(tensor.type, 0) + 1
-    expected = {"expected_types": types, "expected_bytes": sum(tensor.bytes for tensor in tensors)}
+    expected = {
+        "expected_types": dict(gguf_types(model.shape, type_name)),
+        "expected_bytes": gguf_bytes(model.shape, type_name),
+    }
     chosen = {"format": candidate.format, "ggml": type_name}
     return (
         Stage(name="convert", kind="convert", parameters={"to": "gguf-bf16"}),
