@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -51,19 +52,15 @@ def draw(charts: Sequence[Chart], title: str = "", subtitle: str = "") -> str:
     except ImportError:
         raise ChartToolMissing("a chart needs matplotlib, which is not installed", fix=GET_MATPLOTLIB) from None
     title, subtitle, says = legible(title), legible(subtitle), "; ".join(legible(chart.says) for chart in charts)
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none", "svg.hashsalt": f"{title}{says}", "text.parse_math": False,
-        "text.color": INK, "axes.labelcolor": INK, "font.size": FONT_SIZE,
-    }  # fmt: skip
     drawn, tips = io.StringIO(), dict[str, list[str]]()
-    with DRAWING, rc_context(settings):
+    with DRAWING, rc_context(_settings(salt=f"{title}{says}")), warnings.catch_warnings():
+        # The text stays text: its reader's fonts have what ours lack.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         heading = HEADING if title else 0
         width, height = charts[0].width, heading + sum(chart.height for chart in charts)
         figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor=PAPER)
-        figure.patch.set_visible(bool(title))
         FigureCanvasSVG(figure)
-        figure.text(14 / width, 1 - 30 / height, title, fontsize=18, fontweight="bold")
-        figure.text(14 / width, 1 - 48 / height, subtitle, color=SOFT)
+        _draw_heading(figure, title, subtitle)
         top = height - heading
         for number, chart in enumerate(charts):
             tips.update(_draw_chart(figure, chart, number, top / height))
@@ -71,6 +68,21 @@ def draw(charts: Sequence[Chart], title: str = "", subtitle: str = "") -> str:
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     named = title or f"{charts[0].y.title} against {charts[0].x.title}"
     return accessible(drawn.getvalue(), title=named, says=f"{subtitle}; {says}" if subtitle else says, tips=tips)
+
+
+def _settings(salt: str) -> dict[Any, Any]:
+    """Text as text, ids that depend on nothing but what is drawn, and the ink."""
+    return {
+        "svg.fonttype": "none", "svg.hashsalt": salt, "text.parse_math": False,
+        "text.color": INK, "axes.labelcolor": INK, "font.size": FONT_SIZE,
+    }  # fmt: skip
+
+
+def _draw_heading(figure: Figure, title: str, subtitle: str) -> None:
+    width, height = figure.get_size_inches() * 72
+    figure.patch.set_visible(bool(title))
+    figure.text(14 / width, 1 - 30 / height, title, fontsize=18, fontweight="bold")
+    figure.text(14 / width, 1 - 48 / height, subtitle, color=SOFT)
 
 
 def _draw_chart(figure: Figure, chart: Chart, number: int, top: float) -> Iterator[tuple[str, list[str]]]:

@@ -73,6 +73,11 @@ def test_marks_of_a_shape_share_one_drawing_and_the_legend_names_it() -> None:
     assert svg.count("<use") >= 1500 and svg.count("<path") < 20 and "beaten" in texts(svg, "text")
 
 
+@pytest.mark.filterwarnings("error")
+def test_letters_that_the_drawing_machine_lacks_stay_text() -> None:
+    assert "模型 \U0001f600" in texts(draw([CHART], "模型 \U0001f600"), "text")
+
+
 def test_labels_of_lines_that_end_together_do_not_cover_each_other() -> None:
     other = Line("B", LINE.points, 1)
     svg = draw([Chart("two", CHART.x, CHART.y, (LINE, other))])
