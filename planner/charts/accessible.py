@@ -56,7 +56,10 @@ def _plain(node: Element, used: set[str]) -> None:
     styles = [part.partition(":") for part in node.attrib.pop("style", "").split(";") if part.strip()]
     found = {_local(name): " ".join(value.split()) for name, value in node.attrib.items()}
     found |= {name.strip(): value.strip() for name, _, value in styles if name.strip() != "font-family"}
-    if found.get("id") not in used:
+    if found.get("id") in used:
+        # A stylesheet's `.chart .stroke-ink` does not reach into a mark: it takes its colour from the `use` around it.
+        found.pop("stroke", None)
+    else:
         found.pop("id", None)
     if found.get("transform", "").startswith("rotate(-0 "):
         del found["transform"]

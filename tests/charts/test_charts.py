@@ -61,6 +61,8 @@ def test_the_colours_of_lines_words_and_grid_have_a_class() -> None:
     svg = draw([CHART])
     coloured = re.findall(r'<(?:path|text)[^>]*(?:fill|stroke)="#[0-9a-f]{6}"[^>]*>', svg)
     assert coloured and all(re.search(r'class="(?:fill|stroke)-', node) for node in coloured)
+    shapes = re.findall(r'<path [^>]*id="[^>]*>', svg)
+    assert shapes and not any("stroke=" in shape or "fill=" in shape for shape in shapes), "marks inherit their colour"
 
 
 def test_the_same_chart_is_the_same_text() -> None:
