@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
@@ -20,6 +21,8 @@ def apply_watched(
 
     with watching(plan, console(stderr=as_json)) as on_event:
         record = executor.apply(plan, on_event=on_event, options=options)
+    if address := os.environ.get("QUANTPLAN_LEDGER"):
+        click.echo(reported_to(address), err=True)
     if as_json:
         click.echo(json.dumps(as_plain(record), indent=2))
         return record
@@ -27,6 +30,20 @@ def apply_watched(
 
     print_outcome(record, console())
     return record
+
+
+def reported_to(address: str) -> str:
+    """Report what runs taught to the ledger, and say so; one that is silent or refuses changes nothing of the run."""
+    from planner.errors import QuantplanError
+    from planner.home import home_directory
+    from planner.ledger.remote import RemoteLedger
+    from planner.ledger.syncing import push
+
+    try:
+        new, known = push(home_directory(), RemoteLedger(address))
+    except QuantplanError as error:
+        return f"Not reported to the ledger, and kept here for `quantplan ledger push`: {error}"
+    return f"Reported to the ledger: {new} new, {known} known there already."
 
 
 def as_plain(record: RunRecord) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from planner.cli.applying import reported_to
 from planner.errors import BadInput, QuantplanError
 from planner.learned.correcting import told
 from planner.learned.lessons import Lesson, lessons_for, lessons_path, read_lessons, write_lessons
@@ -132,3 +133,14 @@ def test_the_source_says_where_it_was_measured() -> None:
     estimate = Estimate(20.0, 15.0, 25.0, "constants")
     said = told(estimate, estimate, [lesson(8, executor="abcdef0123456789" * 2)], "").source
     assert said == "measured on the same hardware elsewhere (executor abcdef01), run 000000000008; before: constants"
+
+
+def test_a_ledger_that_is_silent_after_a_run_is_said_and_nothing_is_lost(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANTPLAN_HOME", str(home))
+    said = reported_to("http://127.0.0.1:9")
+    assert said.startswith(
+        "Not reported to the ledger, and kept here for `quantplan ledger push`: http://127.0.0.1:9: "
+    )
+    assert push(home, FakeLedger()) == (5, 0)
