@@ -13,7 +13,7 @@ ADDRESS = click.option(
 def command() -> None:
     """One ledger for many machines: what each measured corrects the plans of all for the same hardware and engine.
 
-    The ledger is a service (`quantplan serve`). QUANTPLAN_LEDGER names it, and then `quantplan apply` reports by itself;
+    The ledger is a service (`quantplan serve`). QUANTPLAN_LEDGER names it; `quantplan apply` then reports by itself.
     QUANTPLAN_LEDGER_TOKEN holds a token with the scope `report` (to push) or `read` (to pull).
     """
 
