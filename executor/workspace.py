@@ -52,13 +52,17 @@ class Workspace:
     def log_path(self, position: int, step: str, attempt: int) -> Path:
         return self.directory / "logs" / f"{position:02d}-{step}.attempt-{attempt}.log"
 
+    def clear(self) -> None:
+        """Remove what a killed run left half-written."""
+        remove_partials(self.directory)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the workspace for the block, cleared of half-written files. ExecutionFailed when another has it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         try:
             with lock(self._lock_path):
-                remove_partials(self.directory)
+                self.clear()
                 yield
         except Held as held:
             raise ExecutionFailed(

@@ -10,7 +10,6 @@ llama_cpp.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import platform
 import re
 import socket
@@ -20,7 +19,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from replaying import BUFFERS, HERE, LLAMA_TABLE, llama_models, predicted_buffers, read_rows
+from replaying import BUFFERS, HERE, LLAMA_TABLE, llama_models, predicted_buffers, read_rows, write_rows
 
 sys.path.insert(0, str(HERE.parent))
 
@@ -56,14 +55,8 @@ def main() -> None:
 
 
 def measure(programs: Path, work: Path) -> None:
-    aside = LLAMA_TABLE.with_suffix(".partial")
-    with aside.open("w", newline="") as stream:
-        table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-        table.writeheader()
-        for name in llama_models():
-            for start in STARTS:
-                table.writerow(outcome(programs, work / name, (name, *start)))
-    aside.replace(LLAMA_TABLE)
+    starts = ((name, *start) for name in llama_models() for start in STARTS)
+    write_rows(LLAMA_TABLE, FIELDS, (outcome(programs, work / start[0], start) for start in starts))
 
 
 def outcome(programs: Path, folder: Path, settings: tuple[object, ...]) -> dict[str, object]:

@@ -12,7 +12,6 @@ of llama_cpp.py. The outcome is kept in llama_split.csv: sizes of GPU 0, GPU 1 a
 from __future__ import annotations
 
 import argparse
-import csv
 import re
 import subprocess
 import time
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from llama_cpp import VERSION, free_port, started
-from replaying import SPLIT_BUFFERS, SPLIT_TABLE, predicted_split, read_rows
+from replaying import SPLIT_BUFFERS, SPLIT_TABLE, predicted_split, read_rows, write_rows
 
 SETTINGS = ("model", "format", "context_tokens", "slots", "micro_batch", "gpu_layers", "gpus", "gpu_shares")
 FIELDS = (*SETTINGS, *SPLIT_BUFFERS, "engine_version", "date")
@@ -65,13 +64,8 @@ def main() -> None:
 
 
 def measure(programs: Path, models: Path) -> None:
-    aside = SPLIT_TABLE.with_suffix(".partial")
-    with aside.open("w", newline="") as stream:
-        table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-        table.writeheader()
-        for start in STARTS:
-            table.writerow(outcome(programs, models, dict(zip(SETTINGS, map(str, start), strict=True))))
-    aside.replace(SPLIT_TABLE)
+    starts = (dict(zip(SETTINGS, map(str, start), strict=True)) for start in STARTS)
+    write_rows(SPLIT_TABLE, FIELDS, (outcome(programs, models, start) for start in starts))
 
 
 def outcome(programs: Path, models: Path, row: dict[str, str]) -> dict[str, str]:

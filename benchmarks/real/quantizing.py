@@ -11,7 +11,6 @@ convert_hf_to_gguf.py. Runs are those of quantizing_runs.csv; the outcome is kep
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -22,7 +21,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from replaying import HERE, QUANTIZING_TABLE, predicted_quantizing, quantizing_models, read_rows, whole_paths
+from replaying import (
+    HERE,
+    QUANTIZING_TABLE,
+    predicted_quantizing,
+    quantizing_models,
+    read_rows,
+    whole_paths,
+    write_rows,
+)
 
 from planner.plan import Prediction
 
@@ -80,20 +87,11 @@ def measure(tools: Tools) -> None:
         if key(question) not in done:
             rows.append({**question, **outcome(tools, question)})
             print(rows[-1], flush=True)
-            write(rows)
+            write_rows(QUANTIZING_TABLE, FIELDS, rows)
 
 
 def key(row: dict[str, str]) -> tuple[str, ...]:
     return tuple(row[name] for name in QUESTION)
-
-
-def write(rows: list[dict[str, str]]) -> None:
-    aside = QUANTIZING_TABLE.with_suffix(".partial")
-    with aside.open("w", newline="") as stream:
-        table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    aside.replace(QUANTIZING_TABLE)
 
 
 def outcome(tools: Tools, question: dict[str, str]) -> dict[str, str]:

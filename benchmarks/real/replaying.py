@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,16 @@ CPU_BLOCK_TOKENS, CPU_MLA_BLOCK_TOKENS = 128, 16  # defaults of vLLM's CPU platf
 def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    """The table, row by row as they are measured, and in the place of the earlier one once it is whole."""
+    aside = path.with_suffix(".partial")
+    with aside.open("w", newline="") as stream:
+        table = csv.DictWriter(stream, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    aside.replace(path)
 
 
 @cache

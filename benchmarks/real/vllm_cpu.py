@@ -10,7 +10,6 @@ is kept in vllm_cpu.csv. The environment needs vLLM's CPU build with torch's CPU
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -25,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from replaying import HERE, VLLM_TABLE, predicted_vllm_tokens, read_rows, vllm_models
+from replaying import HERE, VLLM_TABLE, predicted_vllm_tokens, read_rows, vllm_models, write_rows
 
 STARTS = HERE / "vllm_starts.csv"
 SETTINGS = ("model", "kv_format", "pool_mib", "max_model_len", "batched_tokens", "prefix_caching")
@@ -57,20 +56,11 @@ def measure(python: Path, wanted: list[str] | None) -> None:
         if not wanted or start["model"] in wanted:
             kept[key(start)] = {**start, **outcome(python, start)}
             print(kept[key(start)], flush=True)
-            write([kept[key(row)] for row in read_rows(STARTS) if key(row) in kept])
+            write_rows(VLLM_TABLE, FIELDS, [kept[key(row)] for row in read_rows(STARTS) if key(row) in kept])
 
 
 def key(row: dict[str, str]) -> tuple[str, ...]:
     return tuple(row[name] for name in SETTINGS)
-
-
-def write(rows: list[dict[str, str]]) -> None:
-    aside = VLLM_TABLE.with_suffix(".partial")
-    with aside.open("w", newline="") as stream:
-        table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    aside.replace(VLLM_TABLE)
 
 
 def outcome(python: Path, start: dict[str, str]) -> dict[str, str]:

@@ -19,14 +19,13 @@ from executor.distributed.settings import RaySettings, ray_settings
 from executor.distributed.task import FOLDER, LEASE, write_whole
 from executor.journal import Journal
 from executor.local import LocalExecutor, run_id_of
-from executor.locking import Held, lock
 from executor.run import Run
 from executor.step import Result, StepContext
 from executor.steps import STEPS
 from executor.steps.fetch import fetch_files
 from executor.steps.spec import StepSpec
 from executor.workspace import Workspace
-from planner.errors import BadInput, ExecutionFailed
+from planner.errors import BadInput
 from planner.plan import Plan, Stage, StageKind
 from planner.ports import NO_OPTIONS, ApplyOptions, Event, RunRecord
 
@@ -100,21 +99,10 @@ class RayExecutor(LocalExecutor):
 
 
 class SharedWorkspace(Workspace):
-    """A run's directory that nodes write in too: half-written files there may be a living job's, who clears them."""
+    """A run's directory that nodes write in too."""
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the workspace for the block. ExecutionFailed when another process here has it."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        try:
-            with lock(self._lock_path):
-                yield
-        except Held as held:
-            raise ExecutionFailed(
-                f"this plan is being applied already by {held}",
-                where=f"run {self.run_id}",
-                fix=f"wait for it (quantplan show {self.run_id}), or stop that process",
-            ) from None
+    def clear(self) -> None:
+        """Nothing: half-written files there may be those of a living job, which clears its own."""
 
 
 def steps_on(cluster: Cluster) -> dict[StageKind, StepSpec]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-Answer = tuple[int, Any]
+from fake_http import Answer, answering
+
 LACKS = "the server could not find the requested resource"
 
 
@@ -70,30 +68,8 @@ def status(code: int, message: str) -> dict[str, Any]:
 def fake_kubernetes(cluster: FakeKubernetes) -> Iterator[FakeKubernetes]:
     """The API server answering on a port of its own for the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
-            code, content = cluster.answer(
-                self.command, urlsplit(self.path).path, self.headers.get("Content-Type", ""), body
-            )
-            payload = (content if isinstance(content, str) else json.dumps(content)).encode()
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    def answer(method: str, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Answer:
+        return cluster.answer(method, urlsplit(path).path, headers.get("Content-Type", ""), body)
 
-        do_GET = do_PATCH = do_DELETE = handle_any
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    cluster.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with answering(answer) as cluster.address:
         yield cluster
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

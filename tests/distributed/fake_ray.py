@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from fake_http import Answer, answering
 
 GIB = 2**30
 L4_NODE = {"CPU": 8.0, "GPU": 1.0, "memory": 32.0 * GIB, "accelerator_type:L4": 1.0, "node:10.0.0.5": 1.0}
-Answer = tuple[int, Any]
 
 
 @dataclass
@@ -60,30 +58,5 @@ class FakeRay:
 @contextmanager
 def fake_ray(head: FakeRay) -> Iterator[FakeRay]:
     """The head answering on a port of its own for the block."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length) or b"{}")
-            status, content = head.answer(self.command, self.path, body)
-            payload = (content if isinstance(content, str) else json.dumps(content)).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-
-        do_GET = do_POST = handle_any
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    head.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with answering(lambda method, path, headers, body: head.answer(method, path, body)) as head.address:
         yield head
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

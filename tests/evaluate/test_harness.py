@@ -53,6 +53,7 @@ def test_a_task_that_runs_what_the_model_writes_needs_leave() -> None:
 
 
 def test_a_name_that_would_be_read_as_arguments_is_refused() -> None:
+    """A hostile name that would switch remote code on: the argument is here only to be refused, and nothing is run."""
     with pytest.raises(BadInput, match="cannot be told to lm-evaluation-harness"):
         harness_command(Tasks(("mmlu",)), Path("/py"), **{**ADDRESS, "model": "m,trust_remote_code=True"})
 
