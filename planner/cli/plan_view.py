@@ -16,7 +16,7 @@ from planner.cli.quantizing_view import needs_line
 from planner.cli.why_view import why
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
-from planner.plan import Alternative, Candidate, Cost, Memory, Offload, Plan, Span
+from planner.plan import Alternative, Candidate, Cost, Memory, Offload, Plan, Rung, Span
 from planner.support import engines
 from planner.units import GB, GIB
 
@@ -58,7 +58,7 @@ def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableTyp
     if shown:
         yield "What else was weighed", _alternatives(shown)
     if plan.ladder:
-        yield "If it fails", _ladder(plan)
+        yield "If it fails, on", _ladder(plan, everything)
     if plan.warnings:
         yield "Warnings", Group(*(Text(f"! {w}", style="yellow") for w in plan.warnings))
     if plan.notes:
@@ -88,7 +88,9 @@ def _choice(plan: Plan) -> Panel:
 def _memory(candidate: Candidate, served_tokens: int) -> Group:
     memory = candidate.memory
     weights_gib = candidate.predicted("weights_gib").value or 0.0
-    in_all = f"Weights are {memory_text(weights_gib)} ({figure(weights_gib * GIB / GB)} GB) in all."
+    sharing = candidate.tensor_parallel * candidate.pipeline_parallel
+    where = f"on each of {sharing} accelerators" if sharing > 1 else "in all"
+    in_all = f"Weights are {memory_text(weights_gib)} ({figure(weights_gib * GIB / GB)} GB) {where}."
     if memory.offload:
         in_all = f"Whole, the weights are {memory_text(memory.offload.weights_gib)}."
     return Group(memory_bar(memory), _terms(memory), Text(f"{in_all} {cache_room(memory, served_tokens)}"))
@@ -171,5 +173,25 @@ def _levers(plan: Plan) -> Group:
     return Group(*(Text(line) for line in shown))
 
 
-def _ladder(plan: Plan) -> Group:
-    return Group(*(Text.from_markup(f"on {r.on}: [bold]{r.says}[/bold] [dim]({r.because})[/dim]") for r in plan.ladder))
+def _ladder(plan: Plan, everything: bool) -> Table:
+    """What is tried on each trouble, in order; `everything` adds why."""
+    rungs: dict[str, list[Rung]] = {}
+    for rung in plan.ladder:
+        rungs.setdefault(rung.on, []).append(rung)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for trouble, tried in rungs.items():
+        if everything:
+            table.add_row(trouble, Group(*(_rung(rung) for rung in tried)))
+        else:
+            table.add_row(trouble, " [dim]→[/dim] ".join(f"[bold]{rung.says}[/bold]" for rung in tried))
+    return table
+
+
+def _rung(rung: Rung) -> Text:
+    return (
+        Text(rung.says, style="bold")
+        .append(f"  {rung.because} ", style="not bold")
+        .append(f"[{rung.rule}]", style="cyan")
+    )

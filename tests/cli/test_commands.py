@@ -41,6 +41,18 @@ def test_plan_for_people_has_no_escape_codes_off_a_terminal() -> None:
         assert words in done.stdout
 
 
+def test_a_plan_says_what_is_tried_on_each_trouble_in_order_and_with_all_also_why() -> None:
+    asked = ("plan", "llama-3.1-8b", "--on", "1xL4")
+    short, whole = quantplan(*asked).stdout, quantplan(*asked, "--all").stdout
+    assert "kernel         bf16 → awq-int4 → gguf-q4_k_m, on llama.cpp" in short
+    assert "[lossy-at-8-then-16]" in whole and "[lossy-at-8-then-16]" not in short
+
+
+def test_weights_of_a_split_model_are_told_by_the_accelerator() -> None:
+    done = quantplan("plan", "llama-3.1-70b", "--on", "2xL40S")
+    assert "on each of 2 accelerators" in done.stdout
+
+
 def test_plan_for_programs_is_one_json_document() -> None:
     done = quantplan("plan", "llama-3.1-8b", "--on", "1xH100-80GB", "--json")
     plan = json.loads(done.stdout)
