@@ -10,37 +10,51 @@ from typing import Any
 
 import click
 
-SUBCOMMANDS = {
-    "plan": "Decide how to serve a model on given hardware, and say why.",
-    "fits": "Show what fits on given hardware, or what hardware a model fits on.",
-    "cost": "Compare what plans cost: per token, per month, against an API.",
-    "prices": "List the dated prices the planner knows, and their age.",
-    "simulate": "Put a plan's server under a simulated load: waits by percentile.",
-    "cluster": "Show a cluster: declared in YAML, or as Ray or Kubernetes print it.",
-    "layouts": "Lay a model over several nodes, and show what the slower link costs.",
-    "fleet": "Place models on a cluster: which copies where, at what cost.",
-    "scale": "Simulate a day: autoscaling, spot reclaim, failures; cost and tails.",
-    "apply": "Carry out a plan: quantize, launch, measure, compare.",
-    "render": "Write a plan's server as shell, Compose, systemd or Ollama files.",
-    "bench": "Put a server or a run's model under load, and find the largest it bears.",
-    "evaluate": "Compare a run's model with its original: queries, benchmarks, log-probabilities.",
-    "ab": "Size an A/B test of a quantized model, and route requests to it.",
-    "runs": "List the runs on this machine; remove old ones.",
-    "show": "Show one run: its steps, what it fell back to, findings and report.",
-    "deployments": "List the servers that runs left running.",
-    "promote": "Put a kept server in service for its model.",
-    "rollback": "Serve the full-precision original again.",
-    "stop": "Stop a server that a run left running.",
-    "ledger": "Share what runs measured with other machines.",
-    "learned": "Show what runs taught about this machine, or forget it.",
-    "predict": "Predict a table of server starts, to be checked.",
-    "detect": "Show the hardware of this machine.",
-    "demo": "The whole path on this machine with a small real model.",
-    "rules": "Read and check the rule book.",
-    "serve": "Answer over HTTP: plans, fits, costs, runs, and pages.",
-    "mcp": "Offer the planner to assistants as tools (MCP), over stdio or HTTP.",
-    "tokens": "Let callers into the service, and shut them out.",
+CHAPTERS = {
+    "Decide": {
+        "plan": "Decide how to serve a model on given hardware, and say why.",
+        "fits": "Show what fits on given hardware, or what hardware a model fits on.",
+        "cost": "Compare what plans cost: per token, per month, against an API.",
+        "prices": "List the dated prices the planner knows, and their age.",
+        "simulate": "Put a plan's server under a simulated load: waits by percentile.",
+        "predict": "Predict a table of server starts, to be checked.",
+        "detect": "Show the hardware of this machine.",
+    },
+    "Decide for a cluster": {
+        "cluster": "Show a cluster: declared in YAML, or as Ray or Kubernetes print it.",
+        "layouts": "Lay a model over several nodes, and show what the slower link costs.",
+        "fleet": "Place models on a cluster: which copies where, at what cost.",
+        "scale": "Simulate a day: autoscaling, spot reclaim, failures; cost and tails.",
+    },
+    "Do it and check it": {
+        "demo": "The whole path on this machine with a small real model.",
+        "apply": "Carry out a plan: quantize, launch, measure, compare.",
+        "render": "Write a plan's server as files: shell, Compose, Kubernetes, Ray Serve ...",
+        "runs": "List the runs on this machine; remove old ones.",
+        "show": "Show one run: its steps, what it fell back to, findings and report.",
+        "evaluate": "Compare a run's model with its original: queries, benchmarks, log-probabilities.",
+        "bench": "Put a server or a run's model under load, and find the largest it bears.",
+        "ab": "Size an A/B test of a quantized model, and route requests to it.",
+    },
+    "Keep it running": {
+        "deployments": "List the servers that runs left running.",
+        "promote": "Put a kept server in service for its model.",
+        "rollback": "Serve the full-precision original again.",
+        "stop": "Stop a server that a run left running.",
+    },
+    "Learn": {
+        "learned": "Show what runs taught about this machine, or forget it.",
+        "ledger": "Share what runs measured with other machines.",
+        "rules": "Read and check the rule book.",
+    },
+    "Offer it to others": {
+        "serve": "Answer over HTTP: plans, fits, costs, runs, and pages.",
+        "tokens": "Let callers into the service, and shut them out.",
+        "mcp": "Offer the planner to assistants as tools (MCP), over stdio or HTTP.",
+    },
 }
+SUBCOMMANDS = {name: says for chapter in CHAPTERS.values() for name, says in chapter.items()}
+NAME_WIDTH = max(map(len, SUBCOMMANDS))
 
 BAD_INPUT = 2
 COLLECT_EVERY = 50_000  # start-up makes many objects that live on; collecting among them only costs time
@@ -68,8 +82,19 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUBCOMMANDS.items()))
+        for title, commands in CHAPTERS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(NAME_WIDTH), says) for name, says in commands.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in SUBCOMMANDS and not args[0].startswith("-"):
+            from planner.errors import BadInput, nearest
+
+            fix = "`quantplan --help` lists the commands"
+            raise BadInput(f"there is no command {args[0]!r}", nearest=nearest(args[0], SUBCOMMANDS), fix=fix)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

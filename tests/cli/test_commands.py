@@ -26,6 +26,13 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
         assert word in done.stdout
 
 
+def test_an_unknown_command_names_the_nearest() -> None:
+    done = quantplan("pln", "llama-3.1-8b")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: there is no command 'pln'\nDid you mean: plan")
+    assert done.stderr.endswith("To fix: `quantplan --help` lists the commands\n")
+
+
 @pytest.mark.parametrize("command", ["plan", "apply", "runs", "show", "detect", "demo", "rules"])
 def test_every_command_has_help_and_json(command: str) -> None:
     done = quantplan(command, "--help") if command != "rules" else quantplan("rules", "check", "--help")
