@@ -12,7 +12,7 @@ from planner.errors import BadInput, nearest
 from planner.request import Frozen
 
 if TYPE_CHECKING:
-    from yaml.nodes import Node
+    from yaml.nodes import MappingNode, Node
 
 MAX_FILE_BYTES = 5_000_000
 Message = TypeVar("Message", bound=Frozen)
@@ -28,14 +28,22 @@ class Refused(ValueError):
 
 def read_document(path: Path, kind: type[Message], what: str) -> Message:
     """The file as a `kind` (`what`: its name in errors). BadInput names the line of whatever is wrong with it."""
-    text = _text(path, what)
-    root = _composed(path, text, what)
+    return parse_document(_text(path, what), path, kind, what)
+
+
+def parse_document(text: str, path: Path, kind: type[Message], what: str) -> Message:
+    """The same for text that came from elsewhere; `path` is what errors call it."""
     import yaml
 
     try:
+        root = _composed(path, text, what)
         return kind.model_validate(yaml.safe_load(text))
     except ValidationError as error:
         raise _told(path, root, error, kind) from None
+    except RecursionError:
+        raise BadInput(f"{what} is not nested so deeply", where=str(path)) from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise BadInput(f"not YAML: {str(error).partition(chr(10))[0]}", where=str(path)) from None
 
 
 def _text(path: Path, what: str) -> str:
@@ -62,21 +70,31 @@ def _composed(path: Path, text: str, what: str) -> Node:
     return root
 
 
-def _require_unique(path: Path, node: Node) -> None:
-    """BadInput for a key that is given twice: YAML would silently keep the last."""
+def _require_unique(path: Path, root: Node) -> None:
+    """BadInput for a key that is given twice: YAML would silently keep the last. Aliases are looked at once."""
     import yaml
 
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                where = f"{path}:{key.start_mark.line + 1}"
-                raise BadInput(f"{key.value} is given twice", where=where, fix="keep one of the lines")
-            seen.add(key.value)
-            _require_unique(path, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _require_unique(path, item)
+    left, known = [root], set()
+    while left:
+        node = left.pop()
+        if id(node) in known:
+            continue
+        known.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            _require_unique_keys(path, node)
+            left += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            left += node.value
+
+
+def _require_unique_keys(path: Path, node: MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        name = str(key.value)
+        if name in seen:
+            where = f"{path}:{key.start_mark.line + 1}"
+            raise BadInput(f"{name} is given twice", where=where, fix="keep one of the lines")
+        seen.add(name)
 
 
 def _told(path: Path, root: Node, error: ValidationError, kind: type[Frozen]) -> BadInput:

@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from planner.learned.lessons import Lesson
 from planner.ledger.report import Entry, Measurement, Receipt, Report
+from planner.service.store.database import writing
 from planner.service.store.tables import metadata
 
 measurements = Table(
@@ -85,8 +86,8 @@ class MeasurementStore:
         ]
         keep: Any = INSERTS[self.engine.dialect.name](measurements)
         once = keep.on_conflict_do_nothing(index_elements=["executor", "sequence"]).returning(measurements.c.sequence)
-        with self.engine.begin() as connection:
-            self._begin_writing(connection)
+        with writing(self.engine) as connection:
+            self._let_writers_beside(connection)
             new = set(connection.execute(once.values(rows)).scalars())
             known = [m for m in report.measurements if m.sequence not in new]
             if known:
@@ -102,10 +103,10 @@ class MeasurementStore:
         with self.engine.connect() as connection:
             return [_entry(row._mapping) for row in connection.execute(query)]
 
-    def _begin_writing(self, connection: Any) -> None:
+    def _let_writers_beside(self, connection: Any) -> None:
         """PostgreSQL: beside other writers, and not beside a reader that asks how far the lines are complete."""
-        shared = "SELECT pg_advisory_xact_lock_shared(845124)"
-        connection.exec_driver_sql(shared if self.engine.dialect.name == "postgresql" else "BEGIN IMMEDIATE")
+        if self.engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock_shared(845124)")
 
     def _complete_to(self) -> int:
         """The highest number below which no line is still being written: a reader must not pass one to come."""

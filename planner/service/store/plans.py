@@ -9,6 +9,7 @@ from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from planner.plan import Plan
+from planner.service.store.database import writing
 from planner.service.store.tables import plans
 
 
@@ -48,7 +49,7 @@ class PlanStore:
             "body": body,
         }
         try:
-            with self.engine.begin() as connection:
+            with writing(self.engine) as connection:
                 connection.execute(insert(plans).values(row))
         except IntegrityError:  # the same plan, kept by another worker meanwhile
             return

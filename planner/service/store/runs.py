@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Engine, and_, func, insert, or_, select, u
 from sqlalchemy.exc import IntegrityError
 
 from planner.ports import Event
+from planner.service.store.database import writing
 from planner.service.store.tables import plans, run_events, runs
 
 STALE_S = 30.0
@@ -68,7 +69,7 @@ class RunStore:
             "idempotency_key": idempotency_key,
         }
         try:
-            with self.engine.begin() as connection:
+            with writing(self.engine) as connection:
                 connection.execute(insert(runs).values(row))
         except IntegrityError:
             same = and_(runs.c.requested_by == requested_by, runs.c.idempotency_key == idempotency_key)
@@ -104,7 +105,7 @@ class RunStore:
             "heartbeat_at": now,
             "started_at": func.coalesce(runs.c.started_at, now),
         }
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             if connection.execute(update(runs).where(runs.c.run_id == run_id, _free()).values(taken)).rowcount != 1:
                 return None
             query = select(plans.c.body).join(runs, runs.c.plan_digest == plans.c.digest).where(runs.c.run_id == run_id)
@@ -114,7 +115,7 @@ class RunStore:
     def beat(self, run_id: str, owner: str) -> str:
         """Say that the runner lives. Answers `go on`, `stop` when somebody asked for it, `lost` when it is not ours."""
         mine = and_(runs.c.run_id == run_id, runs.c.owner == owner, runs.c.state == "running")
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             if connection.execute(update(runs).where(mine).values(heartbeat_at=time.time())).rowcount != 1:
                 return "lost"
             asked = connection.execute(select(runs.c.stop_requested).where(mine)).scalar_one()
@@ -123,19 +124,19 @@ class RunStore:
     def end(self, run_id: str, owner: str, state: str, error: str | None = None) -> None:
         """The run is done, failed or stopped."""
         mine = and_(runs.c.run_id == run_id, runs.c.owner == owner)
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(update(runs).where(mine).values(state=state, error=error, ended_at=time.time()))
 
     def request_stop(self, run_id: str) -> None:
         """Ask the runner to stop; a run that was not begun is stopped at once."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(stop_requested=1))
             queued = and_(runs.c.run_id == run_id, runs.c.state == "queued")
             connection.execute(update(runs).where(queued).values(state="stopped", ended_at=time.time()))
 
     def note(self, run_id: str, event: Event) -> None:
         """Keep one event of a run."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             last = select(func.coalesce(func.max(run_events.c.seq), 0)).where(run_events.c.run_id == run_id)
             seq = connection.execute(last).scalar_one() + 1
             row = {"run_id": run_id, "seq": seq, "at": time.time(), "step": event.step, "state": event.state}

@@ -10,9 +10,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from planner.errors import BadInput, nearest
+from planner.service.store.database import writing
 from planner.service.store.tables import tokens
 
 Scope = Literal["read", "plan", "execute", "report"]
@@ -44,17 +45,8 @@ class TokenStore:
             if scope not in SCOPES:
                 fix = f"give {', '.join(SCOPES)}"
                 raise BadInput(f"there is no scope {scope!r}", nearest=nearest(scope, SCOPES), fix=fix)
-        token_id, secret = secrets.token_hex(6), secrets.token_hex(SECRET_BYTES)
-        row = {
-            "token_id": token_id,
-            "name": name,
-            "secret_sha256": _hashed(secret),
-            "scopes": " ".join(sorted(scopes)),
-            "created_at": time.time(),
-        }
-        with self.engine.begin() as connection:
-            connection.execute(insert(tokens).values(row))
-        return f"{PREFIX}_{token_id}_{secret}"
+        with writing(self.engine) as connection:
+            return _created(connection, name, " ".join(sorted(scopes)))
 
     def verify(self, token: str) -> TokenLine | None:
         """The token's line when it is genuine and not revoked; None otherwise."""
@@ -67,23 +59,39 @@ class TokenStore:
 
     def revoke(self, token_id: str) -> bool:
         """Make a token worthless; False when there is none, or it was revoked before."""
-        query = update(tokens).where(tokens.c.token_id == token_id, tokens.c.revoked_at.is_(None))
-        with self.engine.begin() as connection:
-            return connection.execute(query.values(revoked_at=time.time())).rowcount == 1
+        with writing(self.engine) as connection:
+            return _revoked(connection, token_id)
 
     def rotate(self, token_id: str) -> str | None:
         """A new token of the same name and scopes, and the old one revoked; None when there is no such token."""
-        line = next((line for line in self.all() if line.token_id == token_id and line.revoked_at is None), None)
-        if line is None:
-            return None
-        fresh = self.create(line.name, line.scopes)
-        self.revoke(token_id)
-        return fresh
+        with writing(self.engine) as connection:
+            if not _revoked(connection, token_id):
+                return None
+            line = connection.execute(select(tokens).where(tokens.c.token_id == token_id)).one()
+            return _created(connection, line.name, line.scopes)
 
     def all(self) -> list[TokenLine]:
         """Every token ever made, newest first."""
         with self.engine.connect() as connection:
             return [_line(row) for row in connection.execute(select(tokens).order_by(tokens.c.created_at.desc()))]
+
+
+def _created(connection: Connection, name: str, scopes: str) -> str:
+    token_id, secret = secrets.token_hex(6), secrets.token_hex(SECRET_BYTES)
+    row = {
+        "token_id": token_id,
+        "name": name,
+        "secret_sha256": _hashed(secret),
+        "scopes": scopes,
+        "created_at": time.time(),
+    }
+    connection.execute(insert(tokens).values(row))
+    return f"{PREFIX}_{token_id}_{secret}"
+
+
+def _revoked(connection: Connection, token_id: str) -> bool:
+    valid = update(tokens).where(tokens.c.token_id == token_id, tokens.c.revoked_at.is_(None))
+    return connection.execute(valid.values(revoked_at=time.time())).rowcount == 1
 
 
 def _hashed(secret: str) -> str:
