@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from planner.candidate import (
     Alternative,
+    CacheTransfer,
     Candidate,
     Cost,
     Lever,
@@ -23,20 +24,24 @@ from planner.candidate import (
     OperatingPoint,
     Outlook,
     Percentiles,
+    Placement,
+    Pool,
     Prediction,
     Span,
     Term,
     TokenCost,
     Verdict,
+    Weighed,
 )
 from planner.errors import BadInput
 from planner.request import Frozen, Request, Workload
 from rules.vocabulary import FormatId, Trouble
 
 __all__ = [
-    "Alternative", "Candidate", "Cost", "Decision", "Evidence", "HardwareSummary", "Lever", "Memory", "ModelSummary",
-    "Offload", "OperatingPoint", "Outlook", "Percentiles", "Plan", "Prediction", "QuantizingNeeds", "Rung", "Span",
-    "Stage", "StageKind", "Term", "TokenCost", "Verdict", "Way", "load_plan",
+    "Alternative", "CacheTransfer", "Candidate", "Cost", "Decision", "Evidence", "HardwareSummary", "Lever", "Memory",
+    "ModelSummary", "Offload", "OperatingPoint", "Outlook", "Percentiles", "Placement", "Plan", "Pool", "Prediction",
+    "QuantizingNeeds", "Rung", "Span", "Stage", "StageKind", "Term", "TokenCost", "Verdict", "Way", "Weighed",
+    "load_plan",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 2
@@ -205,6 +210,7 @@ class Plan(Frozen):
     alternatives: tuple[Alternative, ...] = ()
     operating_points: tuple[OperatingPoint, ...] = ()
     outlook: Outlook | None = None
+    placement: Placement | None = None
     digest: str = Field(default="", pattern=r"^(|sha256:[0-9a-f]{64})$")
 
     @model_validator(mode="after")

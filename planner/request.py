@@ -87,6 +87,17 @@ class Nodes(Frozen):
     inside_gb_s: Annotated[float, Field(ge=0.001, le=1e5)] | None = None
 
 
+class Pools(Frozen):
+    """Servers that read prompts and hand the caches over to servers that generate, together one copy of the model."""
+
+    prefill: Annotated[int, Field(gt=0, le=1024)]
+    decode: Annotated[int, Field(gt=0, le=1024)]
+
+    @property
+    def servers(self) -> int:
+        return self.prefill + self.decode
+
+
 class Extras(Frozen):
     """What vLLM serves beside the plain model: a draft that speculates, LoRA adapters, experts dealt out whole.
 
@@ -112,6 +123,9 @@ class Request(Frozen):
     text to calibrate with: a file, a folder, or a data set of the hub. `make_only`: the checkpoint is made and
     evaluated where the plan is applied, and served elsewhere. `nodes`: the accelerators stand in several machines, of
     which one copy may take `pipeline_parallel` stages. `extras` is what is served beside the plain model.
+
+    `data_parallel` copies of a mixture's attention, its experts dealt out over the accelerators of all; `pools` of
+    prompt and decode servers; `replicas` copies that share the hardware evenly, so that the rules are asked about one.
     """
 
     model: str
@@ -131,3 +145,6 @@ class Request(Frozen):
     nodes: Nodes | None = None
     extras: Extras = Extras()
     pipeline_parallel: Annotated[int, Field(gt=0, le=64)] | None = None
+    data_parallel: Annotated[int, Field(gt=0, le=1024)] | None = None
+    pools: Pools | None = None
+    replicas: Annotated[int, Field(gt=0, le=100_000)] | None = None

@@ -17,12 +17,13 @@ from planner.learned.lessons import Lesson, configuration, known_lessons, lesson
 from planner.memory.sizing import layout_problem, size_memory
 from planner.models.model import Model
 from planner.plan import Cost, Memory, Verdict
+from planner.planning.apart import apart_problem, require_apart
 from planner.planning.arguments import PIPELINE_FLAGS
 from planner.planning.deciding import Choice
 from planner.planning.extras import extras_problem
 from planner.planning.offloading import WEIGHT_LABELS, host_share, laid_out
 from planner.planning.spanning import splits
-from planner.request import Request, Workload
+from planner.request import Pools, Request, Workload
 from planner.schemes import scheme
 from planner.speed.predicting import Speed, predict_speed
 from planner.support import engines, kernel_for, kv_cache_problem, why_refused
@@ -34,15 +35,35 @@ NO_KERNEL = "none"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How many accelerators hold one copy of the model, in how many stages, and how many copies share the load."""
+    """How many accelerators hold one copy of the model, in how many stages, and how many copies share the load.
+
+    `data_parallel` copies of the attention (experts dealt over all) or `pools` of servers make one copy of the model.
+    """
 
     tensor_parallel: int
     replicas: int
     pipeline_parallel: int = 1
+    data_parallel: int = 1
+    pools: Pools | None = None
+
+    @property
+    def servers(self) -> int:
+        return self.pools.servers if self.pools else 1
+
+    @property
+    def caches(self) -> int:
+        """Servers, or copies of the attention, whose caches hold one copy's requests."""
+        return self.pools.decode if self.pools else self.data_parallel
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether a copy is more than one split or pipeline."""
+        return self.pools is not None or self.data_parallel > 1
 
     @property
     def accelerators(self) -> int:
-        return self.tensor_parallel * self.pipeline_parallel * self.replicas
+        each = self.tensor_parallel * self.pipeline_parallel * self.data_parallel
+        return each * self.servers * self.replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +112,19 @@ class Assessor:
     @cached_property
     def layouts(self) -> tuple[Layout, ...]:
         """The layouts to try, fewest accelerators a copy first; one that the user insists on is the only one."""
-        count, load = max(self.hardware.count, 1), self.request.workload.concurrency
+        request, load = self.request, self.request.workload.concurrency
+        engines_a_copy = (request.data_parallel or 1) * (request.pools.servers if request.pools else 1)
+        count = max(self.hardware.count, 1) // engines_a_copy
+        copies, apart = request.replicas, (request.data_parallel or 1, request.pools)
         return tuple(
-            Layout(size, max(1, min(count // (size * stages), load)), stages)
-            for size, stages in splits(self.model.shape, count, self.request)
+            Layout(size, copies or max(1, min(count // (size * stages), load)), stages, *apart)
+            for size, stages in splits(self.model.shape, count // (copies or 1), request)
         )
 
     def require_layout(self) -> None:
         """BadInput when the layout that the user insists on cannot be."""
         wanted, there = self.request.tensor_parallel, max(self.hardware.count, 1)
+        require_apart(self.request, self.model, there)
         if self.layouts:
             return
         if wanted is None or self.request.pipeline_parallel:
@@ -127,6 +152,13 @@ class Assessor:
             self._shares[replicas] = workload.model_copy(update=share) if replicas > 1 else workload
         return self._shares[replicas]
 
+    def share_of_cache(self, layout: Layout) -> Workload:
+        """The part of the load that one server's cache holds: a replica's, unless its requests lie in several."""
+        share = self.share(layout)
+        if layout.caches == 1:
+            return share
+        return share.model_copy(update={"concurrency": ceil(share.concurrency / layout.caches)})
+
     def memory(self, choice: Choice, layout: Layout) -> Memory:
         """The labelled sum for one accelerator of this layout; computed once."""
         if (choice, layout) not in self._memories:
@@ -136,11 +168,11 @@ class Assessor:
     def _sized(self, choice: Choice, layout: Layout) -> Memory:
         """Evenly over the accelerators, or as llama.cpp does it."""
         evenly = self._sized_evenly(choice, layout)
-        if layout.pipeline_parallel > 1:
+        if layout.pipeline_parallel > 1 or layout.is_apart:
             return evenly
         return laid_out(evenly, self.model, self.hardware, choice, layout.tensor_parallel, self.share(layout))
 
-    def _sized_evenly(self, choice: Choice, layout: Layout) -> Memory:
+    def _sized_evenly(self, choice: Choice, layout: Layout, workload: Workload | None = None) -> Memory:
         return size_memory(
             self.model,
             self.hardware,
@@ -149,11 +181,23 @@ class Assessor:
             engine_version=engines()[choice.engine].version_on(self.hardware),
             tensor_parallel=layout.tensor_parallel,
             kv_format=choice.kv_cache,
-            workload=self.share(layout),
+            workload=workload or self.share_of_cache(layout),
             group_size=choice.group_size,
             pipeline_parallel=layout.pipeline_parallel,
             extras=self.request.extras,
+            data_parallel=layout.data_parallel,
         )
+
+    def prompt_memory(self, choice: Choice, layout: Layout) -> tuple[Memory, int]:
+        """Memory of a prompt server, and the prompts it takes in at once: its part, or as many as its cache holds."""
+        assert layout.pools is not None
+        share = self.share(layout)
+        part = share.model_copy(update={"concurrency": ceil(share.concurrency / layout.pools.prefill)})
+        memory = self._sized_evenly(choice, layout, part)
+        if memory.fits or memory.max_concurrency < 1:
+            return memory, part.concurrency
+        held = part.model_copy(update={"concurrency": int(memory.max_concurrency)})
+        return self._sized_evenly(choice, layout, held), held.concurrency
 
     def running(
         self, choice: Choice, layout: Layout, memory: Memory, workload: Workload | None = None
@@ -182,6 +226,8 @@ class Assessor:
             pipeline_parallel=layout.pipeline_parallel,
             nodes=self.request.nodes,
             on_host=host_share(self.model.shape, memory.offload),
+            data_parallel=layout.data_parallel,
+            pools=layout.pools,
         )
         return one.of_copies(layout.replicas)
 
@@ -233,6 +279,8 @@ class Assessor:
             return "no-kernel", (problem,)
         if layout.pipeline_parallel > 1 and choice.engine not in PIPELINE_FLAGS:
             return "no-kernel", (f"{choice.engine} does not spread one copy over stages",)
+        if layout.is_apart and (problem := apart_problem(layout.pools, choice.engine)):
+            return "no-kernel", (problem,)
         if problem := extras_problem(self.request.extras, choice.engine):
             return "no-kernel", (problem,)
         if not memory.fits:

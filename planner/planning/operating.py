@@ -20,7 +20,7 @@ def operating_points(assessor: Assessor, chosen: Assessed) -> tuple[OperatingPoi
     if chosen.speed.output_tokens_per_s.value is None:
         return ()
     planned = assessor.share(chosen.layout).concurrency
-    held = min(max(int(chosen.memory.max_concurrency), planned), LARGEST_CONCURRENCY)
+    held = min(max(int(chosen.memory.max_concurrency * chosen.layout.caches), planned), LARGEST_CONCURRENCY)
     numbers = sorted({*(2**n for n in range(held.bit_length())), planned, held})
     one = replace(chosen, layout=replace(chosen.layout, replicas=1))
     return tuple(_points(assessor, one, numbers))

@@ -25,6 +25,8 @@ def splits(shape: Shape, count: int, request: Request) -> Iterator[tuple[int, in
         yield from ((size, request.pipeline_parallel) for size in sizes if size * request.pipeline_parallel <= count)
         return
     yield from ((size, 1) for size in sizes)
+    if request.data_parallel or request.pools:
+        return
     if nodes and sizes and nodes.gbit_s is not None:
         widest = max(sizes)
         yield from ((widest, stages) for stages in range(2, min(count // inside, shape.layer_count) + 1))
@@ -34,9 +36,15 @@ def _is_split(shape: Shape, size: int, count: int) -> bool:
     return size <= count and layout_problem(shape, size) is None
 
 
-def nodes_of_copy(tensor_parallel: int, stages: int, nodes: Nodes | None) -> int:
-    """Machines that one copy stands on."""
-    return -(-tensor_parallel * stages // nodes.accelerators_per_node) if nodes else 1
+def nodes_of_copy(server: int, servers: int, nodes: Nodes | None) -> int:
+    """Machines that one copy stands on: `servers` of so many accelerators each, or stages, or copies of the attention.
+
+    A server that fits a machine is not cut in two.
+    """
+    if nodes is None:
+        return 1
+    room = nodes.accelerators_per_node // server
+    return -(-servers // room) if room else -(-server * servers // nodes.accelerators_per_node)
 
 
 def as_it_stands(hardware: Hardware, nodes: Nodes | None) -> Hardware:
@@ -44,3 +52,8 @@ def as_it_stands(hardware: Hardware, nodes: Nodes | None) -> Hardware:
     if nodes is None or hardware.accelerator is None:
         return hardware
     return replace(hardware, accelerator=with_link(hardware.accelerator, nodes.inside, nodes.inside_gb_s))
+
+
+def of_one_copy(hardware: Hardware, request: Request) -> Hardware:
+    """The accelerators that one copy has, where the request says how many share the hardware: the rules look at it."""
+    return replace(hardware, count=hardware.count // request.replicas) if request.replicas else hardware

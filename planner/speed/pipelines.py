@@ -66,11 +66,14 @@ def hops_ms(layout: Layout, peaks: Peaks, work: Work) -> float:
     return (layout.pipeline_parallel - 1) * (peaks.hop_latency_ms + carried_ms)
 
 
-def computed(known: Support) -> Support:
-    """The same support with intervals as wide as those of borrowed constants: no run of a pipeline was fitted."""
+def computed(known: Support, what: str = COMPUTED) -> Support:
+    """The same support with intervals as wide as those of borrowed constants: no run of a pipeline was fitted.
+
+    `what` says so of another layout that is as little measured.
+    """
     widening = float(load_yaml(FILE)["borrowed_widening"])
     wider = {
         figure: replace(interval, low=interval.low**widening, high=interval.high**widening)
         for figure, interval in known.intervals.items()
     }
-    return Support(wider, False, f"{COMPUTED}; {known.note}" if known.note else COMPUTED)
+    return Support(wider, False, f"{what}; {known.note}" if known.note else what)

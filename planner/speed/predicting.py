@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.hardware.hardware import Hardware
 from planner.models.shape import Shape
-from planner.request import Nodes, Workload
+from planner.request import Nodes, Pools, Workload
 from planner.schemes import Scheme
 from planner.speed.cpu import cpu_speed
 from planner.speed.crossover import crossover_batch
@@ -32,13 +32,16 @@ def predict_speed(
     pipeline_parallel: int = 1,
     nodes: Nodes | None = None,
     on_host: HostShare | None = None,
+    data_parallel: int = 1,
+    pools: Pools | None = None,
 ) -> Speed:
     """Speed of one copy of the model on `tensor_parallel` accelerators, or on the CPU where there is none.
 
     `weight_bytes_per_gpu` and `kv_bytes_per_token` are what one accelerator holds (`kv_format` is already in the
     latter). Never raises for a combination it does not know: each figure abstains with the reason instead. A pipeline
     has `tensor_parallel` accelerators a stage; `nodes` tells how they stand and what joins those. `on_host`: the part
-    of the model in the host's memory; `weight_bytes_per_gpu` is then that of the whole model.
+    of the model in the host's memory; `weight_bytes_per_gpu` is then that of the whole model. With `data_parallel`
+    copies of the attention the experts are dealt out over all their accelerators; `pools` are servers of their own.
     """
     kernel = kernel_for(engine, scheme.id, hardware)
     if kernel is None:
@@ -58,8 +61,15 @@ def predict_speed(
     if on_host is not None:
         run = Running(engine, kernel.name, Layout(), stored)
         return offloaded_speed(shape, hardware.accelerator, hardware.cpu, scheme, run, on_host, workload)
-    layout = Layout(tensor_parallel=tensor_parallel, pipeline_parallel=stages)
+    experts = tensor_parallel * data_parallel if data_parallel > 1 else 1
+    layout = Layout(tensor_parallel, data_parallel, experts, stages)
     run = Running(engine, kernel.name, layout, stored)
+    if pools is not None or data_parallel > 1 or (nodes and tensor_parallel > nodes.accelerators_per_node):
+        from planner.speed import spread
+
+        if pools is not None:
+            return spread.pooled_speed(shape, hardware.accelerator, scheme, run, workload, nodes, pools)
+        return spread.spread_speed(shape, hardware.accelerator, scheme, run, workload, nodes)
     return gpu_speed(shape, hardware.accelerator, scheme, run, workload, nodes)
 
 
