@@ -15,7 +15,7 @@ HUB_MARK = "/"
 def check_request(request: Request, settings: Settings) -> None:
     """BadInput for anything in a question that would have the service read a file it may not, or ask the hub."""
     check_model(request.model, settings)
-    check_hardware(request.hardware, settings)
+    check_hardware(request.hardware)
     for name, value in (("price.file", request.price.file), ("calibration", request.calibration)):
         if value is not None:
             fix = f"leave out {name}; the command line takes it"
@@ -31,7 +31,7 @@ def check_model(name: str, settings: Settings) -> None:
         raise BadInput(f"this service looks up no hub ids: {name[:100]}", fix=fix)
 
 
-def check_hardware(text: str, settings: Settings) -> None:
+def check_hardware(text: str) -> None:
     """BadInput for hardware described in a file: the service reads none."""
     name = text.strip().lower()
     if "/" in name or "\\" in name or name.endswith((".yaml", ".yml")):

@@ -15,10 +15,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from planner import __version__
 from planner.service import document, problems
 from planner.service.answering import Answering
-from planner.service.api import catalogue, costs, fits, health, measurements
+from planner.service.api import catalogue, clusters, costs, fits, health, measurements
 from planner.service.api import plans as plan_addresses
 from planner.service.api import rules as rule_addresses
 from planner.service.api import runs as run_addresses
+from planner.service.clusters.desk import Desk
 from planner.service.guarding import Guard
 from planner.service.observing import Figures, Observer
 from planner.service.pages import asking, comparing, costing, fitting, reading, rendering, running
@@ -35,6 +36,7 @@ VERSIONED = (
     plan_addresses.router,
     fits.router,
     costs.router,
+    clusters.router,
     catalogue.router,
     rule_addresses.router,
     run_addresses.router,
@@ -78,6 +80,7 @@ def assembled(settings: Settings) -> Parts:
         runs=runs,
         tokens=TokenStore(engine),
         answering=Answering(settings, plans),
+        desk=Desk(settings),
         supervisor=Supervisor(runs, settings.database_url),
         figures=Figures(registry),
         registry=_registry(registry),

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 from planner.service.answering import Answering
+from planner.service.clusters.desk import Desk
 from planner.service.observing import Figures
 from planner.service.runs.supervisor import Supervisor
 from planner.service.settings import Settings
@@ -29,6 +30,7 @@ class Parts:
     runs: RunStore
     tokens: TokenStore
     answering: Answering
+    desk: Desk
     supervisor: Supervisor
     figures: Figures
     registry: Callable[[], CollectorRegistry]

@@ -25,6 +25,7 @@ class Settings(Frozen):
 
     `open_planning`: asking needs no token (the default on loopback; executing always needs one). Model paths are read
     only below `model_roots`; hub ids are looked up only with `allow_hub`. Rates are per client address.
+    A question about a cluster is solved for `solver_seconds` at most, and holds no more than the four `max_` before it.
     """
 
     database_url: str = Field(default_factory=default_database_url)
@@ -40,6 +41,11 @@ class Settings(Frozen):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     max_accelerators: Annotated[int, Field(ge=1)] = 1024
     plans_in_memory: Annotated[int, Field(ge=0)] = 4096
+    max_fleet_models: Annotated[int, Field(ge=1)] = 64
+    max_node_types: Annotated[int, Field(ge=1)] = 16
+    max_cluster_accelerators: Annotated[int, Field(ge=1)] = 20_000
+    max_accelerators_per_node: Annotated[int, Field(ge=1)] = 72
+    solver_seconds: Annotated[float, Field(gt=0)] = 30.0
 
     @property
     def on_loopback(self) -> bool:

@@ -51,7 +51,7 @@ class FitsQuestion(Frozen):
         if self.on is None and self.model is None:
             raise BadInput("neither a model nor hardware is named", fix=HOW)
         if self.on is not None:
-            check_hardware(self.on, settings)
+            check_hardware(self.on)
             check_count(self.on, settings.max_accelerators)
         if self.model is not None:
             check_model(self.model, settings)

@@ -1,0 +1,102 @@
+"""What may be asked about a cluster, and how much of it: the messages of the command line, bounded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticSerializationError
+
+from planner.clusters.cluster import Cluster, NodeType
+from planner.errors import BadInput, nearest
+from planner.fleet.fleet import Fleet
+from planner.request import Frozen, Request, Tokens, Workload
+from planner.service.allowing import check_hardware, check_model
+from planner.service.settings import Settings
+from rules.vocabulary import FormatId
+
+SMALLER = "ask about less, or use the command line, which takes as much as you like"
+
+
+def names_no_file(given: Any) -> Any:
+    """The cluster as it was given. BadInput for an accelerator that the catalogue would look for on disk."""
+    nodes = given.get("nodes") if isinstance(given, dict) else None
+    for node in nodes if isinstance(nodes, list | tuple) else ():
+        gpu = node.get("gpu") if isinstance(node, dict) else None
+        if isinstance(gpu, str):
+            check_hardware(gpu)
+    return given
+
+
+def writable(cluster: Cluster) -> Cluster:
+    """The cluster itself. ValueError for half of a surrogate pair, which JSON can carry and UTF-8 cannot."""
+    try:
+        cluster.model_dump_json()
+    except PydanticSerializationError:
+        raise ValueError("text holds half of a surrogate pair") from None
+    return cluster
+
+
+AnyCluster = Annotated[Cluster, BeforeValidator(names_no_file), AfterValidator(writable)]
+
+
+class FleetQuestion(Frozen):
+    """Models to place on a cluster; one program of the solver takes `time_limit_s` at most."""
+
+    cluster: AnyCluster
+    fleet: Fleet
+    time_limit_s: Annotated[float, Field(gt=0, le=10)] = 5.0
+
+    def check(self, settings: Settings) -> None:
+        """BadInput for more than one question may hold, and for a model this service may not read."""
+        check_size(self.cluster, settings)
+        if len(self.fleet.models) > settings.max_fleet_models:
+            what = f"{len(self.fleet.models)} models: one question takes at most {settings.max_fleet_models}"
+            raise BadInput(what, where="fleet.models", fix=SMALLER)
+        for model in self.fleet.models:
+            check_model(model.model, settings)
+
+
+class LayoutsQuestion(Frozen):
+    """One model on `nodes` nodes of a kind (`node_type`: its name; None: the first), laid out in every way."""
+
+    cluster: AnyCluster
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    node_type: str | None = None
+    nodes: Annotated[int, Field(ge=1, le=64)] = 2
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
+    input_tokens: Tokens = 1000
+    output_tokens: Tokens = 300
+    format: FormatId | None = None
+
+    def check(self, settings: Settings) -> None:
+        """BadInput for more than one question may hold, a node type that is not there, and a model not to be read."""
+        check_size(self.cluster, settings)
+        check_model(self.model, settings)
+        self.node()
+
+    def node(self) -> NodeType:
+        """The kind of node that is meant. BadInput where the cluster has none of that name."""
+        if self.node_type is None:
+            return self.cluster.nodes[0]
+        known = {node.name: node for node in self.cluster.nodes}
+        if self.node_type not in known:
+            what = f"{self.cluster.name} has no node type {self.node_type!r}"
+            raise BadInput(what, nearest=nearest(self.node_type, known), fix=f"name one of: {', '.join(known)}")
+        return known[self.node_type]
+
+    def request(self) -> Request:
+        """The question about the model itself."""
+        load = Workload(input_tokens=self.input_tokens, output_tokens=self.output_tokens, concurrency=self.concurrency)
+        return Request(model=self.model, hardware="", workload=load, format=self.format)
+
+
+def check_size(cluster: Cluster, settings: Settings) -> None:
+    """BadInput for a cluster that would keep the solver busy for too long."""
+    for name, found, most in (
+        ("kinds of nodes", len(cluster.nodes), settings.max_node_types),
+        ("accelerators", cluster.gpus, settings.max_cluster_accelerators),
+        ("accelerators in a node", max(node.gpus for node in cluster.nodes), settings.max_accelerators_per_node),
+    ):
+        if found > most:
+            raise BadInput(f"{found:,} {name}: one question takes at most {most:,}", where="cluster.nodes", fix=SMALLER)
