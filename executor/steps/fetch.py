@@ -30,6 +30,11 @@ def fetch(context: StepContext) -> Result:
 def fetch_files(context: StepContext) -> Result:
     """The same without asking whether this machine can carry the plan out: others may."""
     source = str(parameter(context, "source"))
+    if not source:
+        raise BadInput(
+            f"the plan is for a size ({context.plan.model.name}), and a size has no weights",
+            fix="plan for a model that has some: a directory, a .gguf file, or a hub id",
+        )
     local = Path(source).expanduser()
     if local.is_file():
         return _gguf_file(local)
@@ -37,7 +42,7 @@ def fetch_files(context: StepContext) -> Result:
         raise BadInput(
             "no such model directory",
             where=source,
-            fix="apply the plan from the directory it was made in, or plan again with the model's full path",
+            fix="put the model back there, or plan again for where it lies now",
         )
     directory = local.resolve() if local.is_dir() else _from_hub(source, context)
     files = list_model_files(directory)

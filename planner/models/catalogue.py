@@ -86,41 +86,55 @@ def find(name: str) -> Model | None:
 @lru_cache(maxsize=1024)
 def _found(spelling: str) -> Model:
     """One spelling, one model: what is worked out from its shape is found again without comparing shapes."""
-    return _model(*_index()[spelling])
+    return _model(_index()[spelling])
 
 
 def model_of(entry: Entry) -> Model:
     """The model a catalogue line describes, as its maker published it."""
-    return _model(entry, entry.name, entry.is_chat, entry.stored_format)
+    return _model(Known(entry, entry.name, entry.is_chat, entry.stored_format, entry.hub_id))
 
 
-def _model(entry: Entry, name: str, is_chat: bool, stored_format: str) -> Model:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a spelling names: the entry, the name to show, and how the weights in that repository are stored."""
+
+    entry: Entry
+    name: str
+    is_chat: bool
+    stored_format: str
+    repository: str
+
+
+def _model(known: Known) -> Model:
+    entry = known.entry
     return Model(
-        name=name,
+        name=known.name,
         shape=shape_from_config(entry.config, f"{CATALOGUE.name}: {entry.name}"),
         origin="catalogue",
         source=entry.source,
         published_formats=tuple(entry.published_formats),
-        is_chat=is_chat,
-        stored_format=stored_format,
+        is_chat=known.is_chat,
+        stored_format=known.stored_format,
+        weights_at=known.repository,
     )
 
 
 @cache
-def _index() -> dict[str, tuple[Entry, str, bool, str]]:
-    """Each spelling in lower case, to: its entry, the name to show, whether it is tuned to chat, how it is stored."""
-    index: dict[str, tuple[Entry, str, bool, str]] = {}
+def _index() -> dict[str, Known]:
+    """Each spelling in lower case, to what it names; an alias with an organisation is a repository of its own."""
+    index: dict[str, Known] = {}
     for entry in entries():
         for spelling in (entry.name, *entry.aliases, entry.hub_id):
-            _add(index, spelling, (entry, entry.name, entry.is_chat, entry.stored_format))
+            repository = spelling if "/" in spelling else entry.hub_id
+            _add(index, spelling, Known(entry, entry.name, entry.is_chat, entry.stored_format, repository))
         for spelling in entry.base_ids:
-            _add(index, spelling, (entry, spelling, False, "bf16"))
+            _add(index, spelling, Known(entry, spelling, False, "bf16", spelling))
         for scheme, repository in entry.published_formats.items():
-            _add(index, repository, (entry, repository, entry.is_chat, scheme))
+            _add(index, repository, Known(entry, repository, entry.is_chat, scheme, repository))
     return index
 
 
-def _add(index: dict[str, tuple[Entry, str, bool, str]], spelling: str, found: tuple[Entry, str, bool, str]) -> None:
+def _add(index: dict[str, Known], spelling: str, found: Known) -> None:
     """A hub id is also found without its organisation; the first to claim a spelling keeps it."""
     for key in (spelling.lower(), spelling.lower().rpartition("/")[2]):
         index.setdefault(key, found)

@@ -36,6 +36,7 @@ def model_from_directory(directory: Path) -> Model:
     checkpoint = _checkpoint(directory, quantization)
     return Model(
         name=directory.resolve().name,
+        weights_at=str(directory.absolute()),
         shape=shape,
         origin="directory",
         source=str(path),

@@ -74,6 +74,7 @@ def model_from_gguf(path: Path) -> Model:
         shape=shape,
         origin="gguf",
         source=str(path),
+        weights_at=str(path.absolute()),
         checkpoint=Checkpoint(str(path), stored, sum(header.file_bytes for header in headers), tensors),
         is_chat="tokenizer.chat_template" in metadata,
         stored_format=stored,

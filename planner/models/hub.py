@@ -59,6 +59,7 @@ def _fetched(hub: Any, repo_id: str, files: set[str]) -> Model:
     checkpoint = Checkpoint(repo_id, stored, stored_bytes, tensors, group_size) if tensors else None
     return Model(
         name=repo_id,
+        weights_at=repo_id,
         shape=shape,
         origin="hub",
         source=f"{repo_id} on the Hugging Face Hub: config.json and safetensors headers",

@@ -41,6 +41,7 @@ class Model:
 
     `published_formats` lists schemes for which the maker or a well-known publisher offers ready checkpoints.
     `stored_format` is the scheme its weights come in (as in `Checkpoint`), known also where no checkpoint is at hand.
+    `weights_at` is the directory, file or hub id its weights come from; empty for a mere size.
     """
 
     name: str
@@ -53,3 +54,4 @@ class Model:
     assumptions: tuple[str, ...] = ()
     stored_format: str = "bf16"
     needs_remote_code: bool = False
+    weights_at: str = ""

@@ -11,6 +11,7 @@ from planner.hardware.resolving import resolve_hardware
 from planner.models.model import Model
 from planner.models.resolving import resolve_model
 from planner.plan import HardwareSummary, ModelSummary, Plan
+from planner.planning.apart import apart_notes
 from planner.planning.assessing import Assessed, Assessor
 from planner.planning.candidates import alternative_of, candidate_of, crossover_batch, freeing_levers, with_tokens_apart
 from planner.planning.choosing import Chooser, ranked
@@ -18,10 +19,11 @@ from planner.planning.deciding import Deliberation
 from planner.planning.extras import extra_notes, require_extras
 from planner.planning.facts import gather_facts, weights_16bit_gib
 from planner.planning.ladder import ladder
+from planner.planning.lengths import within_context
 from planner.planning.making import making_of, making_warnings, require_makeable
 from planner.planning.operating import operating_points
 from planner.planning.refusing import refusal
-from planner.planning.spanning import as_it_stands
+from planner.planning.spanning import as_it_stands, of_one_copy
 from planner.planning.stages import stages_for
 from planner.planning.telling import crossover, disagreement, notes_for, warnings_for
 from planner.quantizing.planned import planned_needs, shortages
@@ -42,7 +44,8 @@ def asked_about(request: Request) -> tuple[Model, Hardware]:
 
 def plan_for(model: Model, hardware: Hardware, request: Request, book: Book) -> Plan:
     """The same, for a model and hardware already known."""
-    return drawn_up(settle(model, hardware, request, book))
+    request, shortened = within_context(request, model)
+    return drawn_up(settle(model, hardware, request, book), shortened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Settled:
 
 def settle(model: Model, hardware: Hardware, request: Request, book: Book) -> Settled:
     """Ask the rules, size what they say, and choose. NoFeasiblePlan where nothing answers the question."""
-    deliberation = Deliberation(book, gather_facts(model, hardware, request), request)
+    deliberation = Deliberation(book, gather_facts(model, of_one_copy(hardware, request), request), request)
     assessor = Assessor(model, hardware, request)
     require_extras(request, model)
     assessor.require_layout()
@@ -83,8 +86,8 @@ def settle(model: Model, hardware: Hardware, request: Request, book: Book) -> Se
     return Settled(chooser, tree_choice, chosen, tuple(way for way in ways if way is not chosen))
 
 
-def drawn_up(settled: Settled) -> Plan:
-    """The plan of what was settled."""
+def drawn_up(settled: Settled, warnings: tuple[str, ...] = ()) -> Plan:
+    """The plan of what was settled; `warnings` tell what was changed in the question."""
     deliberation, assessor, neighbours = settled.deliberation, settled.assessor, settled.neighbours
     model, hardware, request = assessor.model, assessor.hardware, assessor.request
     found = with_tokens_apart(assessor, settled.chosen)
@@ -108,6 +111,7 @@ def drawn_up(settled: Settled) -> Plan:
         levers=freeing_levers(assessor, found),
         quantizing=quantizing,
         warnings=(
+            *warnings,
             *warnings_for(deliberation, model, hardware),
             *making_warnings(request, chosen.format),
             *shortages(quantizing, hardware),
@@ -115,6 +119,7 @@ def drawn_up(settled: Settled) -> Plan:
         notes=(
             *notes_for(deliberation, hardware),
             *extra_notes(request.extras),
+            *apart_notes(request, chosen.data_parallel),
             *crossover(crossover_batch(assessor, found)),
             *disagreement(found, settled.tree_choice, neighbours, request.objective),
         ),

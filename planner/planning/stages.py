@@ -29,17 +29,13 @@ def stages_for(
     """Fetch, keep the original, make and evaluate the artifact, serve it, check what is served, load it, report."""
     making = making or Making()
     return (
-        Stage(name="fetch", kind="fetch", parameters={"source": _source(model)}),
+        Stage(name="fetch", kind="fetch", parameters={"source": model.weights_at}),
         KEEP_ORIGINAL,
         *_making(model, candidate, making),
         *(_serving(candidate, workload) if making.serve else ()),
         FINDINGS,
         REPORT,
     )
-
-
-def _source(model: Model) -> str:
-    return model.checkpoint.path if model.checkpoint else model.name
 
 
 def _making(model: Model, candidate: Candidate, making: Making) -> tuple[Stage, ...]:

@@ -115,7 +115,16 @@ def test_a_directory_that_is_not_there_is_no_hub_id(source: str, make_context) -
         fetch(make_context("fetch", plan=example_plan(source)))
     assert str(refused.value) == (
         f"{source}: no such model directory\n"
-        "To fix: apply the plan from the directory it was made in, or plan again with the model's full path"
+        "To fix: put the model back there, or plan again for where it lies now"
+    )
+
+
+def test_a_size_has_no_weights_to_fetch(make_context) -> None:
+    with pytest.raises(BadInput) as refused:
+        fetch(make_context("fetch", plan=example_plan("")))
+    assert str(refused.value) == (
+        "the plan is for a size (stdlib-2.9m), and a size has no weights\n"
+        "To fix: plan for a model that has some: a directory, a .gguf file, or a hub id"
     )
 
 
