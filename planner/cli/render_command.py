@@ -47,7 +47,8 @@ def command(
     `--as sglang` and `--as tensorrt-llm` plan the same format again for that engine, and write its start script.
     """
     from planner.errors import BadInput
-    from planner.launching.rendering import Site, render
+    from planner.launching.rendering import render
+    from planner.launching.site import Site
     from planner.launching.writing import write_files
 
     wanted, made = plan_or_run(plan)

@@ -11,6 +11,7 @@ from planner.catalog import load_yaml
 from planner.errors import BadInput
 from planner.launching import quoting
 from planner.launching.serving import Serving, server_arguments
+from planner.launching.site import NOWHERE, Site
 from planner.plan import Plan
 from planner.templates import template_directory
 
@@ -23,22 +24,13 @@ EVERYWHERE = "0.0.0.0"  # inside a container; Compose publishes it on the host's
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """What a cluster's own files name: a namespace, a Secret with a Hub token under `token`, quantplan's own image."""
-
-    namespace: str = "default"
-    secret: str | None = None
-    image: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Launching:
     """A plan's server elsewhere: where the model lies there, and on which port it answers."""
 
     plan: Plan
     model: str
     port: int
-    site: Site = Site()
+    site: Site = NOWHERE
 
     @property
     def engine(self) -> dict[str, Any]:
@@ -82,9 +74,6 @@ class Launching:
         if not path.is_absolute():
             return self.model
         return f"{IN_CONTAINER}/{path.name}" if path.suffix == ".gguf" else IN_CONTAINER
-
-
-NOWHERE = Site()
 
 
 def render(plan: Plan, kind: Kind, *, model: str | None = None, port: int | None = None, site: Site = NOWHERE) -> Files:

@@ -1,60 +1,16 @@
-"""Manifests: what they say of the plan, and valid by the published schemas of the versions that the catalogue names."""
+"""Manifests: what they say of the plan."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
-
 import pytest
 import yaml
+from kubernetes_plans import HOSTILE, MODEL, container, manifests, of_kind, over_two_nodes, plan_for
 
-from planner.catalog import load_yaml
 from planner.errors import BadInput
-from planner.launching.rendering import Site, render
-from planner.plan import Plan
+from planner.launching.rendering import render
+from planner.launching.site import Site
 from planner.planning import make_plan
 from planner.request import Request
-
-MODEL = "/quantplan/runs/0123456789ab/model"
-PLANS = {
-    "vllm": {"model": "llama-3.1-70b", "hardware": "2xH100-80GB", "format": "awq-int4"},
-    "sglang": {"model": "llama-3.1-8b", "hardware": "1xL4", "engine": "sglang", "format": "bf16", "kv_cache": "fp8"},
-    "llama.cpp": {"model": "llama-3.1-8b", "hardware": "1xL40S", "format": "gguf-q4_k_m"},
-    "cpu": {"model": "llama-3.1-8b", "hardware": "cpu:64GB"},
-}
-HOSTILE = 'a"b\n  evil: true # $(HOME) {{ x }}'
-
-
-@cache
-def plan_for(name: str) -> Plan:
-    return make_plan(Request.model_validate(PLANS[name]))
-
-
-def over_two_nodes(plan: Plan) -> Plan:
-    spread = {"nodes": 2, "tensor_parallel": 8, "pipeline_parallel": 2, "replicas": 1}
-    return plan.model_copy(update={"chosen": plan.chosen.model_copy(update=spread)})
-
-
-def manifests(plan: Plan, **site: str) -> dict[str, list[Any]]:
-    files = render(plan, "kubernetes", model=MODEL, site=Site(**site))
-    return {name: list(yaml.safe_load_all(text)) for name, text in files.items() if name.endswith(".yaml")}
-
-
-def of_kind(documents: Mapping[str, list[Any]], kind: str) -> dict[str, Any]:
-    (found,) = [d for listed in documents.values() for d in listed if d["kind"] == kind]
-    return dict(found)
-
-
-def container(workload: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(workload["spec"]["template"]["spec"]["containers"][0])
-
-
-# What they say
 
 
 def test_the_server_asks_for_the_planned_gpus_where_they_are() -> None:
@@ -168,95 +124,47 @@ def test_an_engine_without_an_image_is_refused() -> None:
         manifests(plan)
 
 
-# Valid by the schemas of the versions that the catalogue names
-
-VARIANTS = [*PLANS, "two nodes"]
+# What a site names
 
 
-def documents_of(variant: str) -> Iterator[dict[str, Any]]:
-    plan = over_two_nodes(plan_for("vllm")) if variant == "two nodes" else plan_for(variant)
-    for listed in manifests(plan, secret="hub").values():
-        yield from listed
+def test_the_claim_and_the_nodes_are_as_the_site_says() -> None:
+    documents = manifests(plan_for("vllm"), storage_class="efs", node_selector=(("pool", "gpus"),))
+    assert of_kind(documents, "PersistentVolumeClaim")["spec"]["storageClassName"] == "efs"
+    for kind in ("Job", "Deployment"):
+        assert of_kind(documents, kind)["spec"]["template"]["spec"]["nodeSelector"] == {"pool": "gpus"}
+    assert "storageClassName" not in of_kind(manifests(plan_for("vllm")), "PersistentVolumeClaim")["spec"]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_kubernetes_own_schemas_accept_them(variant: str) -> None:
-    validator = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
-    version = load_yaml("kubernetes.yaml")["versions"]["kubernetes"]["name"]
-    own = [d for d in documents_of(variant) if "." not in d["apiVersion"].split("/")[0]]
-    assert {"Service"} < {d["kind"] for d in own}
-    for document in own:
-        validator.validate(document, version, strict=True)
+def test_a_card_without_a_known_label_is_said_and_not_guessed() -> None:
+    plan = make_plan(Request(model="llama-3.1-8b", hardware="1xRTX-4060-Ti-16GB", format="gguf-q4_k_m"))
+    text = render(plan, "kubernetes", model=MODEL)["serve.yaml"]
+    assert "# How nvidia.com/gpu.product names a RTX-4060-Ti-16GB is not known here" in text
+    assert (
+        "affinity" not in of_kind({"serve": list(yaml.safe_load_all(text))}, "Deployment")["spec"]["template"]["spec"]
+    )
 
 
-def test_the_schemas_refuse_a_misspelt_field() -> None:
-    validator = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
-    deployment = of_kind(manifests(plan_for("vllm")), "Deployment")
-    deployment["spec"]["replica"] = 1
-    with pytest.raises(validator.ValidationError):
-        validator.validate(deployment, "1.37", strict=True)
+@pytest.mark.parametrize(("name", "served"), [("llama.cpp", "/model/model.gguf"), ("vllm", "/model")])
+def test_with_an_object_store_the_job_puts_the_model_there_and_the_server_fetches_it(name: str, served: str) -> None:
+    plan = plan_for(name)
+    documents = manifests(plan, artefacts="s3://bucket/models/", artefacts_secret="store")
+    worker = container(of_kind(documents, "Job"))
+    assert worker["command"][-2:] == ["--artefacts", "s3://bucket/models/"]
+    assert worker["envFrom"] == [{"secretRef": {"name": "store"}}]
+    pod = of_kind(documents, "Deployment")["spec"]["template"]["spec"]
+    (fetching,) = pod["initContainers"]
+    address = f"s3://bucket/models/{plan.digest[7:19]}"
+    assert fetching["command"] == ["quantplan", "artefacts", "pull", address, "/model"]
+    assert fetching["envFrom"] == [{"secretRef": {"name": "store"}}]
+    assert served in pod["containers"][0]["args"]
+    assert {"name": "model", "emptyDir": {}} in pod["volumes"]
+    assert (
+        "quantplan[executor,objects]"
+        in render(plan, "kubernetes", site=Site(artefacts="s3://b"))["quantplan.Dockerfile"]
+    )
 
 
-LWS_FIELDS = {"replicas", "leaderWorkerTemplate", "rolloutStrategy", "startupPolicy", "networkConfig"}
-LWS_TEMPLATE_FIELDS = {
-    "leaderTemplate", "workerTemplate", "size", "restartPolicy", "subGroupPolicy", "resizePolicy",
-    "volumeClaimTemplates", "persistentVolumeClaimRetentionPolicy",
-}  # fmt: skip
-
-
-def test_a_leader_worker_set_has_only_fields_it_knows_and_valid_pods() -> None:
-    """Its own fields by kubernetes-sigs/lws, api/leaderworkerset/v1; its pods by Kubernetes: a PodTemplate."""
-    validator = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
-    spec = of_kind(manifests(over_two_nodes(plan_for("vllm"))), "LeaderWorkerSet")["spec"]
-    assert set(spec) <= LWS_FIELDS and set(spec["leaderWorkerTemplate"]) <= LWS_TEMPLATE_FIELDS
-    assert spec["leaderWorkerTemplate"]["restartPolicy"] in ("RecreateGroupOnPodRestart", "None", "Default")
-    for role in ("leader", "worker"):
-        template = spec["leaderWorkerTemplate"][f"{role}Template"]
-        pod = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": role}, "template": template}
-        validator.validate(pod, "1.37", strict=True)
-
-
-@pytest.mark.parametrize("variant", PLANS)
-def test_kserve_knows_every_field_of_the_inference_service(variant: str) -> None:
-    models = kserve_models()
-    service = of_kind(manifests(plan_for(variant)), "InferenceService")
-    assert list(unknown_fields(service, models.V1beta1InferenceService, models)) == []
-    service["spec"]["predictor"]["minReplica"] = 1
-    assert list(unknown_fields(service, models.V1beta1InferenceService, models)) == ["spec.predictor.minReplica"]
-
-
-def kserve_models() -> ModuleType:
-    """kserve.models without the package above it, whose imports are a server's."""
-    pytest.importorskip("kubernetes", reason="pip install kubernetes")
-    found = importlib.util.find_spec("kserve")
-    if found is None or found.submodule_search_locations is None:
-        pytest.skip("pip install --no-deps kserve")
-    package = ModuleType("kserve")
-    package.__path__ = list(found.submodule_search_locations)
-    package.__spec__ = ModuleSpec("kserve", None, is_package=True)
-    sys.modules.setdefault("kserve", package)
-    return importlib.import_module("kserve.models")
-
-
-def unknown_fields(value: Any, model: Any, models: ModuleType, path: str = "") -> Iterator[str]:
-    """Keys that the generated model of KServe, or of Kubernetes below it, has no attribute for."""
-    if isinstance(value, list):
-        for entry in value:
-            yield from unknown_fields(entry, model, models, path)
-        return
-    if not isinstance(value, dict) or not hasattr(model, "openapi_types"):
-        return
-    attributes = {key: name for name, key in model.attribute_map.items()}
-    for key, inner in value.items():
-        where = f"{path}.{key}".lstrip(".")
-        if key not in attributes:
-            yield where
-            continue
-        type_name = model.openapi_types[attributes[key]].removeprefix("list[").rstrip("]")
-        yield from unknown_fields(inner, model_named(type_name, models), models, where)
-
-
-def model_named(name: str, models: ModuleType) -> Any:
-    import kubernetes.client
-
-    return getattr(models, name, None) or getattr(kubernetes.client, name, None)
+def test_a_model_that_lies_in_a_store_already_is_fetched_from_there() -> None:
+    files = render(plan_for("vllm"), "kubernetes", model="s3://bucket/my/model")
+    pod = of_kind({"s": list(yaml.safe_load_all(files["serve.yaml"]))}, "Deployment")["spec"]["template"]["spec"]
+    assert pod["initContainers"][0]["command"][3] == "s3://bucket/my/model"
