@@ -19,7 +19,7 @@ def outlook_lines(plan: Plan, outlook: Outlook) -> Group:
     if outlook.abstained:
         return Group(Text(f"unknown: {outlook.abstained}"))
     hint = (Text(outlook.hint, style="yellow"),) if outlook.hint else ()
-    return Group(*_waits(outlook), Text(_carried(plan, outlook)), *hint)
+    return Group(*_waits(outlook), Text(carried(plan, outlook)), *hint)
 
 
 def _waits(outlook: Outlook) -> Iterator[RenderableType]:
@@ -39,7 +39,8 @@ def _waits(outlook: Outlook) -> Iterator[RenderableType]:
         yield table
 
 
-def _carried(plan: Plan, outlook: Outlook) -> str:
+def carried(plan: Plan, outlook: Outlook) -> str:
+    """What the copies carry, up to where they meet the targets, and how many the load takes."""
     capacity, largest = outlook.capacity_requests_per_s, outlook.largest_requests_per_s
     words = f"Carries at most {figure(capacity)} requests/s"
     if outlook.ttft_ms is None:

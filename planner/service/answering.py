@@ -71,9 +71,14 @@ class Answering:
         return answer
 
     def made(self, request: Request) -> Plan:
-        """A plan made now, of a model and hardware that this service may read."""
+        """A plan made now, of a model and hardware that this service may read; with its outlook under an open load."""
         check_request(request, self.settings)
-        return make_plan(request, book=self.book)
+        plan = make_plan(request, book=self.book)
+        if request.workload.requests_per_s is None:
+            return plan
+        from planner.serving.outlook import with_outlook
+
+        return with_outlook(plan)
 
     def fingerprint(self, request: Request) -> str:
         """What decides the answer: the question, the rules, the data and the program."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Body
 from pydantic import AfterValidator
 from pydantic_core import PydanticSerializationError
 
-from planner.request import Request
+from planner.request import Frozen, Request
 
+M = TypeVar("M", bound=Frozen)
 EXAMPLES = {
     "70B on one A100": {"value": {"model": "llama-3.1-70b", "hardware": "1xA100-80GB"}},
     "8B for code on an L4": {
@@ -23,7 +24,7 @@ EXAMPLES = {
 }
 
 
-def writable(question: Request) -> Request:
+def writable(question: M) -> M:
     """The question itself. ValueError for half of a surrogate pair, which JSON can carry and UTF-8 cannot."""
     try:
         question.model_dump_json()

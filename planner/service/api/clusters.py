@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
+from pydantic import AfterValidator
 
 from planner.service.access import Planner
+from planner.service.api.asking import writable
 from planner.service.clusters.questions import FleetQuestion, LayoutsQuestion
 from planner.service.parts import Service
 from planner.service.problems import Problem
@@ -29,7 +31,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 @router.post("/fleets", responses=PROBLEMS)
 async def fleet(
-    request: Request, service: Service, asks: Planner, question: Annotated[FleetQuestion, Body(openapi_examples=FLEETS)]
+    request: Request,
+    service: Service,
+    asks: Planner,
+    question: Annotated[FleetQuestion, Body(openapi_examples=FLEETS), AfterValidator(writable)],
 ) -> dict[str, Any]:
     """Place models on a cluster: which copies on which nodes, the cost, the solver's gap, and what is short and why."""
     return await service.desk.answer(question, request.is_disconnected)
@@ -40,7 +45,7 @@ async def layouts(
     request: Request,
     service: Service,
     asks: Planner,
-    question: Annotated[LayoutsQuestion, Body(openapi_examples=LAYOUTS)],
+    question: Annotated[LayoutsQuestion, Body(openapi_examples=LAYOUTS), AfterValidator(writable)],
 ) -> dict[str, Any]:
     """Lay one model over several nodes in every way: what each gives, and what the link between nodes costs it."""
     return await service.desk.answer(question, request.is_disconnected)

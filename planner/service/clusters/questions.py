@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticSerializationError
+from pydantic import Field, model_validator
 
 from planner.clusters.cluster import Cluster, NodeType
 from planner.errors import BadInput, nearest
@@ -18,32 +17,25 @@ from rules.vocabulary import FormatId
 SMALLER = "ask about less, or use the command line, which takes as much as you like"
 
 
-def names_no_file(given: Any) -> Any:
-    """The cluster as it was given. BadInput for an accelerator that the catalogue would look for on disk."""
-    nodes = given.get("nodes") if isinstance(given, dict) else None
-    for node in nodes if isinstance(nodes, list | tuple) else ():
-        gpu = node.get("gpu") if isinstance(node, dict) else None
-        if isinstance(gpu, str):
-            check_hardware(gpu)
-    return given
+class AskedCluster(Cluster):
+    """A cluster as a caller tells it: its accelerators are those of the catalogue, never files of this machine."""
 
-
-def writable(cluster: Cluster) -> Cluster:
-    """The cluster itself. ValueError for half of a surrogate pair, which JSON can carry and UTF-8 cannot."""
-    try:
-        cluster.model_dump_json()
-    except PydanticSerializationError:
-        raise ValueError("text holds half of a surrogate pair") from None
-    return cluster
-
-
-AnyCluster = Annotated[Cluster, BeforeValidator(names_no_file), AfterValidator(writable)]
+    @model_validator(mode="before")
+    @classmethod
+    def _names_no_file(cls, given: Any) -> Any:
+        """BadInput for an accelerator that would be looked for on disk."""
+        nodes = given.get("nodes") if isinstance(given, dict) else None
+        for node in nodes if isinstance(nodes, list | tuple) else ():
+            gpu = node.get("gpu") if isinstance(node, dict) else None
+            if isinstance(gpu, str):
+                check_hardware(gpu)
+        return given
 
 
 class FleetQuestion(Frozen):
     """Models to place on a cluster; one program of the solver takes `time_limit_s` at most."""
 
-    cluster: AnyCluster
+    cluster: AskedCluster
     fleet: Fleet
     time_limit_s: Annotated[float, Field(gt=0, le=10)] = 5.0
 
@@ -60,7 +52,7 @@ class FleetQuestion(Frozen):
 class LayoutsQuestion(Frozen):
     """One model on `nodes` nodes of a kind (`node_type`: its name; None: the first), laid out in every way."""
 
-    cluster: AnyCluster
+    cluster: AskedCluster
     model: Annotated[str, Field(min_length=1, max_length=200)]
     node_type: str | None = None
     nodes: Annotated[int, Field(ge=1, le=64)] = 2

@@ -13,7 +13,7 @@ from planner.errors import QuantplanError
 from planner.plan import Plan
 from planner.request import Request
 from planner.service.access import Planner
-from planner.service.pages.forms import Form
+from planner.service.pages.forms import Form, number
 from planner.service.pages.rendering import render
 from planner.service.pages.showing import shown
 from planner.service.parts import Service
@@ -28,6 +28,7 @@ CHOICES = {
     "objectives": [name for name in get_args(Objective) if name != "tree"],
     "formats": get_args(FormatId),
     "engines": get_args(EngineId),
+    "percentiles": ("p50", "p95", "p99"),
 }
 
 
@@ -40,12 +41,16 @@ class Asked(Form):
     output_tokens: Text = ""
     context_tokens: Text = ""
     concurrency: Text = ""
+    requests_per_s: Text = ""
+    prefix_hit_rate: Text = ""
     task: Text = ""
     objective: Text = ""
     format: Text = ""
     engine: Text = ""
     ttft_ms: Text = ""
     tpot_ms: Text = ""
+    percentile: Text = ""
+    host_memory_gib: Text = ""
     usd_per_hour: Text = ""
     utilisation: Text = ""
     precision_critical: Text = ""
@@ -55,6 +60,8 @@ class Asked(Form):
         """The question. BadInput names the field that cannot be read."""
         given = self.given
         given["hardware"], given["format_"] = given.pop("on", ""), given.pop("format", None)
+        if self.host_memory_gib:
+            given["host_memory_gib"] = number("host_memory_gib", self.host_memory_gib)
         return request_from({"model": "", **given})
 
     def address(self, **changed: str) -> str:

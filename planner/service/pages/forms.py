@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -34,3 +35,14 @@ def read_as(kind: type[M], given: dict[str, Any]) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(f"{first['loc'][0]} {first['input']}: {first['msg'].lower()}", fix="correct the field") from None
+
+
+def number(name: str, text: str) -> float:
+    """A field that holds a number above 0. BadInput when it does not."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise BadInput(f"{name} {text}: give a number above 0", fix="correct the field")
+    return value

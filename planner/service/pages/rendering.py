@@ -19,11 +19,28 @@ NAVIGATION = (
     ("/fits", "Fits"),
     ("/compare", "Compare"),
     ("/cost", "Cost"),
+    ("/fleet", "Fleet"),
     ("/runs", "Runs"),
+    ("/accuracy", "Accuracy"),
     ("/rules", "Rules"),
     ("/prices", "Prices"),
     ("/gpus", "GPUs"),
 )
+FIELDS = {
+    "--input-tokens": "Prompt tokens",
+    "--output-tokens": "Generated tokens",
+    "--context-tokens": "Longest request",
+    "--concurrency": "Requests at once",
+    "--requests-per-s": "Requests a second",
+    "--prefix-hit-rate": "Prompt found in cache",
+    "--host-memory-gib": "Host memory",
+    "--ttft-ms": "Target: first token",
+    "--tpot-ms": "Target: each next token",
+    "--usd-per-hour": "USD per GPU-hour",
+    "--utilisation": "Busy at most",
+    "--nodes": "Nodes",
+    "see `quantplan plan --help` for what it takes": "correct the field",
+}
 STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
 KEEP = "public, max-age=31536000, immutable"
 
@@ -34,13 +51,22 @@ router = APIRouter(include_in_schema=False)
 def environment() -> Environment:
     """The pages' templates: everything is escaped, and a name that is missing is an error."""
     loader = FileSystemLoader(template_directory())
-    return Environment(
+    templates = Environment(
         loader=loader,
         autoescape=select_autoescape(("html.j2", "svg.j2"), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["on_a_page"] = on_a_page
+    return templates
+
+
+def on_a_page(text: str) -> str:
+    """Advice with the names of the form's fields for the options of the command line."""
+    for option, field in FIELDS.items():
+        text = text.replace(option, f"“{field}”")
+    return text
 
 
 def render(template: str, here: str, *, problem: QuantplanError | None = None, **values: Any) -> HTMLResponse:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from planner.cli.energy_view import energy_lines
+from planner.cli.outlook_view import COLUMNS, carried
 from planner.cli.why_view import DECISIONS, outcome
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
@@ -64,15 +65,28 @@ def shown(plan: Plan, address: Address) -> dict[str, Any]:
         "title": f"{plan.model.name} on {plan.hardware.label}",
         "choice": f"{chosen.format}{group} on {chosen.engine} {chosen.engine_version}",
         "how": f"{split}{copies}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",
-        "arguments": " ".join(chosen.engine_arguments),
+        "arguments": list(flags(chosen.engine_arguments)),
         "figures": list(figures(plan)),
         "power": list(energy_lines(chosen)),
         "tree": list(tree(plan)),
         "decisions": list(later_decisions(plan)),
         "bar": memory_bar(chosen.memory),
         "room": cache_room(chosen.memory, plan.request.workload.served_context_tokens),
+        "outlook": outlook(plan),
         "alternatives": [alternative(other, address) for other in plan.alternatives],
     }
+
+
+def flags(arguments: Sequence[str]) -> Iterator[str]:
+    """Each option with its value, which a line is not broken between."""
+    held: list[str] = []
+    for argument in arguments:
+        if argument.startswith("-") and held:
+            yield " ".join(held)
+            held = []
+        held.append(argument)
+    if held:
+        yield " ".join(held)
 
 
 def figures(plan: Plan) -> Iterator[Figure]:
@@ -96,6 +110,23 @@ def predicted(prediction: Prediction) -> Figure:
     if prediction.value is None:
         return Figure(label, "unknown", "", prediction.abstained or "")
     return Figure(label, figure(prediction.value), prediction.unit, interval(prediction))
+
+
+def outlook(plan: Plan) -> dict[str, Any] | None:
+    """What the rate that was asked for comes to: waits by percentile, and what the copies carry; None without one."""
+    found = plan.outlook
+    if found is None:
+        return None
+    waits = (("time to first token", found.ttft_ms), ("time per output token", found.tpot_ms),
+             ("whole request", found.end_to_end_ms))  # fmt: skip
+    return {
+        "rate": figure(found.requests_per_s),
+        "columns": COLUMNS,
+        "waits": [(label, [figure(getattr(wait, name)) for name in COLUMNS]) for label, wait in waits if wait],
+        "says": f"unknown: {found.abstained}" if found.abstained else carried(plan, found),
+        "hint": found.hint,
+        "overrun": found.ttft_ms is None and not found.abstained,
+    }
 
 
 def tree(plan: Plan) -> Iterator[Branch]:

@@ -41,7 +41,17 @@ function makeSortable(table) {
 
 function filterRules(input) {
   const wanted = input.value.toLowerCase();
-  for (const rule of document.querySelectorAll("article.rule")) rule.hidden = !rule.textContent.toLowerCase().includes(wanted);
+  let found = 0;
+  for (const section of document.querySelectorAll("main section")) {
+    let here = 0;
+    for (const rule of section.querySelectorAll("article.rule")) {
+      rule.hidden = !rule.textContent.toLowerCase().includes(wanted);
+      here += rule.hidden ? 0 : 1;
+    }
+    section.hidden = here === 0;
+    found += here;
+  }
+  document.querySelector("#rules-found").textContent = wanted ? `${found} found` : "";
 }
 
 function follow(log) {
@@ -72,7 +82,7 @@ async function act(form, event) {
   if (answer.ok) { location.href = `/runs/${told.run_id}`; return; }
   const notice = form.querySelector("[role=alert]");
   notice.hidden = false;
-  notice.textContent = `${told.detail}. To fix: ${told.fix}`;
+  notice.textContent = told.fix ? `${told.detail}. To fix: ${told.fix}` : told.detail;
 }
 
 // An empty field says nothing, so it does not lengthen the address either.
@@ -80,6 +90,11 @@ function dropEmpty(form) {
   for (const input of form.elements) if (input.name && input.value === "") input.disabled = true;
 }
 
+// Back from the next page, the fields are as they were.
+addEventListener("pageshow", () => document.querySelectorAll("form.ask :disabled").forEach((input) => { input.disabled = false; }));
+document.querySelectorAll("form.ask textarea").forEach((text) => text.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) text.form.requestSubmit();
+}));
 document.querySelectorAll("datalist[data-from]").forEach(complete);
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("form.ask").forEach((form) => form.addEventListener("submit", () => dropEmpty(form)));
