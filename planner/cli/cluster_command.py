@@ -23,6 +23,9 @@ SOURCES = "give a cluster file, --kubernetes FILE, --ray FILE or --offers GPU,GP
 @click.option("--gpus", type=click.IntRange(min=1), default=8, help="With --offers: accelerators of a node (8).")
 @click.option("--count", type=click.IntRange(min=1), default=100, help="With --offers: nodes one would rent (100).")
 @click.option("--kind", type=click.Choice(KINDS), default="on-demand", help="With --offers: how they are rented.")
+@click.option(
+    "--prices", type=click.Path(), help="With --offers: a price file of your own, or skypilot[:FOLDER][@REGION]."
+)
 @click.option("--name", default=None, help="Name of the cluster (kubernetes, ray).")
 @click.option("--link-gbit-s", type=click.FloatRange(min=0, min_open=True), help="Between nodes: Gb/s, one direction.")
 @click.option("--link-kind", type=click.Choice(["infiniband", "ethernet", "nvlink", "other"]), default="other")
@@ -37,6 +40,7 @@ def command(
     gpus: int,
     count: int,
     kind: PriceKind,
+    prices: str | None,
     name: str | None,
     link_gbit_s: float | None,
     link_kind: str,
@@ -50,7 +54,7 @@ def command(
     --offers it is what could be rented, a kind of node for each provider.
     """
     link = _link(link_gbit_s, link_kind, link_latency_us)
-    cluster = _offered(offers, gpus, count, kind, link) if offers else _read(file, kubernetes, ray, name, link)
+    cluster = _offered(offers, gpus, count, kind, prices, link) if offers else _read(file, kubernetes, ray, name, link)
     if out:
         from planner.clusters.reading import as_yaml
         from planner.writing import write_aside
@@ -67,10 +71,11 @@ def command(
         click.echo(f"Written to {out}.")
 
 
-def _offered(names: str, gpus: int, count: int, kind: PriceKind, link: Link | None) -> Cluster:
+def _offered(names: str, gpus: int, count: int, kind: PriceKind, prices: str | None, link: Link | None) -> Cluster:
     from planner.clusters.market import cluster_of_offers
+    from planner.prices.table import own_price_file
 
-    found = cluster_of_offers(names.split(","), gpus=gpus, count=count, kind=kind)
+    found = cluster_of_offers(names.split(","), gpus=gpus, count=count, kind=kind, file=own_price_file(prices))
     return found.model_copy(update={"between_nodes": link})
 
 

@@ -30,7 +30,7 @@ TERMS = ("utilisation", "requests_per_s", "tokens_per_day", "cached_share", "api
 @click.option("--provider", help="Price hours at this provider.")
 @click.option("--kind", type=click.Choice(KINDS), help="Price hours of this kind.")
 @click.option("--usd-per-hour", type=float, help="Price of one accelerator (or CPU host) for an hour.")
-@click.option("--prices", type=click.Path(), help="A price file of your own (columns as `quantplan prices --csv`).")
+@click.option("--prices", type=click.Path(), help="A price file of your own (see `quantplan prices`), or skypilot.")
 @click.option(
     "--purchase-usd", multiple=True, metavar="[GPU=]USD", help="Own it: price of one accelerator with its host."
 )

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from planner.prices.line import KINDS
 from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 
+if TYPE_CHECKING:
+    from planner.plan import Plan
+    from planner.request import Request
+    from rules.book import Book
+
 
 @click.command(name="plan", short_help="Decide how to serve a model on given hardware, and say why.")
 @click.argument("model")
-@click.option("--on", "hardware", required=True, help="1xA100-80GB, 2xL40S, cpu:64GB, here, or a YAML file.")
+@click.option("--on", "hardware", default="", help="1xA100-80GB, 2xL40S, cpu:64GB, here, or a YAML file.")
+@click.option("--cluster", "cluster_file", type=click.Path(path_type=Path), help="Choose nodes of this cluster file.")
+@click.option("--nodes", type=click.IntRange(min=1), help="With it: use so many nodes of one kind.")
+@click.option("--node-type", help="With it: nodes of this name.")
+@click.option("--layout", help="With it: insist on one: tp=8,pp=2; dp=16; tp=4,prefill=1,decode=3.")
 @click.option("--host-memory-gib", type=float, help="Memory of the host the GPUs sit in (detected with --on here).")
 @click.option("--host-bandwidth-gb-s", type=float, help="With it: bandwidth of that memory.")
 @click.option("--input-tokens", type=int, help="Prompt tokens of a typical request (1000).")
@@ -56,7 +65,7 @@ from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 @click.option("--provider", help="Take the price of this provider.")
 @click.option("--utilisation", type=float, help="Share of the time the server is busy, 0 to 1 (1).")
 @click.option("--price-kind", type=click.Choice(KINDS), help="Take a price of this kind.")
-@click.option("--prices", type=click.Path(), help="A price file of your own (columns as `quantplan prices --csv`).")
+@click.option("--prices", type=click.Path(), help="A price file of your own (see `quantplan prices`), or skypilot.")
 @click.option("--frontier", is_flag=True, help="Show the Pareto set instead; --on takes several, or `any`.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="With --frontier: write a picture (SVG).")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path, dir_okay=False), help="With --frontier: write CSV.")
@@ -72,6 +81,10 @@ def command(
     show_all: bool,
     as_json: bool,
     rules_directory: Path | None,
+    cluster_file: Path | None,
+    nodes: int | None,
+    node_type: str | None,
+    layout: str | None,
     frontier: bool,
     plot: Path | None,
     csv_path: Path | None,
@@ -81,22 +94,27 @@ def command(
 
     MODEL is a directory, a .gguf file, a name of the catalogue (llama-3.1-70b), a size (70B), or a hub id. With
     --frontier: what nothing else beats in cost, time per token and quality, on --on HARDWARE[,HARDWARE...] or `any`.
+
+    With --cluster the kind of node and the layout are chosen, too: the smallest set of accelerators that carries
+    --requests-per-s within the targets, else one copy, or what is best on --nodes of them.
     """
     from planner.asking import request_from
     from planner.cli.frontier_showing import check_options, show_frontier
-    from planner.planning import make_plan
     from rules.book import load_book
 
+    wanted = {"nodes": nodes, "node_type": node_type, "layout": layout}
+    check_place(options["hardware"], cluster_file, wanted, frontier)
     check_options(options["hardware"], frontier, out, plot, csv_path)
     request, book = request_from(options), load_book(rules_directory)
     if frontier:
         show_frontier(request, book, as_json=as_json, plot=plot, csv_path=csv_path)
         return
-    plan = make_plan(request, book=book)
-    if request.workload.requests_per_s is not None:
-        from planner.serving.outlook import with_outlook
+    if cluster_file:
+        plan = planned_on(cluster_file, request, book, wanted)
+    else:
+        from planner.planning.under_load import plan_under_load
 
-        plan = with_outlook(plan)
+        plan = plan_under_load(request, book=book)
     if out:
         plan.write(out)
     if as_json:
@@ -108,3 +126,29 @@ def command(
     print_plan(plan, console(), everything=show_all)
     if out:
         click.echo(f"\nWritten to {out}. Carry it out: quantplan apply {out}")
+
+
+def check_place(hardware: str, cluster_file: Path | None, wanted: dict[str, Any], frontier: bool) -> None:
+    """BadInput unless one place to plan for is named, and what is asked of a cluster is asked of one."""
+    from planner.errors import BadInput
+
+    said = next((name for name, value in wanted.items() if value is not None), None)
+    if not cluster_file and said:
+        raise BadInput(f"--{said.replace('_', '-')} without --cluster", fix="name the cluster file: --cluster FILE")
+    if not cluster_file and not hardware:
+        raise BadInput("neither --on nor --cluster", fix="say what to plan for: --on 1xA100-80GB, or --cluster FILE")
+    if cluster_file and (hardware or frontier):
+        other = "--frontier" if frontier else "--on"
+        raise BadInput(f"--cluster and {other} together", fix="name one place to plan for")
+
+
+def planned_on(cluster_file: Path, request: Request, book: Book, wanted: dict[str, Any]) -> Plan:
+    """The plan on the cluster of this file, with what is simulated of its load."""
+    from planner.clusters.choosing import Wanted, plan_on_cluster
+    from planner.clusters.reading import read_cluster
+    from planner.clusters.ways import way_written
+    from planner.serving.outlook import with_outlook
+
+    way = way_written(wanted["layout"]) if wanted["layout"] else None
+    asked = Wanted(wanted["nodes"], wanted["node_type"], way)
+    return with_outlook(plan_on_cluster(request, read_cluster(cluster_file), asked, book=book))

@@ -34,11 +34,15 @@ class Link(Frozen):
 
 
 class NodePrice(Frozen):
-    """What a node costs: its own price an hour, or a line of the price table (`provider`, `kind`) a GPU."""
+    """What a node costs: its own price an hour, or a line of the price table (`provider`, `kind`) a GPU.
+
+    `file`: the price file it is in, or `skypilot`; None: the catalogue.
+    """
 
     usd_per_node_hour: Annotated[float, Field(ge=0, le=1e6)] | None = None
     provider: str | None = None
     kind: PriceKind | None = None
+    file: str | None = None
 
 
 class NodeType(Frozen):
@@ -88,7 +92,7 @@ class NodeType(Frozen):
         """The price of one accelerator for an hour; None where nothing is known."""
         own = self.price.usd_per_node_hour
         each = own / self.gpus if own is not None else None
-        asked = Price(usd_per_hour=each, provider=self.price.provider, kind=self.price.kind)
+        asked = Price(usd_per_hour=each, provider=self.price.provider, kind=self.price.kind, file=self.price.file)
         return hourly_price(asked, self.hardware)
 
     @property

@@ -23,7 +23,7 @@ def cluster_of_offers(
     table = price_table(file)
     known = [gpu.name for name in names if (gpu := resolve_hardware(f"1x{name.strip()}").accelerator) is not None]
     lines = [line for name in dict.fromkeys(known) for line in table.by_name.get(name, ()) if line.price_type == kind]
-    nodes = {_name(line): _node(line, gpus, count) for line in lines}
+    nodes = {_name(line): _node(line, gpus, count, file) for line in lines}
     if not nodes:
         raise BadInput(
             f"no {kind} price for {', '.join(names)}",
@@ -32,8 +32,8 @@ def cluster_of_offers(
     return Cluster(name="market", nodes=tuple(nodes.values()))
 
 
-def _node(line: PriceLine, gpus: int, count: int) -> NodeType:
-    price = NodePrice(provider=line.provider, kind=line.price_type)
+def _node(line: PriceLine, gpus: int, count: int, file: str | None) -> NodeType:
+    price = NodePrice(provider=line.provider, kind=line.price_type, file=file if line.file else None)
     return NodeType(name=_name(line), gpu=line.name, gpus=gpus, count=count, price=price)
 
 

@@ -47,7 +47,10 @@ def plan_of(answer: FleetPlan, part: Part, book: Book | None = None) -> Plan:
     asked = part.served.request(f"{part.copies * option.gpus}x{node.gpu}", part.copies * option.batch)
     own = node.price.usd_per_node_hour
     price = Price(
-        usd_per_hour=own / node.gpus if own is not None else None, provider=node.price.provider, kind=node.price.kind
+        usd_per_hour=own / node.gpus if own is not None else None,
+        provider=node.price.provider,
+        kind=node.price.kind,
+        file=node.price.file,
     )
     request = asked.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""The price table: the catalogue's lines, with those of the user's own price file before them."""
+"""The price table: the catalogue's lines, with those of the user's own price file, or of SkyPilot's, before them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from planner.errors import BadInput
 from planner.prices.line import PriceLine, check_columns, read_line
+from planner.prices.skypilot import Asked, LeftOut, asked_of, price_files, prices_of
 
 CATALOGUE = "planner/catalog/prices.csv"
 ENVIRONMENT = "QUANTPLAN_PRICES"
@@ -19,9 +20,10 @@ A_PRICE_FILE = "write one: `quantplan prices --csv` prints a table to start from
 
 @dataclass(frozen=True)
 class PriceTable:
-    """Price lines, the user's own first."""
+    """Price lines, the user's own first. `left_out`: what SkyPilot offers and no line was made of."""
 
     lines: tuple[PriceLine, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     @cached_property
     def providers(self) -> tuple[str, ...]:
@@ -43,9 +45,14 @@ def price_lines() -> tuple[PriceLine, ...]:
 
 
 def price_table(file: str | None = None) -> PriceTable:
-    """The catalogue, or with a price file its lines before the catalogue's. BadInput when the file is not one."""
+    """The catalogue, or with a price file its lines before the catalogue's. BadInput when the file is not one.
+
+    `skypilot[:FOLDER][@REGION]` stands for SkyPilot's own catalogue.
+    """
     if file is None:
         return _catalogue()
+    if (asked := asked_of(file)) is not None:
+        return _with_skypilots(asked, tuple((path, path.stat().st_mtime_ns) for path in price_files(asked.folder)))
     path = Path(file)
     try:
         return _with_own(file, path.stat().st_mtime_ns)
@@ -61,6 +68,17 @@ def own_price_file(named: str | None) -> str | None:
 @cache
 def _catalogue() -> PriceTable:
     return PriceTable(price_lines())
+
+
+@lru_cache(maxsize=8)
+def _with_skypilots(asked: Asked, changed_at: tuple[tuple[Path, int], ...]) -> PriceTable:
+    """SkyPilot's lines, then the catalogue's of other clouds; of no region, so none of these where one is asked for."""
+    lines, left_out = prices_of((path for path, _ in changed_at), asked.region)
+    if asked.region is not None:
+        return PriceTable(lines, left_out)
+    renewed = {(line.name, line.provider, line.price_type) for line in lines}
+    kept = (line for line in price_lines() if (line.name, line.provider, line.price_type) not in renewed)
+    return PriceTable((*lines, *kept), left_out)
 
 
 @lru_cache(maxsize=8)

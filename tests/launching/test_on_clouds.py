@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,12 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
+from planner.catalog import load_yaml
 from planner.errors import BadInput
 from planner.launching.ray_serve import engine_kwargs
 from planner.launching.rendering import render
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Request
+
+PUBLISHED = Path(__file__).with_name("skypilot_accelerators.txt")
 
 
 @cache
@@ -106,3 +112,29 @@ def test_skypilot_reads_it(hardware: str, tmp_path: Path) -> None:
     counts = {count for resource in task.resources for count in (resource.accelerators or {}).values()}
     assert counts == {plan.chosen.tensor_parallel}
     assert task.service is not None
+
+
+def test_every_name_that_a_task_may_carry_is_one_of_skypilots() -> None:
+    """Those that SkyPilot publishes: skypilot-org/skypilot-catalog, catalogs/v8/common/accelerators.csv@001ca549."""
+    assert names_of_tasks() <= set(PUBLISHED.read_text(encoding="utf-8").split())
+
+
+def test_skypilot_itself_knows_them(tmp_path: Path) -> None:
+    pytest.importorskip("sky", reason="pip install skypilot (an environment of its own)")
+    names = tmp_path / ".sky" / "catalogs" / "v8" / "common" / "accelerators.csv"
+    names.parent.mkdir(parents=True)
+    rows = (f"{name},['AWS']" for name in PUBLISHED.read_text(encoding="utf-8").split())
+    names.write_text("\n".join(["AcceleratorName,Clouds", *rows, ""]), encoding="utf-8")
+    asked = sorted(names_of_tasks())
+    script = (
+        "import sys; from sky.utils.accelerator_registry import canonicalize_accelerator_name as name_of\n"
+        "print(*(name_of(name.lower(), None) for name in sys.argv[1:]))"
+    )
+    environment = {**os.environ, "SKY_RUNTIME_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script, *asked]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == asked
+
+
+def names_of_tasks() -> set[str]:
+    return {name for names in load_yaml("skypilot.yaml")["accelerators"].values() for name in names}
