@@ -10,6 +10,7 @@ from executor.quantizers.importance import importance_matrix
 from executor.step import Result, StepContext
 from executor.steps.earlier import result_of_kind
 from planner.errors import ExecutionFailed
+from planner.launching.locating import gguf_name
 from planner.schemes import load_schemes
 
 TENSOR = re.compile(r"^\[\s*(\d+)/\s*(\d+)\]")
@@ -23,7 +24,7 @@ def quantize_gguf(context: StepContext, format: str) -> Result:
     """
     type_name = str(context.stage.parameters.get("ggml") or own_type(format))
     source = Path((result_of_kind(context, "convert") or {})["path"])
-    target = context.workspace / f"model-{type_name.lower()}.gguf"
+    target = context.workspace / gguf_name(type_name)
     calibration = result_of_kind(context, "calibrate")
     weighed = importance_matrix(context, source, calibration) if calibration else None
 

@@ -12,6 +12,7 @@ from executor.step import Result, StepContext
 from executor.steps.convert import view_without_code
 from executor.steps.earlier import result_of_kind
 from planner.errors import BadInput, ExecutionFailed
+from planner.launching.locating import checkpoint_name
 
 
 def quantize_torch(context: StepContext, format: str) -> Result:
@@ -27,7 +28,7 @@ def quantize_torch(context: StepContext, format: str) -> Result:
         require_gpu(recipe.tool)
     source = original_of(context)
     chain = getattr(context.toolchains, tool.toolchain)()
-    with CheckpointWriter(context.workspace / f"model-{format}", needs_bytes=needed_bytes(context)) as writer:
+    with CheckpointWriter(context.workspace / checkpoint_name(format), needs_bytes=needed_bytes(context)) as writer:
         job = job_of(recipe, source, writer.partial, parameters, calibration_of(context, recipe))
         said = run_script(
             Script(chain.python, SCRIPTS / tool.script, tool.environment),

@@ -9,6 +9,7 @@ from executor.artifacts import ArtifactWriter
 from executor.step import Result, StepContext
 from executor.steps.earlier import parameter, result_of_kind
 from planner.errors import BadInput, ExecutionFailed
+from planner.launching.locating import CONVERTED
 
 OUTPUT_TYPES = {"gguf-bf16": "bf16"}
 BYTES_PER_PARAMETER = 2  # bf16
@@ -32,7 +33,7 @@ def convert(context: StepContext) -> Result:
     names = [entry["name"] for entry in fetched["files"]]
     view = view_without_code(Path(fetched["directory"]), names, context.workspace / "original")
     needed_bytes = BYTES_PER_PARAMETER * context.plan.model.parameters
-    with ArtifactWriter(context.workspace / "model-bf16.gguf", needs_bytes=needed_bytes) as writer:
+    with ArtifactWriter(context.workspace / CONVERTED, needs_bytes=needed_bytes) as writer:
         _run_converter(context, view, writer.partial, OUTPUT_TYPES[target])
     made = writer.artifact
     return {"path": str(made.path), "bytes": made.bytes, "artifacts": [made.record()]}

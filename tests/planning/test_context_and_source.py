@@ -31,7 +31,7 @@ def test_the_usual_lengths_are_shortened_for_a_model_with_little_context() -> No
 @pytest.mark.parametrize("stated", [{"input_tokens": 2000}, {"output_tokens": 100}, {"context_tokens": 4096}])
 def test_lengths_that_were_stated_are_refused(stated: dict[str, int]) -> None:
     """vLLM refuses to start with them, and llama.cpp cuts every answer short."""
-    with pytest.raises(BadInput, match=r"requests of [\d,]+ tokens, and gpt2 was made for 1,024\nTo fix: at most 1,024"):
+    with pytest.raises(BadInput, match=r"tokens, and gpt2 was made for 1,024\nTo fix: at most 1,024"):
         planned("gpt2", **stated)
 
 
