@@ -24,6 +24,8 @@ class Room(Protocol):
     def max_context_tokens(self) -> int: ...
     @property
     def max_concurrency(self) -> float: ...
+    @property
+    def context_limit_tokens(self) -> int | None: ...
 
 
 def figure(value: float | None) -> str:
@@ -34,14 +36,17 @@ def figure(value: float | None) -> str:
 
 
 def cache_room(cache: Room, served_tokens: int) -> str:
-    """What the KV cache holds, and what the server refuses although the cache could hold it."""
+    """What the KV cache holds, and how long a request the server admits."""
     holds = (
         f"The KV cache can hold {cache.kv_tokens:,} tokens: one request of up to {cache.max_context_tokens:,}, "
         f"or {cache.max_concurrency:,.1f} requests like yours at once."
     )
-    if cache.max_context_tokens < 2 * served_tokens:
+    limit = cache.context_limit_tokens or served_tokens
+    if limit > served_tokens:
+        return f"{holds} Requests of up to {limit:,} tokens are admitted; such a one takes the room of many of yours."
+    if cache.max_context_tokens < 2 * limit:
         return holds
-    return f"{holds} Requests of more than {served_tokens:,} tokens are refused; --context-tokens lets longer ones in."
+    return f"{holds} Requests of more than {limit:,} tokens are refused; --context-tokens lets longer ones in."
 
 
 NAMES = {

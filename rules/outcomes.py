@@ -79,12 +79,13 @@ class Fallback(Outcome):
 class LadderStep(Outcome):
     """One thing to change after a trouble. Steps are taken in the book's order, each on top of those before it.
 
-    `sequences_share`: of the requests in flight; `context`: no longer than the workload's own requests; `next`: leave
-    these settings, for the formats that the decision `fallback` names, or for more accelerators a copy.
+    `sequences_share`: of the requests in flight; `context`: no longer than was asked for (`as-asked`; without it a
+    server admits all that its cache should hold), or than the workload's own requests (`as-used`); `next`: leave these
+    settings, for the formats that the decision `fallback` names, or for more accelerators a copy.
     """
 
     sequences_share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    context: Literal["as-used"] | None = None
+    context: Literal["as-asked", "as-used"] | None = None
     kv_cache: KvFormat | None = None
     group_size: GroupSize | None = None
     cuda_graphs: Literal[False] | None = None

@@ -19,8 +19,9 @@ from planner.memory.cases import Case, read_cases
 from planner.memory.constants import engine_constants, version_constants
 from planner.memory.kv_cache import kv_cache
 from planner.memory.llama_cases import split_buffers
+from planner.memory.room import both_directions
 from planner.memory.situation import Situation
-from planner.memory.sizing import ACCOUNTANTS, both_directions
+from planner.memory.sizing import ACCOUNTANTS
 from planner.memory.starts import NO_SCHEMES, described_shape, kv_format_named, must_be_quantized, situation_of
 from planner.memory.stored_schemes import stored_schemes
 from planner.models.compact import shapes_from_jsonl

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from planner.memory.constants import engine_constants
 from planner.memory.kv_cache import kv_cache
+from planner.memory.room import pool_bytes, workload_bytes
 from planner.memory.situation import Situation
-from planner.memory.sizing import account_of, pool_bytes, workload_bytes
+from planner.memory.sizing import account_of
 from planner.memory.stages import stage_kv
 from planner.plan import Lever
 from planner.units import GIB

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from planner.hardware.hardware import Hardware
 from planner.memory.llama_offload import gpu_account, host_account
 from planner.memory.llama_split import LayerSplit
+from planner.memory.room import both_directions
 from planner.memory.situation import Situation
-from planner.memory.sizing import both_directions, loaded_weights, situation_for
+from planner.memory.sizing import loaded_weights, situation_for
 from planner.models.model import Model
 from planner.plan import Memory
 from planner.request import Workload

@@ -8,9 +8,11 @@ from dataclasses import replace
 from planner.hardware.hardware import Hardware
 from planner.memory import llama_cpp, sglang, tensorrt_llm, transformers_generate, vllm, vllm_cpu
 from planner.memory.adapters import adapter_bytes
+from planner.memory.context_limit import with_context_limit
 from planner.memory.drafts import with_draft
 from planner.memory.kv_cache import kv_cache
 from planner.memory.loading import loading_extra
+from planner.memory.room import both_directions
 from planner.memory.sharding import layout_problem
 from planner.memory.situation import Account, Situation, gib_term
 from planner.memory.stages import stage_kv, stage_weights
@@ -20,13 +22,12 @@ from planner.models.shape import Shape
 from planner.plan import Memory, Term
 from planner.request import Extras, Workload
 from planner.schemes import Scheme
-from planner.units import GIB
+from rules.vocabulary import EngineId
 
 __all__ = ["layout_problem", "size_memory"]
 
 NO_EXTRAS = Extras()
 DRAFTS = {"mtp": "the model's own multi-token-prediction layer", "eagle": "an EAGLE head"}
-NEAR_TOKENS = 32
 PYTORCH_ENGINES = frozenset({"vllm", "sglang", "transformers"})
 ACCOUNTANTS: dict[str, Callable[[Situation], Account]] = {
     "vllm": vllm.account,
@@ -43,7 +44,7 @@ def size_memory(
     hardware: Hardware,
     scheme: Scheme,
     *,
-    engine: str,
+    engine: EngineId,
     engine_version: str | None,
     tensor_parallel: int,
     kv_format: str,
@@ -51,14 +52,18 @@ def size_memory(
     group_size: int | None = None,
     pipeline_parallel: int = 1,
     extras: Extras = NO_EXTRAS,
+    data_parallel: int = 1,
 ) -> Memory:
     """The labelled sum for one accelerator of the layout (or the CPU host), forwards and backwards, in GiB and tokens.
 
-    The server is taken to be started for this workload: its sequence limit is the workload's concurrency and its
-    context limit the workload's context. Of several stages (`pipeline_parallel`) it is the fullest. `extras` (a draft,
-    adapters) are vLLM's, and terms of their own.
+    The server is taken to be started for this workload: its sequence limit is the workload's concurrency, its context
+    limit the workload's context or, where none is asked for, what the pool holds. Of several stages
+    (`pipeline_parallel`) it is the fullest. `extras` (a draft, adapters) are vLLM's, and terms of their own. With
+    `data_parallel` copies of the attention whole experts are dealt out over all their accelerators; the workload is
+    then that of one copy of the attention.
     """
-    expert_parallel = tensor_parallel if extras.expert_parallel else None
+    dealt = extras.expert_parallel or data_parallel > 1
+    expert_parallel = tensor_parallel * data_parallel if dealt else None
     loaded = loaded_weights(model, scheme, group_size, tensor_parallel, engine, expert_parallel)
     situation = situation_for(
         with_draft(model.shape, extras.draft) if extras.draft else model.shape,
@@ -76,7 +81,8 @@ def size_memory(
     account = account_of(engine, situation)
     if beside := extra_terms(model.shape, scheme, group_size, tensor_parallel, extras):
         account = replace(account, terms=(*account.terms, *beside))
-    return both_directions(situation, account)
+    memory = both_directions(situation, account)
+    return with_context_limit(memory, situation, account, engine, asked=workload.context_tokens is not None)
 
 
 def extra_terms(
@@ -142,59 +148,12 @@ def loaded_weights(
     expert_parallel: int | None = None,
 ) -> WeightBytes:
     """What one rank holds once loaded: the tensors, and for PyTorch engines what loading adds to them."""
-    stored = model_weight_bytes(model, scheme, group_size, tensor_parallel)
+    stored = model_weight_bytes(model, scheme, group_size, tensor_parallel, expert_parallel)
     if engine not in PYTORCH_ENGINES:
         return stored
     return stored + loading_extra(
         model.shape, scheme, group_size, tensor_parallel, engine, expert_parallel=expert_parallel
     )
-
-
-def both_directions(situation: Situation, account: Account) -> Memory:
-    """Adds the workload's own KV cache, always part of the budget (B.pitfall.3), and asks what its room could hold."""
-    context, users, layout = situation.context_tokens, situation.concurrency, account.layout
-    pool, needed = pool_bytes(account), workload_bytes(situation, account)
-    how = f"{users} x {context} tokens"
-    free_gib = (pool - needed) / GIB
-    return Memory(
-        available_gib=account.available_gib,
-        terms=(*account.terms, gib_term("KV cache", needed, how)),
-        free_gib=free_gib,
-        fits=free_gib >= 0,
-        kv_bytes_per_token=situation.kv.bytes_per_token if situation.kv.is_proportional else needed / users / context,
-        kv_tokens=layout.tokens(pool, context),
-        max_context_tokens=longest_context(layout.sequence_bytes, pool, situation.shape.max_context_tokens),
-        max_concurrency=max(pool, 0) / (needed / users) if needed else 0.0,
-    )
-
-
-def pool_bytes(account: Account) -> float:
-    """What is left for the KV cache."""
-    spent_gib = sum(term.predicted_gib for term in account.terms)
-    return (account.available_gib - spent_gib) * GIB
-
-
-def workload_bytes(situation: Situation, account: Account) -> float:
-    """What the workload's own KV cache takes."""
-    return account.layout.sequence_bytes(situation.context_tokens) * situation.concurrency
-
-
-def longest_context(bytes_of: Callable[[int], float], pool_bytes: float, model_maximum: int) -> int:
-    """The longest single sequence that fits, at most what the model was made for.
-
-    Most caches grow evenly but for whole blocks, so the search begins near the even share of the pool.
-    """
-    if (widest := bytes_of(model_maximum)) <= pool_bytes:
-        return model_maximum
-    low, high = 0, model_maximum
-    near = int(max(pool_bytes, 0.0) / widest * model_maximum) if widest else 0
-    for probe in (near - NEAR_TOKENS, near + NEAR_TOKENS):
-        if low < probe < high:
-            low, high = (probe, high) if bytes_of(probe) <= pool_bytes else (low, probe)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if bytes_of(middle) <= pool_bytes else (low, middle)
-    return low
 
 
 def _physical_gib(hardware: Hardware) -> float:

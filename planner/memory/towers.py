@@ -24,12 +24,23 @@ class Images:
     patches: int
 
 
-def images_profiled(shape: Shape, step_tokens: int) -> Images | None:
-    """As many of the largest images as fit a step, at least one; None where the family's largest is not known."""
+def images_profiled(shape: Shape, step_tokens: int, context_tokens: int) -> Images | None:
+    """As many of the largest images as fit a step, at least one; None where the family's largest is not known.
+
+    Where it takes more tokens it is one video, of as many of the largest frames as the longest request holds.
+    """
     known = _largest_images(shape.family)
     if known is None:
         return None
-    return Images(max(1, step_tokens // known["tokens"]), known["tokens"], known["patches"])
+    frames = max(1, min(context_tokens // known["tokens"], known.get("frames", 1)))
+    tokens, patches = frames * known["tokens"], frames * known["patches"]
+    return Images(max(1, step_tokens // tokens), tokens, patches)
+
+
+def longest_with_one_frame(shape: Shape) -> int | None:
+    """The longest context at which a video is profiled as one image is; None where no context changes the profile."""
+    known = _largest_images(shape.family)
+    return 2 * known["tokens"] - 1 if known and known.get("frames", 1) > 1 else None
 
 
 def tower_bytes(shape: Shape, images: Images) -> float | None:

@@ -124,7 +124,7 @@ def activation_term(
 ) -> Term:
     """The widest moment of the profiling run, on top of workspaces that stay. Only the last stage samples."""
     shape, tokens = situation.shape, limits.batched_tokens
-    images = images_profiled(shape, tokens)
+    images = images_profiled(shape, tokens, situation.context_tokens)
     peak = tower_bytes(shape, images) if images else None
     seen = kept_bytes(shape, images) if images and peak is not None else 0.0
     moments = {

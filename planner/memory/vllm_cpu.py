@@ -10,7 +10,6 @@ from planner.memory.constants import engine_constants, version_constants
 from planner.memory.situation import Account, Situation, gib_term, weight_terms
 from planner.memory.vllm import Limits, activation_term, laid_out
 from planner.plan import Memory
-from planner.request import Workload
 from planner.support import engines
 from planner.units import GIB
 
@@ -44,9 +43,3 @@ def block_tokens(situation: Situation) -> int:
 def pool_bytes(memory: Memory) -> int:
     """What `--kv-cache-memory-bytes` must say for this plan."""
     return round((memory.gib(KV_CACHE) + memory.gib(NULL_BLOCK)) * GIB)
-
-
-def pool_tokens(memory: Memory, workload: Workload) -> int:
-    """The tokens vLLM reports for that pool: requests of the longest context it holds, times that context."""
-    requests = workload.concurrency * (1 + memory.gib(NULL_BLOCK) / memory.gib(KV_CACHE))
-    return int(requests * workload.served_context_tokens)

@@ -81,10 +81,14 @@ def _family_layout(family: str, scheme: Scheme) -> Scheme:
 
 
 def model_weight_bytes(
-    model: Model, scheme: Scheme, group_size: int | None = None, tensor_parallel: int = 1
+    model: Model,
+    scheme: Scheme,
+    group_size: int | None = None,
+    tensor_parallel: int = 1,
+    expert_parallel: int | None = None,
 ) -> WeightBytes:
     """Like `weight_bytes`, but exact where the model's checkpoint is already stored in this scheme."""
-    theory = weight_bytes(model.shape, scheme, group_size, tensor_parallel)
+    theory = weight_bytes(model.shape, scheme, group_size, tensor_parallel, expert_parallel)
     stored = stored_bytes(model.checkpoint, scheme)
     if stored is None:
         return theory

@@ -62,7 +62,7 @@ def known_only(engine: EngineId, hardware: Hardware, arguments: list[str]) -> li
 
 def _vllm(choice: Choice, tensor_parallel: int, workload: Workload, hardware: Hardware, memory: Memory) -> list[str]:
     """The quantization method is not forced: vLLM reads it and picks the faster kernel (B.pitfall.2, overtaken)."""
-    arguments = _vllm_limits(choice, workload)
+    arguments = _vllm_limits(choice, workload, memory)
     arguments += ["--gpu-memory-utilization", str(engines()["vllm"].usable_memory)]
     if tensor_parallel > 1:
         arguments += ["--tensor-parallel-size", str(tensor_parallel)]
@@ -73,14 +73,14 @@ def _vllm_on_cpu(
     choice: Choice, tensor_parallel: int, workload: Workload, hardware: Hardware, memory: Memory
 ) -> list[str]:
     """KV bytes are given, because vLLM's share of memory misreads a host; nothing is compiled or captured."""
-    arguments = _vllm_limits(choice, workload)
+    arguments = _vllm_limits(choice, workload, memory)
     arguments += ["--max-num-batched-tokens", str(engine_constants("vllm_cpu")["batched_tokens"])]
     arguments += ["--kv-cache-memory-bytes", str(vllm_cpu.pool_bytes(memory))]
     return [*arguments, "--enforce-eager"]
 
 
-def _vllm_limits(choice: Choice, workload: Workload) -> list[str]:
-    arguments = ["--max-model-len", str(workload.served_context_tokens)]
+def _vllm_limits(choice: Choice, workload: Workload, memory: Memory) -> list[str]:
+    arguments = ["--max-model-len", _context_limit(workload, memory)]
     arguments += ["--max-num-seqs", str(max(workload.concurrency, 1))]
     if dtype := SIXTEEN_BIT.get(choice.format):
         arguments += ["--dtype", dtype]
@@ -89,8 +89,13 @@ def _vllm_limits(choice: Choice, workload: Workload) -> list[str]:
     return arguments
 
 
+def _context_limit(workload: Workload, memory: Memory) -> str:
+    """The longest request of an engine whose requests share their cache."""
+    return str(memory.context_limit_tokens or workload.served_context_tokens)
+
+
 def _sglang(choice: Choice, tensor_parallel: int, workload: Workload, hardware: Hardware, memory: Memory) -> list[str]:
-    arguments = ["--context-length", str(workload.served_context_tokens)]
+    arguments = ["--context-length", _context_limit(workload, memory)]
     arguments += ["--max-running-requests", str(workload.concurrency)]
     arguments += ["--mem-fraction-static", str(engines()["sglang"].usable_memory)]
     if tensor_parallel > 1:
@@ -104,7 +109,7 @@ def _tensorrt_llm(
     choice: Choice, tensor_parallel: int, workload: Workload, hardware: Hardware, memory: Memory
 ) -> list[str]:
     """What has no option of its own (the KV type) goes into a file of options, which rendering writes beside it."""
-    arguments = ["--backend", "pytorch", "--max_seq_len", str(workload.served_context_tokens)]
+    arguments = ["--backend", "pytorch", "--max_seq_len", _context_limit(workload, memory)]
     arguments += ["--max_batch_size", str(workload.concurrency)]
     arguments += ["--kv_cache_free_gpu_memory_fraction", str(engines()["tensorrt-llm"].usable_memory)]
     if tensor_parallel > 1:

@@ -13,10 +13,12 @@ from planner.memory.levers import levers
 from planner.memory.sizing import loaded_weights, situation_for
 from planner.memory.stages import stage_weights
 from planner.models.shape import Shape
+from planner.planning.apart import dealt_arguments
 from planner.planning.arguments import engine_arguments, engine_environment
-from planner.planning.assessing import Assessed, Assessor
+from planner.planning.assessing import Assessed, Assessor, Layout
 from planner.planning.extras import PLANNED_UNDER, extra_arguments
 from planner.planning.offloading import WEIGHT_LABELS
+from planner.planning.pooling import cache_transfer, pools_of
 from planner.planning.predictions import (
     cache_predictions,
     cost_prediction,
@@ -39,19 +41,24 @@ from rules.vocabulary import FormatId
 def candidate_of(assessor: Assessor, found: Assessed, more_arguments: tuple[str, ...] = ()) -> Candidate:
     """Everything about one way to serve the model; `more_arguments` follow the engine's own."""
     choice, layout, memory, speed = found.choice, found.layout, found.memory, found.speed
-    hardware, share = assessor.hardware, assessor.share(layout)
+    hardware, share = assessor.hardware, assessor.share_of_cache(layout)
     quality = expected_quality(choice.format, assessor.params_b)
     split = layout.tensor_parallel, layout.pipeline_parallel
     arguments = engine_arguments(choice, split[0], share, hardware, memory, split[1])
     extras = extra_arguments(assessor.request.extras) if choice.engine in PLANNED_UNDER else []
+    extras += dealt_arguments(layout.data_parallel, told="--enable-expert-parallel" in extras)
     return Candidate(
         format=choice.format,
         engine=choice.engine,
         engine_version=engines()[choice.engine].version_on(hardware),
         tensor_parallel=layout.tensor_parallel,
         pipeline_parallel=layout.pipeline_parallel,
-        nodes=nodes_of_copy(*split, assessor.request.nodes),
+        data_parallel=layout.data_parallel,
+        expert_parallel=experts_dealt_over(assessor, layout),
+        nodes=nodes_of_copy(split[0], split[1] * layout.data_parallel * layout.servers, assessor.request.nodes),
         replicas=layout.replicas,
+        pools=pools_of(assessor, found, arguments) if layout.pools else (),
+        cache_transfer=cache_transfer(assessor, found) if layout.pools else None,
         kv_cache=choice.kv_cache,
         group_size=choice.group_size,
         tool=choice.tool,
@@ -60,7 +67,7 @@ def candidate_of(assessor: Assessor, found: Assessed, more_arguments: tuple[str,
         predictions=(
             *memory_predictions(choice.engine, memory, artifact_bytes(assessor.model.shape, choice.format)),
             *offload_predictions(choice.engine, memory),
-            *cache_predictions(choice.engine, memory, share, hardware),
+            *cache_predictions(choice.engine, memory, hardware),
             estimate_prediction("ttft_ms", speed.ttft_ms),
             estimate_prediction("tpot_ms", speed.tpot_ms),
             estimate_prediction("output_tokens_per_s", speed.output_tokens_per_s),
@@ -74,6 +81,12 @@ def candidate_of(assessor: Assessor, found: Assessed, more_arguments: tuple[str,
         engine_environment=engine_environment(choice.engine, hardware),
         verdict="chosen",
     )
+
+
+def experts_dealt_over(assessor: Assessor, layout: Layout) -> int:
+    """The accelerators over which whole experts lie; 1 where every one of them has a slice of each."""
+    dealt = layout.data_parallel > 1 or assessor.request.extras.expert_parallel
+    return layout.tensor_parallel * layout.data_parallel if dealt else 1
 
 
 def alternative_of(assessor: Assessor, found: Assessed) -> Alternative:
@@ -124,6 +137,8 @@ def energy(assessor: Assessor, found: Assessed) -> Energy:
     """What one replica draws, and its energy for a token: that of all replicas, which share the load evenly."""
     if found.layout.pipeline_parallel > 1:
         return Energy.unknown("no power measurements of pipelines are known")
+    if found.layout.is_apart:
+        return Energy.unknown("no power measurements of such a layout are known")
     if found.memory.offload:
         return Energy.unknown("no power measurements with layers in host memory are known")
     rate = found.speed.output_tokens_per_s.times(1 / found.layout.replicas)
@@ -135,7 +150,9 @@ def prompt_share(assessor: Assessor, found: Assessed, workload: Workload | None 
 
     `workload` is what it serves; None: its share of the load.
     """
-    if found.memory.offload:
+    if pools := found.layout.pools:
+        return pools.prefill / pools.servers
+    if found.memory.offload or found.layout.is_apart:
         return None
     return predicted_prompt_share(**assessor.running(found.choice, found.layout, found.memory, workload))
 
@@ -151,14 +168,14 @@ def with_tokens_apart(assessor: Assessor, found: Assessed) -> Assessed:
 
 def crossover_batch(assessor: Assessor, found: Assessed) -> int | None:
     """The number of requests decoding together from which these weights are no faster than 16-bit ones."""
-    if found.memory.offload:
+    if found.memory.offload or found.layout.is_apart:
         return None
     return predict_crossover(**assessor.running(found.choice, found.layout, found.memory))
 
 
 def freeing_levers(assessor: Assessor, found: Assessed) -> tuple[Lever, ...]:
     """Settings that would free memory, largest gain first."""
-    if found.memory.offload:
+    if found.memory.offload or found.layout.is_apart:
         return ()
     choice, tensor_parallel, stages = found.choice, found.layout.tensor_parallel, found.layout.pipeline_parallel
     entry, shape = scheme(choice.format), assessor.model.shape

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from planner.catalog import load_yaml
-from planner.plan import Candidate, Prediction, Rung, Stage, Way
+from planner.plan import Candidate, Memory, Prediction, Rung, Stage, Way
 from planner.planning.assessing import Assessed, Layout
 from planner.planning.candidates import candidate_of
 from planner.planning.choosing import Chooser
@@ -89,8 +89,8 @@ class Descent:
         if step.sequences_share is not None:
             at_once = max(1, int(self.start.workload.concurrency * step.sequences_share))
             return replace(here, workload=workload.model_copy(update={"concurrency": at_once}))
-        if step.context is not None and workload.served_context_tokens > workload.input_tokens + workload.output_tokens:
-            return replace(here, workload=workload.model_copy(update={"context_tokens": None}))
+        if step.context is not None and (limit := context_of(step, workload)) != workload.context_tokens:
+            return replace(here, workload=workload.model_copy(update={"context_tokens": limit}))
         if step.kv_cache is not None and self.may_store_kv(step.kv_cache):
             return replace(here, choice=replace(choice, kv_cache=step.kv_cache))
         if step.group_size is not None and choice.tool not in READY_MADE and step.group_size < (choice.group_size or 0):
@@ -104,7 +104,7 @@ class Descent:
     def rung(self, trouble: Trouble, there: Position, spoken: Spoken) -> Rung | None:
         """The rung to a position; None when it would not hold, or would need no less of the memory that was short."""
         found = self.chooser_for(there.workload).assessor.assess(there.choice, there.layout)
-        no_help = trouble == "memory" and found.memory.used_gib >= self.chosen.memory.used_gib
+        no_help = trouble == "memory" and not needs_less(found.memory, self.chosen.memory)
         why = (spoken.rule, spoken.because, spoken.source)
         return self.described(trouble, there, found, why) if found.verdict == "feasible" and not no_help else None
 
@@ -140,7 +140,7 @@ class Descent:
         before, load = self.start, self.start.workload
         if there.workload.concurrency != load.concurrency:
             yield "concurrency", there.workload.concurrency
-        if there.workload.served_context_tokens != load.served_context_tokens:
+        if there.workload.context_tokens != load.context_tokens:
             yield "context_tokens", there.workload.served_context_tokens
         if there.choice.format != before.choice.format:
             yield "format", there.choice.format
@@ -186,6 +186,18 @@ class Descent:
     @cached_property
     def making(self) -> Making:
         return making_of(self.chooser.assessor.request, self.chooser.deliberation)
+
+
+def context_of(step: LadderStep, workload: Workload) -> int | None:
+    """The longest request after the step: what was asked for, or no longer than the load's own requests."""
+    if step.context == "as-asked":
+        return workload.served_context_tokens
+    return workload.context_tokens and min(workload.context_tokens, workload.input_tokens + workload.output_tokens)
+
+
+def needs_less(there: Memory, here: Memory) -> bool:
+    """Whether less memory is taken, or a start asks for room for a shorter request."""
+    return there.used_gib < here.used_gib or (there.context_limit_tokens or 0) < (here.context_limit_tokens or 0)
 
 
 def extra_arguments(choice: Choice, step: LadderStep) -> tuple[str, ...]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from planner.catalog import load_yaml
 from planner.energy.predicting import Energy
 from planner.hardware.hardware import Hardware
-from planner.memory.vllm_cpu import NULL_BLOCK, pool_tokens
+from planner.memory.vllm_cpu import NULL_BLOCK
 from planner.plan import Cost, Memory, Prediction
 from planner.planning.offloading import WEIGHT_LABELS
 from planner.quality import Quality
-from planner.request import Workload
 from planner.speed.estimate import Estimate
 from planner.support import engines
 from rules.vocabulary import EngineId
@@ -56,15 +55,16 @@ def pool_gib(engine: EngineId, memory: Memory) -> float:
     return told + max(memory.free_gib, 0.0) if engines()[engine].claims_rest and not memory.gib(NULL_BLOCK) else told
 
 
-def cache_predictions(engine: EngineId, memory: Memory, workload: Workload, hardware: Hardware) -> list[Prediction]:
+def cache_predictions(engine: EngineId, memory: Memory, hardware: Hardware) -> list[Prediction]:
     """The tokens vLLM reports for its KV pool: exact on a CPU, where its bytes are given. There also all its memory."""
     if engine != "vllm":
         return []
     errors = load_yaml("checks.yaml")["memory_error"]
+    tokens = memory.kv_tokens if memory.reported_kv_tokens is None else memory.reported_kv_tokens
     if hardware.accelerator is not None:
         error = errors["default"]
-        return [_within("kv_tokens", memory.kv_tokens, error["kv_cache_gib"], error["source"])]
-    tokens, error = pool_tokens(memory, workload), errors["vllm_on_cpu"]
+        return [_within("kv_tokens", tokens, error["kv_cache_gib"], error["source"])]
+    error = errors["vllm_on_cpu"]
     return [
         _within("kv_tokens", tokens, error["kv_tokens"], error["source"]),
         _within("host_memory_gib", memory.used_gib, error["host_memory_gib"], error["source"]),

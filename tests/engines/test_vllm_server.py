@@ -81,9 +81,18 @@ def test_a_cpus_command_gives_the_cache_its_bytes_and_forces_no_method() -> None
 
 
 def test_tokens_are_those_that_vllm_counts() -> None:
+    """Eight blocks of 128 are the longest request; the ninth, which stays empty, counts as an eighth of another."""
+    chosen = cpu_plan().chosen
+    tokens = chosen.predicted("kv_tokens")
+    assert chosen.engine_arguments[:2] == ("--max-model-len", "1024")
+    assert (tokens.low, tokens.value, tokens.high) == (1152, 1152, 1152)
+
+
+def test_a_length_that_was_asked_for_is_the_limit() -> None:
     """Nine blocks hold 4.5 requests of two blocks; vLLM reports 4.5 x 160."""
-    tokens = cpu_plan().chosen.predicted("kv_tokens")
-    assert (tokens.low, tokens.value, tokens.high) == (720, 720, 720)
+    asked = cpu_plan(workload=WORKLOAD.model_copy(update={"context_tokens": 160}))
+    assert asked.chosen.engine_arguments[:2] == ("--max-model-len", "160")
+    assert asked.chosen.predicted("kv_tokens").value == 720
 
 
 def test_a_cpu_plan_is_for_the_version_that_runs_there() -> None:

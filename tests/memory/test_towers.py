@@ -47,7 +47,7 @@ def test_a_gated_tower_with_window_attention():
     text = {"hidden_size": 4096, "num_hidden_layers": 36, "num_attention_heads": 32, "num_key_value_heads": 8,
             "intermediate_size": 11008, "vocab_size": 151680, "max_position_embeddings": 128000}  # fmt: skip
     shape = shape_from_config({"model_type": "qwen2_5_vl", **text, "vision_config": vision})
-    images = images_profiled(shape, 8192)
+    images = images_profiled(shape, 8192, 8192)
 
     assert images == Images(1, 16384, 65536)
     assert (tower_bytes(shape, images) or 0) / GIB == pytest.approx(2.49, rel=0.01)
@@ -56,9 +56,9 @@ def test_a_gated_tower_with_window_attention():
 
 def test_small_images_are_profiled_by_the_batch():
     """Gemma 3's images are 256 tokens each, so a step of 8,192 tokens reads 32 of them."""
-    assert images_profiled(shape_of("gemma-3-27b"), 8192) == Images(32, 256, 4096)
+    assert images_profiled(shape_of("gemma-3-27b"), 8192, 131_072) == Images(32, 256, 4096)
 
 
 def test_a_family_whose_largest_image_is_not_known_has_no_profile():
-    assert images_profiled(shape_of("llama-3.2-11b-vision"), 8192) is None
-    assert images_profiled(shape_of("llama-3.1-8b"), 8192) is None
+    assert images_profiled(shape_of("llama-3.2-11b-vision"), 8192, 8192) is None
+    assert images_profiled(shape_of("llama-3.1-8b"), 8192, 8192) is None

@@ -41,7 +41,7 @@ def test_every_rung_for_memory_needs_less_of_it() -> None:
 
 def test_a_rung_is_the_whole_way_on() -> None:
     found = plan("llama-3.1-8b", "1xH100-80GB", workload=Workload(concurrency=8))
-    rung = next(rung for rung in found.ladder if rung.change == {"concurrency": 4})
+    rung = next(rung for rung in found.ladder if rung.change == {"concurrency": 4, "context_tokens": 1300})
     on_it = found.on_rung(rung)
     launch = next(stage for stage in on_it.stages if stage.kind == "launch")
     load = next(stage for stage in on_it.stages if stage.kind == "load-test")

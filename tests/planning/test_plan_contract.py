@@ -9,7 +9,7 @@ from planner.errors import BadInput
 from planner.figures import cache_room
 from planner.plan import Plan, load_plan
 from planner.planning import make_plan
-from planner.request import Request
+from planner.request import Request, Workload
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,12 @@ def test_the_same_question_makes_the_same_plan_but_for_its_time(plan: Plan) -> N
 
 
 def test_a_server_that_could_hold_longer_requests_says_that_it_refuses_them() -> None:
-    memory = make_plan(Request(model="llama-3.1-8b", hardware="1xL40S")).chosen.memory
+    request = Request(model="llama-3.1-8b", hardware="1xL40S", workload=Workload(context_tokens=1300))
+    memory = make_plan(request).chosen.memory
     assert "Requests of more than 1,300 tokens are refused; --context-tokens lets longer ones in." in cache_room(
         memory, 1300
     )
-    assert "refused" not in cache_room(memory, memory.max_context_tokens)
+    assert "refused" not in cache_room(make_plan(Request(model="llama-3.1-8b", hardware="1xL40S")).chosen.memory, 1300)
 
 
 def test_the_digest_does_not_see_a_field_that_has_its_default(plan: Plan, file: Path) -> None:
@@ -110,7 +111,7 @@ def test_every_rung_leads_somewhere(file: Path) -> None:
 
 
 def test_the_ways_share_what_is_the_plans_own(plan: Plan) -> None:
-    fewer = next(way for says, way in plan.ways.items() if says == "4 requests at once")
+    fewer = next(way for says, way in plan.ways.items() if says == "4 requests at once, requests of up to 1,300 tokens")
     assert {"fetch", "findings", "report"} <= {stage for stage in fewer.stages if isinstance(stage, str)}
     assert "weights_gib" in fewer.predictions and not fewer.candidate.predictions
     assert len(plan.as_json()) < 75_000
