@@ -22,7 +22,18 @@ from planner.service.api import runs as run_addresses
 from planner.service.clusters.desk import Desk
 from planner.service.guarding import Guard
 from planner.service.observing import Figures, Observer
-from planner.service.pages import asking, comparing, costing, fitting, laying, placing, reading, rendering, running
+from planner.service.pages import (
+    asking,
+    checking,
+    comparing,
+    costing,
+    fitting,
+    laying,
+    placing,
+    reading,
+    rendering,
+    running,
+)
 from planner.service.parts import Parts
 from planner.service.runs.supervisor import Supervisor
 from planner.service.settings import Settings
@@ -42,7 +53,7 @@ VERSIONED = (
     run_addresses.router,
     measurements.router,
 )
-PAGES = (rendering, asking, fitting, comparing, costing, placing, laying, running, reading)
+PAGES = (rendering, asking, fitting, comparing, costing, placing, laying, running, checking, reading)
 COMPRESSED_FROM_BYTES = 2048
 ABOUT = "Decides how to serve a language model on given GPUs, does it, and proves the decision right."
 

@@ -27,5 +27,7 @@ PAGES = {
     "gpus": "/gpus?q=h100",
     "gpus-none": "/gpus?q=nothing-is-called-so",
     "runs": "/runs",
+    "accuracy": "/accuracy",
+    "accuracy-none": "/accuracy?q=nothing-is-called-so",
     "missing": "/runs/0123456789abcdef0123456789abcdef",
 }

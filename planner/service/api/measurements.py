@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from planner.ledger.report import PRINTABLE, Entry, Receipt, Report
 from planner.request import Frozen
 from planner.service.access import Reader, Reporter
+from planner.service.accuracy import Accuracy, accuracy
 from planner.service.parts import Service
 from planner.service.problems import Problem, Refused
 from planner.service.store.measurements import Conflict, MeasurementStore
@@ -17,6 +18,16 @@ router = APIRouter(tags=["measurements"])
 After = Annotated[int, Query(ge=0, le=2**53, description="the number of the last line you have")]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Machine = Annotated[str | None, Query(max_length=400, pattern=PRINTABLE, description="such as `2 x L4, 22 GiB`")]
+
+
+MOST_WEIGHED = 100_000
+
+
+class AccuracyLines(Frozen):
+    """How right predictions were, as far as anything was measured; `weighed` lines of the ledger say so."""
+
+    items: list[Accuracy]
+    weighed: int
 
 
 class Entries(Frozen):
@@ -41,3 +52,10 @@ def entries(
 ) -> dict[str, Any]:
     """What was measured, by whom: line by line, in the order it came."""
     return {"items": MeasurementStore(service.engine).entries(after, limit, machine)}
+
+
+@router.get("/accuracy", response_model=AccuracyLines)
+def how_right(service: Service, asks: Reader) -> AccuracyLines:
+    """Prediction error by engine, hardware, format and figure, of the ledger's newest 100,000 lines."""
+    found = MeasurementStore(service.engine).newest(MOST_WEIGHED)
+    return AccuracyLines(items=accuracy(found), weighed=len(found))

@@ -24,19 +24,26 @@ HERE = "/fleet"
 LONGEST = 12_000
 Document = Annotated[str, Query(max_length=LONGEST)]
 CLUSTER = """\
-# Kinds of nodes, and what joins them. gbit_s: one direction, all network cards of a node.
+# gbit_s: one direction, all network cards of a node together
 name: house
 between_nodes: {kind: infiniband, gbit_s: 400, latency_us: 5}
 nodes:
   - {name: h100, gpu: H100-80GB-SXM, gpus: 8, count: 12, racks: 3}
-  - {name: l40s, gpu: L40S, gpus: 4, count: 20, racks: 2, price: {usd_per_node_hour: 4.4}}
+  - name: l40s
+    gpu: L40S
+    gpus: 4
+    count: 20
+    price: {usd_per_node_hour: 4.4}
 """
 MODELS = """\
-# The load of each model at its peak. loss: what quantizing may cost (none, almost-none, some).
+# loss: what quantizing may cost (none, almost-none, some)
 models:
-  - {model: llama-3.1-70b, name: chat, requests_per_s: 40, ttft_ms: 2000, tpot_ms: 50, min_replicas: 2, priority: 2}
-  - {model: llama-3.1-8b, name: small, requests_per_s: 120, tpot_ms: 60, min_replicas: 3}
-  - {model: llama-3.1-405b, name: judge, requests_per_s: 2, tpot_ms: 80, loss: none, priority: 1}
+  - {name: chat, model: llama-3.1-70b, requests_per_s: 40,
+     ttft_ms: 2000, tpot_ms: 50, min_replicas: 2, priority: 2}
+  - {name: small, model: llama-3.1-8b, requests_per_s: 120,
+     tpot_ms: 60, min_replicas: 3}
+  - {name: judge, model: llama-3.1-405b, requests_per_s: 2,
+     tpot_ms: 80, loss: none, priority: 1}
 spare_nodes: 1
 """
 

@@ -28,7 +28,7 @@ NAVIGATION = (
 )
 FIELDS = {
     "--input-tokens": "Prompt tokens",
-    "--output-tokens": "Generated tokens",
+    "--output-tokens": "Output tokens",
     "--context-tokens": "Longest request",
     "--concurrency": "Requests at once",
     "--requests-per-s": "Requests a second",

@@ -106,6 +106,10 @@ def _local(record: RunRecord) -> dict[str, Any]:
         "inside": sum(finding.inside is True for finding in record.findings),
         "outside": sum(finding.inside is False for finding in record.findings),
         "made": moment(record.started_at),
+        "servers": [
+            {"url": d.url, "role": d.role, "state": d.state, "tone": "good" if d.state == "running" else "warn"}
+            for d in record.deployments
+        ],
     }
 
 

@@ -11,7 +11,7 @@ from planner.cli.outlook_view import COLUMNS, carried
 from planner.cli.why_view import DECISIONS, outcome
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
-from planner.plan import Alternative, Decision, Evidence, Memory, Plan, Prediction
+from planner.plan import Alternative, Decision, Evidence, Memory, Outlook, Plan, Prediction
 
 BAR_WIDTH = 1000.0
 COLOURS = 8
@@ -125,8 +125,18 @@ def outlook(plan: Plan) -> dict[str, Any] | None:
         "waits": [(label, [figure(getattr(wait, name)) for name in COLUMNS]) for label, wait in waits if wait],
         "says": f"unknown: {found.abstained}" if found.abstained else carried(plan, found),
         "hint": found.hint,
-        "overrun": found.ttft_ms is None and not found.abstained,
+        "tone": _tone(found),
     }
+
+
+def _tone(found: Outlook) -> str:
+    """How loudly to say it: the server cannot keep up, it misses the targets, or all is well."""
+    if found.abstained:
+        return ""
+    if found.ttft_ms is None:
+        return "bad"
+    largest = found.largest_requests_per_s
+    return "warn" if largest is None or largest < found.requests_per_s else ""
 
 
 def tree(plan: Plan) -> Iterator[Branch]:

@@ -63,6 +63,22 @@ OF_A_LESSON = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One line of the ledger, as far as it tells how right a prediction was."""
+
+    machine: str
+    engine: str
+    engine_version: str
+    configuration: str
+    figure: str
+    predicted: float
+    measured: float
+    run_id: str
+    executor: str
+    measured_at: float
+
+
 class Conflict(Exception):
     """An executor reported something else under a number that it had used: the message says which."""
 
@@ -102,6 +118,13 @@ class MeasurementStore:
         query = select(measurements).where(wanted).order_by(measurements.c.number).limit(limit)
         with self.engine.connect() as connection:
             return [_entry(row._mapping) for row in connection.execute(query)]
+
+    def newest(self, limit: int) -> list[Measured]:
+        """The newest lines, newest first."""
+        columns = [measurements.c[name] for name in Measured.__dataclass_fields__]
+        query = select(*columns).order_by(measurements.c.number.desc()).limit(limit)
+        with self.engine.connect() as connection:
+            return [Measured(*row) for row in connection.execute(query)]
 
     def _let_writers_beside(self, connection: Any) -> None:
         """PostgreSQL: beside other writers, and not beside a reader that asks how far the lines are complete."""
