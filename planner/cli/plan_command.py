@@ -144,8 +144,9 @@ def check_place(hardware: str, cluster_file: Path | None, wanted: dict[str, Any]
 
 def planned_on(cluster_file: Path, request: Request, book: Book, wanted: dict[str, Any]) -> Plan:
     """The plan on the cluster of this file, with what is simulated of its load."""
-    from planner.clusters.choosing import Wanted, plan_on_cluster
+    from planner.clusters.choosing import plan_on_cluster
     from planner.clusters.reading import read_cluster
+    from planner.clusters.survey import Wanted
     from planner.clusters.ways import way_written
     from planner.serving.outlook import with_outlook
 

@@ -35,7 +35,15 @@ def print_plan(plan: Plan, console: Console, *, everything: bool = False) -> Non
 
 def _sections(plan: Plan, everything: bool) -> Iterator[tuple[str, RenderableType]]:
     chosen, workload = plan.chosen, plan.request.workload
+    if plan.placement:
+        from planner.cli.placement_view import placement_lines
+
+        yield f"Where on {plan.placement.cluster}", placement_lines(plan.placement, everything=everything)
     yield "Why", why(plan, everything=everything)
+    if chosen.pools:
+        from planner.cli.placement_view import pool_lines
+
+        yield "Prompt and decode servers", pool_lines(chosen.pools, chosen.cache_transfer)
     unit = "per accelerator" if plan.hardware.count > 1 else plan.hardware.name
     yield f"Memory, {unit}", _memory(chosen, plan.request.workload.served_context_tokens)
     if chosen.memory.offload:
@@ -71,18 +79,32 @@ def _choice(plan: Plan) -> Panel:
     copies = f" x {chosen.replicas} replicas" if chosen.replicas > 1 else ""
     split = "layers split over" if engines()[chosen.engine].splits_layers else "tensor parallel"
     where = f"{split} {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else "one device"
-    if chosen.pipeline_parallel > 1:
-        where += f" in each of {chosen.pipeline_parallel} stages on {chosen.nodes} nodes"
+    where = spread_over(chosen, where)
     lines = [
         f"[bold green]{chosen.format}[/bold green]{group}  on  [bold]{chosen.engine} {chosen.engine_version}[/bold]",
         f"{where}{copies}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",
     ]
     if chosen.memory.offload:
         lines.append(chosen.memory.offload.says)
-    if chosen.engine_arguments:
+    if chosen.engine_arguments and not chosen.pools:
         lines.append(f"[dim]{' '.join(chosen.engine_arguments)}[/dim]")
     title = f"{plan.model.name} ({plan.model.parameters / 1e9:.3g} B) on {plan.hardware.label}"
     return Panel("\n".join(lines), title=title, title_align="left", expand=False, padding=(0, 2))
+
+
+def spread_over(chosen: Candidate, split: str) -> str:
+    """How one copy lies over more than one split."""
+    on = f" on {chosen.nodes} nodes" if chosen.nodes > 1 else ""
+    if chosen.pipeline_parallel > 1:
+        return f"{split} in each of {chosen.pipeline_parallel} stages{on}"
+    if chosen.data_parallel > 1:
+        return (
+            f"{chosen.data_parallel} copies of the attention, experts dealt over {chosen.expert_parallel} devices{on}"
+        )
+    if chosen.pools:
+        servers = " and ".join(f"{pool.servers} {pool.role}" for pool in chosen.pools)
+        return f"{servers} servers, each {split}{on}"
+    return split + on
 
 
 def _memory(candidate: Candidate, served_tokens: int) -> Group:

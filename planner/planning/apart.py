@@ -1,4 +1,4 @@
-"""Copies of more than one split or pipeline: experts dealt out, and prompt and decode servers; checked, told, as options.
+"""Copies of more than one split or pipeline (experts dealt out, prompt and decode servers): checked, told, as options.
 
 vLLM's options: docs/serving/data_parallel_deployment.md, docs/features/nixl_connector_usage.md (0.22); SGLang's:
 docs/advanced_features/pd_disaggregation.md (0.5).
@@ -49,9 +49,14 @@ def apart_problem(pools: Pools | None, engine: EngineId) -> str | None:
     return None if engine in DEALT_UNDER else f"{engine} is not planned with experts dealt out over attention copies"
 
 
-def dealt_arguments(data_parallel: int) -> list[str]:
-    """vLLM's options for so many copies of the attention with whole experts dealt out over all their accelerators."""
-    return ["--data-parallel-size", str(data_parallel), "--enable-expert-parallel"] if data_parallel > 1 else []
+def dealt_arguments(data_parallel: int, *, told: bool = False) -> list[str]:
+    """vLLM's options for so many copies of the attention with whole experts dealt out over all their accelerators.
+
+    `told`: it is told to deal experts out already.
+    """
+    if data_parallel == 1:
+        return []
+    return ["--data-parallel-size", str(data_parallel), *([] if told else ["--enable-expert-parallel"])]
 
 
 def pool_arguments(engine: EngineId, role: str) -> list[str]:
