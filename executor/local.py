@@ -86,9 +86,9 @@ class LocalExecutor:
             return clean(self._home, journal, older_than_days=older_than_days, dry=dry)
 
     def deployments(self) -> Sequence[DeploymentRecord]:
-        """The servers left running on this machine, newest first; running ones are asked whether they are well."""
+        """The servers left running, newest first; they are asked whether they are well, and so are their clusters."""
         with closing(self._journal()) as journal:
-            return [_deployed(deployment) for deployment in all_deployments(journal)]
+            return [_deployed(serving.as_it_stands(journal, found)) for found in all_deployments(journal)]
 
     def stop(self, deployment_id: str) -> DeploymentRecord:
         """Stop a server that was left running. BadInput when there is none of that id."""
@@ -98,7 +98,8 @@ class LocalExecutor:
     def promote(self, deployment_id: str) -> DeploymentRecord:
         """Make a healthy server the one in service for its model. ExecutionFailed when it does not answer."""
         with closing(self._journal()) as journal:
-            return _deployed(serving.promote(journal, find(journal, deployment_id), self._home))
+            found = serving.as_it_stands(journal, find(journal, deployment_id))
+            return _deployed(serving.promote(journal, found, self._home))
 
     def rollback(self, service: str) -> DeploymentRecord:
         """Serve the kept full-precision original again, in the place of what is in service for the model."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from executor.deployments.elsewhere import Keeping
 from executor.journal import Journal
 from executor.ladder.diagnosing import Diagnosis
 from executor.ladder.ledger import as_record, falls_of, write_fall
@@ -20,7 +21,8 @@ class Run:
     """One plan being applied: where, with which steps, and who is told.
 
     `asked` is the plan as it was made and names the run; `plan` is what is carried out now, on the rung it stands on.
-    `elsewhere`: the options that name the machines it is carried out on, where these are others (`--on ray`).
+    `elsewhere`: the options that name the machines it is carried out on, where these are others (`--on ray`);
+    `keeping`: how its server is left running there.
     """
 
     plan: Plan
@@ -31,6 +33,7 @@ class Run:
     options: ApplyOptions = NO_OPTIONS
     asked: Plan | None = None
     elsewhere: str = ""
+    keeping: Keeping | None = None
 
     @property
     def run_id(self) -> str:

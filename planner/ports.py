@@ -85,7 +85,8 @@ class RungRecord:
 class DeploymentRecord:
     """One server left running. `role`: "kept", "live" (promoted) or "original" (rolled back to).
 
-    `state` is "ended" when it ended by itself; `healthy` is None where nobody asked it.
+    `state` is "ended" when it ended by itself; `healthy` is None where nobody asked it. `note`: what the cluster that
+    holds it says of its end, or that it is silent.
     """
 
     deployment_id: str
@@ -100,6 +101,7 @@ class DeploymentRecord:
     started_at: float
     log_path: str
     healthy: bool | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from executor.deployments.elsewhere import Holding
 from executor.journal_file import JournalFile
 from executor.process import process_created_at
 from planner.errors import BadInput
@@ -20,6 +21,7 @@ class Deployment:
     """A server: the run it comes from, its address, its process, what it was started with, and what it can return to.
 
     `way` names what was done to get there; `arguments` are the plan's; `original` is the full-precision model.
+    `holding`: the cluster that holds it, where it is not a process of this machine; `note`: what that said of its end.
     """
 
     deployment_id: str
@@ -40,10 +42,14 @@ class Deployment:
     original: str
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] | None = None
+    holding: Holding | None = None
+    note: str = ""
 
     @property
     def alive(self) -> bool:
-        """Whether the very process that was left running still runs."""
+        """Whether the very process that was left running still runs; on a cluster, as was last heard of it."""
+        if self.holding is not None:
+            return self.state == "running"
         return self.state == "running" and abs(process_created_at(self.pid) - self.created_at) < SAME_START_S
 
     @property
@@ -108,7 +114,10 @@ def services(deployments: Sequence[Deployment]) -> list[str]:
 
 def _read(text: str) -> Deployment:
     content = json.loads(text)
-    return Deployment(**{**content, "arguments": tuple(content["arguments"])})
+    held = content.get("holding")
+    return Deployment(
+        **{**content, "arguments": tuple(content["arguments"]), "holding": Holding(**held) if held else None}
+    )
 
 
 def _as_it_is(deployment: Deployment) -> Deployment:

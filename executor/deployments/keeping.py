@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from executor.deployments.deployment import Deployment, all_deployments, write
+from executor.deployments.elsewhere import Server
 from executor.deployments.health import is_healthy
 from executor.processes import Processes
 from executor.run import Run
@@ -35,23 +36,30 @@ def keep(run: Run, results: Mapping[str, Result], processes: Processes, kept: Ke
         run.tell(stage, "kept", f"still running and healthy at {kept.url}")
         return
     report: Result = next((results[s.name] for s in run.plan.stages if s.kind == "report"), {})
-    launched = results[stage.name]
-    process = processes.running(launched["pid"])
-    if process is None or report.get("go") is False:
-        why = report.get("headline") if process else "the server has ended"
+    server = run.keeping.server(results[stage.name]) if run.keeping else here(results[stage.name], processes)
+    if server is None or report.get("go") is False:
+        why = report.get("headline") if server else "the server has ended"
         run.tell(stage, "kept", f"not left running: {why}")
         return
-    write(run.journal, described(run, stage, launched, results, process.created_at))
-    processes.let_go(process)
-    run.tell(stage, "kept", f"left running at {launched['url']}; quantplan stop {run.run_id} ends it")
+    write(run.journal, described(run, stage, results, server))
+    server.let_go()
+    run.tell(stage, "kept", f"left running at {server.url}; quantplan stop {run.run_id} ends it")
+
+
+def here(launched: Result, processes: Processes) -> Server | None:
+    """The launched server as a process of this machine."""
+    process = processes.running(launched["pid"])
+    if process is None:
+        return None
+    return Server(launched["url"], lambda: processes.let_go(process), created_at=process.created_at)
 
 
 def launch_stage(run: Run) -> Stage | None:
     return next((stage for stage in run.plan.stages if stage.kind == "launch"), None)
 
 
-def described(run: Run, stage: Stage, launched: Result, results: Mapping[str, Result], created_at: float) -> Deployment:
-    chosen = run.plan.chosen
+def described(run: Run, stage: Stage, results: Mapping[str, Result], server: Server) -> Deployment:
+    chosen, launched = run.plan.chosen, results[stage.name]
     return Deployment(
         deployment_id=run.run_id,
         run_id=run.run_id,
@@ -59,10 +67,10 @@ def described(run: Run, stage: Stage, launched: Result, results: Mapping[str, Re
         role="kept",
         state="running",
         way=way_to(run.plan, stage),
-        url=launched["url"],
+        url=server.url,
         port=launched["port"],
         pid=launched["pid"],
-        created_at=created_at,
+        created_at=server.created_at,
         started_at=time.time(),
         log_path=launched["log_path"],
         format=chosen.format,
@@ -71,6 +79,7 @@ def described(run: Run, stage: Stage, launched: Result, results: Mapping[str, Re
         original=original_model(run, results),
         arguments=tuple(str(argument) for argument in stage.parameters.get("arguments", ())),
         environment=dict(stage.parameters.get("environment", {})),
+        holding=server.holding,
     )
 
 

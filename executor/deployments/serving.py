@@ -11,6 +11,7 @@ from pathlib import Path
 
 from executor.artifacts import altered, write_text
 from executor.deployments.deployment import Deployment, all_deployments, find, live, services, write
+from executor.deployments.elsewhere import holder_of
 from executor.deployments.health import answers
 from executor.engines import engine_of
 from executor.engines.starting import Launch, start_server
@@ -30,7 +31,12 @@ UNSAFE = str.maketrans({"/": "-", "\\": "-", " ": "-"})
 
 
 def stop(journal: Journal, deployment: Deployment) -> Deployment:
-    """SIGTERM to its group, wait, SIGKILL; one that has ended already is only marked."""
+    """SIGTERM to its group, wait, SIGKILL; one that has ended already is only marked. On a cluster its job is ended."""
+    if (holder := holder_of(deployment)) is not None:
+        ended = holder.stop(deployment)
+        stopped = replace(deployment, state=ended.state, note=ended.note)
+        write(journal, stopped)
+        return stopped
     if deployment.alive:
         signal_group(deployment.pid, signal.SIGTERM)
         if not _ended(deployment, GRACE_S):
@@ -39,6 +45,18 @@ def stop(journal: Journal, deployment: Deployment) -> Deployment:
     stopped = replace(deployment, state="stopped")
     write(journal, stopped)
     return stopped
+
+
+def as_it_stands(journal: Journal, deployment: Deployment) -> Deployment:
+    """The same, once its cluster was asked; an end that it tells of is written down."""
+    holder = holder_of(deployment) if deployment.state == "running" else None
+    if holder is None:
+        return deployment
+    now = holder.standing(deployment)
+    asked = replace(deployment, state=now.state, note=now.note)
+    if now.state != "running":
+        write(journal, asked)
+    return asked
 
 
 def promote(journal: Journal, deployment: Deployment, home: Path) -> Deployment:
@@ -125,6 +143,8 @@ def require_original(now: Deployment, plan: Plan, steps: Mapping[str, StepRecord
 
 def start(journal: Journal, deployment: Deployment, plan: Plan) -> Deployment:
     """Start a server again on its own port, wait until it is ready, write it down, and let it go."""
+    if (holder := holder_of(deployment)) is not None:
+        return holder.start(deployment, plan, lambda started: write(journal, started))
     with Processes(RunRegister(journal, deployment.run_id)) as processes:
         launch = Launch(
             engine=engine_of(plan),

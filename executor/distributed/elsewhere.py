@@ -22,24 +22,33 @@ KEY_LENGTH = 16
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """One kind of step, carried out as a job. `holds`: its job lives on with a server; `uses`: it needs that server."""
+    """One kind of step, carried out as a job. `holds`: its job lives on with a server; `uses`: it needs that server.
+
+    `listens` and `is_worker` are the task's.
+    """
 
     cluster: Cluster
     holds: bool = False
     uses: bool = False
+    listens: bool = False
+    is_worker: bool = False
 
     def __call__(self, context: StepContext) -> Result:
-        """What the same step returns on one machine. ExecutionFailed also when the cluster is silent for too long,
-        cannot hold the step, or loses it as often as it is tried.
-        """
+        """What the same step returns on one machine. ExecutionFailed also when the cluster cannot hold the step."""
         cluster, run_id = self.cluster, context.workspace.name
         if not self.uses:
             cluster.end_held(context.report, run_id)
         needs = cluster.patiently(
             lambda: cluster.needs(context.plan, context.stage, context.results), context.report, run_id
         )
+        return self.attempted(context, needs)
+
+    def attempted(self, context: StepContext, needs: Needs) -> Result:
+        """The same as a job that asks for these. ExecutionFailed also when the cluster is silent for too long, or loses
+        it as often as it is tried.
+        """
         lost: list[str] = []
-        while len(lost) < cluster.patience.attempts:
+        while len(lost) < self.cluster.patience.attempts:
             attempt, job_id = self.begun(context, needs, anew=bool(lost))
             end = self.watched(attempt, job_id, context)
             if isinstance(end, Outcome):
@@ -55,7 +64,7 @@ class Elsewhere:
         run_id, earlier = context.workspace.name, attempts_in(self.folder(context))
         if earlier and not anew and not self.holds and self.goes_on(earlier[-1], context):
             return earlier[-1], job_id_of(run_id, context.stage, earlier[-1])
-        for attempt in earlier if self.holds else ():
+        for attempt in (a for a in earlier if self.holds and not a.is_kept):
             stale = job_id_of(run_id, context.stage, attempt)
             self.cluster.patiently(lambda: self.cluster.jobs.stop(stale), context.report, run_id)  # noqa: B023
         attempt = Attempt(self.folder(context) / f"{len(earlier) + 1:02d}")
@@ -94,6 +103,8 @@ class Elsewhere:
             results={name: dict(result) for name, result in context.results.items()},
             beat_s=self.cluster.patience.beat_s,
             lease_s=self.cluster.patience.lease_s,
+            listens=self.listens,
+            is_worker=self.is_worker,
         )
 
     def job(self, attempt: Attempt, context: StepContext, needs: Needs) -> Job:
@@ -123,7 +134,8 @@ class Elsewhere:
                 self.cluster.held.remove(job_id)
             raise outcome.failure.error()
         state = self.cluster.patiently(lambda: self.cluster.jobs.state(job_id), context.report, context.workspace.name)
-        return {**(outcome.result or {}), "ran_on": {"node": outcome.node, "address": state.node, "job": job_id}}
+        where = {"node": outcome.node, "address": state.node, "job": job_id, "attempt": str(attempt.folder)}
+        return {**(outcome.result or {}), "ran_on": where}
 
     def given_up(self, lost: list[str], context: StepContext) -> ExecutionFailed:
         told = "\n".join(f"  {number}. {why}" for number, why in enumerate(lost, 1))

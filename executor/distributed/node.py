@@ -18,6 +18,7 @@ from pathlib import Path
 
 from executor.artifacts import altered, remove_partials
 from executor.attempting import carried_out
+from executor.distributed.rpc_worker import own_address, serve_rpc
 from executor.distributed.task import (
     OVERTAKEN_STATUS,
     TASK,
@@ -34,11 +35,13 @@ from executor.processes import Processes
 from executor.signals import interruptible
 from executor.step import Result, StepContext
 from executor.steps import STEPS
+from executor.steps.spec import StepSpec
 from executor.toolchains import Toolchains
 from planner import __version__
 from planner.errors import ExecutionFailed
 
 Tell = Callable[[str, float | None], None]
+WORKER = StepSpec(serve_rpc, ephemeral=True)
 
 
 def main(folder: str) -> int:
@@ -67,7 +70,7 @@ def do(task: Task, attempt: Attempt, tell: Tell) -> None:
     with Processes() as processes:
         outcome = performed(task, processes, tell)
         attempt.write_outcome(outcome)
-        if outcome.result is not None and STEPS[task.stage.kind].ephemeral:
+        if outcome.result is not None and spec_of(task).ephemeral:
             hold(attempt, task.lease_s, lambda: processes.running(outcome.result["pid"]) is not None)  # type: ignore[index]
 
 
@@ -77,7 +80,7 @@ def performed(task: Task, processes: Processes, tell: Tell) -> Outcome:
     try:
         context = context_of(task, processes, tell)
         store = context.workspace.parent.parent / "artifacts"
-        result = carried_out(STEPS[task.stage.kind], context, store)
+        result = carried_out(spec_of(task), context, store)
     except Exception as error:
         with Path(task.log_path).open("a", encoding="utf-8") as log:
             traceback.print_exception(error, file=log)
@@ -93,10 +96,15 @@ def performed(task: Task, processes: Processes, tell: Tell) -> Outcome:
     )
 
 
+def spec_of(task: Task) -> StepSpec:
+    return WORKER if task.is_worker else STEPS[task.stage.kind]
+
+
 def context_of(task: Task, processes: Processes, tell: Tell) -> StepContext:
+    own = {"host": own_address()} if task.listens else {}
     return StepContext(
         plan=task.plan,
-        stage=task.stage,
+        stage=task.stage.model_copy(update={"parameters": {**task.stage.parameters, **own}}),
         workspace=Path(task.workspace),
         results=task.results,
         log_path=Path(task.log_path),
@@ -120,11 +128,13 @@ def stands(result: Result) -> bool:
 
 
 def hold(attempt: Attempt, lease_s: float, alive: Callable[[], bool], poll_s: float = 0.5) -> None:
-    """Return when the lease has not changed for `lease_s`, or what is held has ended by itself."""
+    """Return when the lease has not changed for `lease_s` and it was not kept, or what is held has ended by itself."""
     seen, since = read_whole(attempt.lease_path), time.monotonic()
     while alive() and time.monotonic() - since < lease_s:
         time.sleep(poll_s)
-        if (now := read_whole(attempt.lease_path)) != seen:
+        if attempt.is_kept:
+            since = time.monotonic()
+        elif (now := read_whole(attempt.lease_path)) != seen:
             seen, since = now, time.monotonic()
 
 
@@ -158,7 +168,7 @@ def _lock_path(task: Task) -> Path:
 
 
 def _makes_files(task: Task) -> bool:
-    spec = STEPS[task.stage.kind]
+    spec = spec_of(task)
     return not spec.ephemeral and not spec.needs
 
 

@@ -19,7 +19,7 @@ from planner.plan import Plan, Stage
 from planner.request import Frozen
 
 FOLDER = "elsewhere"
-TASK, BEAT, OUTCOME, LEASE = "task.json", "beat.json", "outcome.json", "lease.json"
+TASK, BEAT, OUTCOME, LEASE, KEPT = "task.json", "beat.json", "outcome.json", "lease.json", "kept.json"
 UNSEEN_STATUS, OVERTAKEN_STATUS = 3, 4  # exit statuses: this folder is not here; a later attempt has taken over
 
 
@@ -27,6 +27,8 @@ class Task(Frozen):
     """What a node is asked to do: one stage of a plan, with what earlier stages returned.
 
     `lease_s`: a step that holds a server ends it when the lease beside the attempts has not changed for so long.
+    `listens`: others than the run reach the server, at the node's own address. `is_worker`: the job holds a worker of
+    the stage's server instead.
     """
 
     quantplan_version: str
@@ -38,6 +40,8 @@ class Task(Frozen):
     results: dict[str, dict[str, Any]]
     beat_s: float
     lease_s: float
+    listens: bool = False
+    is_worker: bool = False
 
 
 class Beat(Frozen):
@@ -108,6 +112,24 @@ class Attempt:
     @property
     def lease_path(self) -> Path:
         return self.folder.parents[2] / LEASE
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what it holds was kept and not released: then it needs no lease. A directory that cannot be read
+        just now releases nothing.
+        """
+        try:
+            return read_whole(self.folder / KEPT) is not None
+        except OSError:
+            return True
+
+    def keep(self) -> None:
+        """Let what it holds run on though nobody renews its lease any more."""
+        write_whole(self.folder / KEPT, json.dumps({"released_by": "quantplan stop"}))
+
+    def release(self) -> None:
+        """End what it holds within its lease, also where no cluster can be told to."""
+        (self.folder / KEPT).unlink(missing_ok=True)
 
     def write_task(self, task: Task) -> None:
         write_whole(self.folder / TASK, task.model_dump_json())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ BUFFER = re.compile(r"(?P<place>\S+)\s+(?P<purpose>model|KV|RS|compute|output)\s
 REPORTS_BUFFERS = "4"  # log verbosity from which buffer sizes are printed
 LAID_OUT_ANEW = {"compute", "output"}
 PORT_TAKEN = "couldn't bind HTTP server socket"
+RPC = "--rpc"
 
 
 class LlamaCppServer:
@@ -58,3 +60,18 @@ class LlamaCppServer:
 
     def completion_options(self) -> dict[str, Any]:
         return {"ignore_eos": True, "cache_prompt": False}
+
+
+class LlamaCppOverNodes(LlamaCppServer):
+    """The same with the layers on other machines, whose CPUs it reaches by RPC: all of it is memory of hosts.
+
+    It ends when a worker does, and then should not stop to print its stack.
+    """
+
+    environment: dict[str, str] = {"GGML_NO_BACKTRACE": "1"}
+
+    def program(self, toolchains: Toolchains) -> list[str]:
+        return [str(toolchains.llama_cpp_rpc().server)]
+
+    def buffers(self, log: str) -> list[Buffer]:
+        return [replace(b, place="CPU") if b.place.startswith("RPC") else b for b in super().buffers(log)]

@@ -16,19 +16,19 @@ def free_port() -> int:
         return port
 
 
-def require_free(port: int) -> None:
+def require_free(port: int, host: str = HOST) -> None:
     """ExecutionFailed when something listens on the port already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
-            raise port_taken(port) from error
+            raise port_taken(port, host) from error
 
 
-def port_taken(port: int) -> ExecutionFailed:
+def port_taken(port: int, host: str = HOST) -> ExecutionFailed:
     return ExecutionFailed(
         f"port {port} is taken by another program",
-        where=HOST,
+        where=host,
         fix=f"stop what listens on it (`ss -ltnp 'sport = :{port}'` shows it), or leave the port out",
     )

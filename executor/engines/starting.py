@@ -32,17 +32,19 @@ class RunningServer:
     process: Process
     port: int
     ready_s: float
+    host: str = HOST
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How to start one server. `port` None takes any free one; `ready_within_s` bounds its start and the loading.
 
-    `environment` is the plan's; the engine's own (offline, no usage reports) comes on top.
+    `environment` is the plan's; the engine's own (offline, no usage reports) comes on top. `host` is
+    the address it listens at.
     """
 
     engine: Engine
@@ -53,9 +55,10 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
     ready_within_s: float = READY_WITHIN_S
+    host: str = HOST
 
     def serving(self, port: int) -> Serving:
-        return Serving(self.model, self.name, tuple(self.arguments), port)
+        return Serving(self.model, self.name, tuple(self.arguments), port, self.host)
 
 
 def start_server(
@@ -63,7 +66,7 @@ def start_server(
 ) -> RunningServer:
     """ExecutionFailed when the given port is taken or the server ends while it starts; NotReady when it hangs."""
     if launch.port is not None:
-        require_free(launch.port)
+        require_free(launch.port, launch.host)
     program = launch.engine.program(toolchains)
     environment = {**launch.environment, **launch.engine.environment}
     for _ in range(TRIES):
@@ -71,8 +74,8 @@ def start_server(
         command = [*program, *launch.engine.arguments(launch.serving(port))]
         process = processes.start(command, log_path=launch.log_path, env=environment)
         started = time.monotonic()
-        if _ready(process, port, launch.ready_within_s, on_wait):
-            return RunningServer(process, port, time.monotonic() - started)
+        if _ready(process, f"http://{launch.host}:{port}", launch.ready_within_s, on_wait):
+            return RunningServer(process, port, time.monotonic() - started, launch.host)
         hung = f"was not ready in {launch.ready_within_s:.0f} s; it {doing(process)}" if process.running else ""
         status = processes.stop(process)
         if hung:
@@ -94,21 +97,21 @@ def doing(process: Process) -> str:
     return f"was computing ({cores:.1f} cores)" if cores > IDLE_CORES else "was waiting, with no core busy"
 
 
-def _ready(process: Process, port: int, within_s: float, on_wait: Callable[[str], None]) -> bool:
+def _ready(process: Process, url: str, within_s: float, on_wait: Callable[[str], None]) -> bool:
     """True once /health answers 200; False when the process ends first or time runs out."""
     deadline = time.monotonic() + within_s
     while process.running and time.monotonic() < deadline:
-        if _healthy(port):
+        if _healthy(url):
             return process.running
         on_wait("waiting for the server to load the model")
         time.sleep(POLL_S)
     return False
 
 
-def _healthy(port: int) -> bool:
+def _healthy(url: str) -> bool:
     import httpx
 
     try:
-        return httpx.get(f"http://{HOST}:{port}/health", timeout=2.0, trust_env=False).status_code == 200
+        return httpx.get(f"{url}/health", timeout=2.0, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from executor.applied.inspecting import inspection_of
-from executor.engines import engine_of
-from executor.engines.engine import Buffer
+from executor.engines import engine_to_launch
+from executor.engines.engine import HOST, Buffer
 from executor.engines.footprint import resident_bytes
 from executor.engines.gpu_memory import gpu_memory_gib
 from executor.engines.metrics import scrape, summary
@@ -37,7 +37,7 @@ def launch(context: StepContext) -> Result:
     """
     require_supported(context.plan)
     parameters = context.stage.parameters
-    engine, watch = engine_of(context.plan), inspection_of(context.plan.chosen.engine)
+    engine, watch = engine_to_launch(context.plan, context.stage), inspection_of(context.plan.chosen.engine)
     asked = Launch(
         engine=engine,
         model=model_to_serve(context),
@@ -46,6 +46,7 @@ def launch(context: StepContext) -> Result:
         name=context.plan.model.name,
         environment={**watch.environment, **parameters.get("environment", {})},
         port=parameters.get("port"),
+        host=parameters.get("host", HOST),
         ready_within_s=parameters.get("ready_within_s", READY_WITHIN_S),
     )
     server = start_server(asked, context.toolchains, context.processes, lambda said: context.report(said, None))

@@ -84,6 +84,7 @@ class Catalog(Frozen):
     schema_: int
     source: SourceSpec
     llama_cpp: LlamaCppSpec
+    llama_cpp_rpc: LlamaCppSpec
     gguf_convert: EnvironmentSpec
     torch_quantize: QuantizingSpec
     autoawq: QuantizingSpec

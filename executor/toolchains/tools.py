@@ -35,6 +35,14 @@ class LlamaCpp:
 
 
 @dataclass(frozen=True, slots=True)
+class LlamaCppRpc:
+    """llama.cpp's server with its RPC backend, and the worker that holds layers for it on another machine."""
+
+    server: Path
+    worker: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Python:
     """A Python with the packages of one toolchain; `versions` of everything installed, by distribution name."""
 
@@ -65,6 +73,14 @@ class Toolchains:
         directory = built_programs(workshop, spec, source)
         programs = [directory / program for program in spec.programs]
         return _llama_cpp(programs, script, manifest(directory)["version"], "built")
+
+    def llama_cpp_rpc(self) -> LlamaCppRpc:
+        """llama.cpp with its RPC backend: the user's own, else compiled once (minutes) from the pinned source."""
+        spec = catalog().llama_cpp_rpc
+        if own := own_programs(spec):
+            return LlamaCppRpc(*(own.paths[program] for program in spec.programs))
+        directory = built_programs(self._workshop(), spec, catalog().source)
+        return LlamaCppRpc(*(directory / program for program in spec.programs))
 
     def gguf_convert(self) -> Python:
         """The Python that runs convert_hf_to_gguf.py."""

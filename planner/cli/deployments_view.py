@@ -29,6 +29,9 @@ def print_deployments(deployments: Sequence[DeploymentRecord], console: Console)
         serves = f"{found.format} on {found.engine}"
         table.add_row(found.deployment_id, found.service, found.role, state(found), found.url, serves, since)
     console.print(table)
+    for found in deployments:
+        if found.note:
+            console.print(f"{found.deployment_id}: {found.note}", highlight=False)
 
 
 def state(found: DeploymentRecord) -> Text:

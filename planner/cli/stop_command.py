@@ -17,5 +17,5 @@ def command(deployment: str, as_json: bool) -> None:
     from planner.ports import find_executor
 
     found = find_executor().stop(deployment)
-    said = f"Stopped {found.deployment_id} ({found.service}, {found.url})."
+    said = f"Stopped {found.deployment_id} ({found.service}, {found.url})." + (f" {found.note}" if found.note else "")
     click.echo(json.dumps(asdict(found), indent=2) if as_json else said)

@@ -27,7 +27,9 @@ class RayCluster:
     nodes: dict[str, Any] = field(default_factory=dict)
 
     def add_node(self, **resources: Any) -> None:
-        node = self.cluster.add_node(**resources)
+        """With an address of its own: 127.0.0.2, 127.0.0.3 ... are this machine, too."""
+        address = f"127.0.0.{len(self.cluster.list_all_nodes()) + 1}"
+        node = self.cluster.add_node(node_ip_address=address, **resources)
         self.nodes[node.node_id] = node
 
     def kill_node(self, node_id: str) -> None:

@@ -1,0 +1,117 @@
+"""How a server is launched on a cluster: on one node, over several by the engine's own means, or to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from executor.distributed.cluster import Cluster
+from executor.distributed.elsewhere import Elsewhere
+from executor.distributed.jobs import ENDED, Unreachable
+from executor.distributed.placing import spanning_arguments
+from executor.distributed.ray_cluster import launched_in
+from executor.distributed.spreading import Spread, rpc_arguments, spread_of
+from executor.step import Result, Step, StepContext
+from planner.errors import ExecutionFailed
+from planner.plan import StageKind
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchElsewhere:
+    """The launch as a job that holds the server; where the plan's memory is that of several nodes, with workers.
+
+    A server `to_keep` listens at its node's own address, where others than the run reach it. `node`: the address of
+    the one that it must be on.
+    """
+
+    cluster: Cluster
+    cores: Mapping[StageKind, float]
+    to_keep: bool = False
+    node: str = ""
+
+    def __call__(self, context: StepContext) -> Result:
+        """As on one machine, with "workers" where it has some. ExecutionFailed also when those are lost too often."""
+        cluster, run_id = self.cluster, context.workspace.name
+        cluster.end_held(context.report, run_id)
+        spread = cluster.patiently(
+            lambda: spread_of(context.plan, context.stage, self.cores, cluster.jobs.nodes()), context.report, run_id
+        )
+        if spread is not None:
+            return self.spread(context, spread)
+        needs = cluster.patiently(
+            lambda: cluster.needs(context.plan, context.stage, context.results), context.report, run_id
+        )
+        told = asking(context, spanning_arguments(context.plan, context.stage.parameters.get("arguments", ())))
+        server = Elsewhere(cluster, holds=True, listens=self.to_keep)
+        return server.attempted(told, replace(needs, beside=self.node or needs.beside))
+
+    def spread(self, context: StepContext, spread: Spread) -> Result:
+        """The workers first, then the server that is told of them; all again where a worker was lost meanwhile."""
+        context.report(spread.says, None)
+        lost: list[str] = []
+        while len(lost) < self.cluster.patience.attempts:
+            workers = [self.worker(context, number, spread) for number in range(len(spread.nodes))]
+            server = Elsewhere(self.cluster, holds=True, listens=self.to_keep)
+            told = asking(context, (*context.stage.parameters.get("arguments", ()), *rpc_arguments(workers)))
+            try:
+                launched = server.attempted(told, replace(spread.server, beside=spread.nodes[0]))
+                return {**launched, "workers": [worker["ran_on"] for worker in workers]}
+            except ExecutionFailed:
+                if not (gone := ended_jobs(self.cluster, [worker["ran_on"] for worker in workers])):
+                    raise
+            lost += gone
+            context.report(f"lost: {gone[0]}; trying again", None)
+            self.cluster.end_held(context.report, context.workspace.name)
+        raise Elsewhere(self.cluster).given_up(lost, context)
+
+    def worker(self, context: StepContext, number: int, spread: Spread) -> Result:
+        """One worker, running: {host, port, pid, log_path, ran_on}."""
+        name = f"{context.stage.name}-worker-{number + 1}"
+        stage = context.stage.model_copy(update={"name": name, "parameters": {"cores": spread.worker.cores}})
+        plan = context.plan.model_copy(update={"stages": (stage,)})
+        log_path = context.log_path.with_name(f"{context.log_path.stem}.worker-{number + 1}.log")
+        of_worker = replace(context, stage=stage, plan=plan, log_path=log_path)
+        job = Elsewhere(self.cluster, holds=True, listens=True, is_worker=True)
+        return job.attempted(of_worker, replace(spread.worker, beside=spread.nodes[number]))
+
+
+def asking(context: StepContext, arguments: Iterable[str]) -> StepContext:
+    """The same context where the server is started with these arguments."""
+    stage = context.stage.model_copy(
+        update={"parameters": {**context.stage.parameters, "arguments": [str(argument) for argument in arguments]}}
+    )
+    stages = tuple(stage if s.name == stage.name else s for s in context.plan.stages)
+    return replace(context, stage=stage, plan=context.plan.model_copy(update={"stages": stages}))
+
+
+def ended_jobs(cluster: Cluster, held: Iterable[Mapping[str, str]]) -> list[str]:
+    """Which of the jobs that hold a server or its workers have ended, and what the cluster says of it."""
+    gone = []
+    for one in held:
+        with suppress(Unreachable):
+            state = cluster.jobs.state(one["job"])
+            if state.phase in ENDED:
+                said = (state.message.strip().splitlines() or [f"its job {state.phase}"])[0]
+                gone.append(f"{one['job']} on {one['node']}: {said}")
+    return gone
+
+
+def naming_lost_server(step: Elsewhere) -> Step:
+    """A step that uses the server: when it fails and the server or a worker of it is gone, that is what is said."""
+
+    def carried_out(context: StepContext) -> Result:
+        try:
+            return step(context)
+        except ExecutionFailed as failed:
+            launched = launched_in(context.plan, context.results)
+            held = [launched.get("ran_on"), *launched.get("workers", ())]
+            if not (gone := ended_jobs(step.cluster, filter(None, held))):
+                raise
+            raise ExecutionFailed(
+                f"the server was lost: {'; '.join(gone)}",
+                where=step.cluster.jobs.address,
+                fix=f"go on, which starts it again: quantplan apply {context.workspace.name} --on ray",
+            ) from failed
+
+    return carried_out
