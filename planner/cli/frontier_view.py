@@ -12,6 +12,7 @@ from rich.text import Text
 from planner.figures import figure, usd
 from planner.frontier.frontier import Frontier
 from planner.frontier.point import Point
+from planner.request import Workload
 
 SHOWN = 20
 SHOWN_AVOIDED = 5
@@ -24,7 +25,7 @@ def print_frontier(frontier: Frontier, console: Console) -> None:
     unbeaten = f"{len(frontier.points):,} of {len(frontier.swept):,} candidates are beaten by nothing"
     lengths = f"{workload.input_tokens:,} tokens in, {workload.output_tokens:,} out"
     console.print(f"[bold]{frontier.model.name}[/bold]: {unbeaten}; best by {objective} first.")
-    console.print(f"{lengths}; every copy kept full at its batch limit.\n")
+    console.print(f"{lengths}; {_load(workload)}.\n")
     stretches = list(_stretches(frontier.points))
     console.print(_table(stretches[:SHOWN]))
     if len(stretches) > SHOWN:
@@ -47,6 +48,16 @@ def print_frontier(frontier: Frontier, console: Console) -> None:
     console.print(Text("prices: " + "; ".join(prices), style="dim"))
 
 
+def _load(workload: Workload) -> str:
+    """How busy the copies are that the figures speak of."""
+    if workload.requests_per_s is None:
+        return "every copy kept full at its batch limit"
+    return (
+        f"costs at {workload.requests_per_s:g} requests/s, whole copies counted; "
+        "times and tokens/s with every copy full at its batch limit"
+    )
+
+
 def _stretches(points: Sequence[Point]) -> Iterator[list[Point]]:
     """Points of one configuration together, in the order in which its first one comes."""
     by_configuration: dict[tuple[object, ...], list[Point]] = {}
@@ -60,7 +71,8 @@ def _table(stretches: Sequence[list[Point]], *, with_standing: bool = False) -> 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("", "hardware", "format", "engine", "KV"):
         table.add_column(title, no_wrap=True)
-    for title in ("TP", "batch", "TTFT ms", "TPOT ms", "tokens/s", "$/1M out"):
+    at_a_load = any(point.usd_per_month is not None for found in stretches for point in found)
+    for title in ("TP", "batch", "TTFT ms", "TPOT ms", "tokens/s", "$/1M out", *(["$/month"] if at_a_load else [])):
         table.add_column(title, justify="right", no_wrap=True)
     if with_standing:
         table.add_column("", no_wrap=True)
@@ -75,9 +87,14 @@ def _table(stretches: Sequence[list[Point]], *, with_standing: bool = False) -> 
             _span(figure(first.tpot_ms), figure(last.tpot_ms)),
             _span(figure(first.output_tokens_per_s), figure(last.output_tokens_per_s)),
             _span(usd(first.usd_per_1m_output_tokens), usd(last.usd_per_1m_output_tokens)),
+            *([_span(_month(first), _month(last))] if at_a_load else []),
             *([first.standing] if with_standing else []),
         )  # fmt: skip
     return table
+
+
+def _month(point: Point) -> str:
+    return "" if point.usd_per_month is None else f"${point.usd_per_month:,.0f}"
 
 
 def _span(first: str, last: str) -> str:

@@ -9,9 +9,10 @@ from itertools import chain, islice
 
 import numpy as np
 
+from planner.costs.formula import SECONDS_PER_HOUR, usd_per_month
 from planner.errors import NoFeasiblePlan
 from planner.figures import figure, usd
-from planner.fits.arrays import Ints
+from planner.fits.arrays import Floats, Ints
 from planner.frontier.places import Place, places
 from planner.frontier.point import Point, Standing
 from planner.frontier.rule_choice import RuleChoice, rule_choice
@@ -62,28 +63,31 @@ class Frontier:
         found, run = self.swept, self.swept.runs[self.swept.which[number]]
         speeds, rate = found.speeds, float(found.tokens_per_s[number])
         quality, recovery = self._quality(run.offer.format)
-        dollars = float(found.usd_per_1m[number])
-        one_rate = float(speeds.tokens_per_s[number])
+        replicas, hourly = int(found.replicas[number]), float(found.usd_per_hour[number])
+        load = found.request.workload.requests_per_s
         return Point(
-            hardware=f"{run.accelerators}x{run.place.name}",
+            hardware=f"{run.tensor_parallel * replicas}x{run.place.name}",
             accelerator=run.place.name,
-            accelerators=run.accelerators,
+            accelerators=run.tensor_parallel * replicas,
             format=run.offer.format,
             engine=run.offer.engine,
             kernel=run.offer.kernel.name,
             kv_cache=run.offer.kv_format,
             tensor_parallel=run.tensor_parallel,
-            replicas=run.replicas,
+            replicas=replicas,
             batch=int(found.batch[number]),
             ttft_ms=float(speeds.ttft_ms[number]),
             tpot_ms=float(speeds.tpot_ms[number]),
             tpot_low_ms=float(speeds.tpot_low_ms[number]),
             tpot_high_ms=float(speeds.tpot_high_ms[number]),
             output_tokens_per_s=rate,
-            usd_per_hour=float(found.usd_per_hour[number]),
-            usd_per_1m_output_tokens=dollars,
-            usd_per_1m_low=dollars * one_rate / float(speeds.tokens_per_s_high[number]),
-            usd_per_1m_high=dollars * one_rate / float(speeds.tokens_per_s_low[number]),
+            usd_per_hour=hourly,
+            usd_per_1m_output_tokens=float(found.usd_per_1m[number]),
+            usd_per_1m_low=float(self._usd_per_1m_of_the_fastest[number]),
+            usd_per_1m_high=float(self._usd_per_1m_of_the_slowest[number]),
+            usd_per_request=hourly / (load * SECONDS_PER_HOUR) if load else None,
+            usd_per_month=usd_per_month(hourly) if load else None,
+            busy=min(1.0, load * found.request.workload.output_tokens / rate) if load else None,
             quality=quality,
             recovery_percent=recovery,
             price=run.place.hourly.label,
@@ -92,6 +96,14 @@ class Frontier:
             is_best=bool(len(found.order)) and number == int(found.order[0]),
             is_rule_choice=number in self._rule_numbers,
         )
+
+    @cached_property
+    def _usd_per_1m_of_the_fastest(self) -> Floats:
+        return self.swept.usd_per_1m_at(self.swept.speeds.tokens_per_s_high)
+
+    @cached_property
+    def _usd_per_1m_of_the_slowest(self) -> Floats:
+        return self.swept.usd_per_1m_at(self.swept.speeds.tokens_per_s_low)
 
     def _quality(self, format: str) -> tuple[str, float | None]:
         if format == self.model.stored_format and scheme(format).is_quantized:
@@ -164,7 +176,10 @@ def _nothing(candidates: Swept, model: Model) -> NoFeasiblePlan:
             f"no candidate for {model.name} that the rules allow and whose speed is known",
             fix="name other hardware, or insist on a --format",
         )
+    if not candidates.serves[allowed].any():
+        return _too_much(candidates, model, float(np.max(candidates.tokens_per_s[allowed])))
     level, speeds = candidates.request.service_level, candidates.speeds
+    allowed = np.flatnonzero(candidates.known & candidates.serves & ~candidates.avoided)
     said, wanted = [], []
     for option, name, target, values in (
         ("--ttft-ms", "time to first token", level.ttft_ms, speeds.ttft_ms),
@@ -177,6 +192,17 @@ def _nothing(candidates: Swept, model: Model) -> NoFeasiblePlan:
     return NoFeasiblePlan(
         f"none of {allowed.size:,} candidates for {model.name} meets {' and '.join(said)}",
         fix=f"ask for {' or '.join(wanted)} at least, not both at their least; or name faster hardware",
+    )
+
+
+def _too_much(candidates: Swept, model: Model, most_tokens_per_s: float) -> NoFeasiblePlan:
+    """The load is above what the named machines make."""
+    workload, busy = candidates.request.workload, candidates.request.price.utilisation
+    most = most_tokens_per_s * busy / workload.output_tokens
+    return NoFeasiblePlan(
+        f"none of {len(candidates):,} candidates for {model.name} serves {workload.requests_per_s:g} requests/s "
+        f"(the most is {figure(most)}, {busy:.0%} busy)",
+        fix="name more accelerators, or --on any, which takes as many copies as the load needs",
     )
 
 

@@ -14,7 +14,8 @@ Standing = Literal["in the set", "beaten", "avoided", "misses targets"]
 class Point:
     """A way to run the model with `batch` requests in flight on each copy, kept full.
 
-    Times are predicted means with 90 % intervals; USD per million output tokens carry the whole cost. `reason` names
+    Times are predicted means with 90 % intervals; USD per million output tokens carry the whole cost. Of a load in
+    requests a second: USD a request and a month, and how busy the copies are (0-1), none busier than planned. `reason` names
     the rule that advises against it. `is_best`: first by the objective. `is_rule_choice`: what the rule book would do.
     """
 
@@ -44,6 +45,9 @@ class Point:
     reason: str = ""
     is_best: bool = False
     is_rule_choice: bool = False
+    usd_per_request: float | None = None
+    usd_per_month: float | None = None
+    busy: float | None = None
 
     @property
     def configuration(self) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ from planner.request import Request
 from planner.speed.sweeping import Speeds, speed_many
 
 KV_PLACES = 8  # more than any engine has kinds of cache
+ALMOST = 1e-9  # of a copy: no copy more for a rounding error
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,25 +37,57 @@ class Swept:
 
     @cached_property
     def replicas(self) -> Ints:
-        replicas: Ints = np.array([run.replicas for run in self.runs], dtype=np.int64)[self.which]
-        return replicas
+        """Copies: those that fill the machine, or where copies are rented one by one those that the load takes."""
+        return self._replicas(self.speeds.tokens_per_s)
 
     @cached_property
     def usd_per_hour(self) -> Floats:
         """Of all accelerators."""
-        usd: Floats = np.array([run.place.hourly.usd_per_hour * run.accelerators for run in self.runs])[self.which]
-        return usd
+        return self._usd_per_copy * self.replicas
 
     @cached_property
     def tokens_per_s(self) -> Floats:
-        """Output tokens of all copies."""
+        """Output tokens that all copies make when they are full."""
         return self.speeds.tokens_per_s * self.replicas
+
+    @cached_property
+    def serves(self) -> Flags:
+        """Whether the copies are no busier than planned under the load that was asked for; all do where none was."""
+        load = self._asked_tokens_per_s
+        planned = self.tokens_per_s * self.request.price.utilisation
+        return np.ones(len(self), dtype=bool) if load is None else planned >= load * (1 - ALMOST)
 
     @cached_property
     def usd_per_1m(self) -> Floats:
         """USD per million output tokens that carry the whole cost (B.cost.formula)."""
-        busy = self.request.price.utilisation
-        return self.usd_per_hour / (self.tokens_per_s * busy * SECONDS_PER_HOUR) * MILLION
+        return self.usd_per_1m_at(self.speeds.tokens_per_s)
+
+    def usd_per_1m_at(self, tokens_per_s: Floats) -> Floats:
+        """The same where one copy makes so many tokens a second."""
+        copies, load = self._replicas(tokens_per_s), self._asked_tokens_per_s
+        planned = tokens_per_s * copies * self.request.price.utilisation
+        delivered = planned if load is None else np.minimum(planned, load)
+        return self._usd_per_copy * copies / (delivered * SECONDS_PER_HOUR) * MILLION
+
+    @cached_property
+    def _usd_per_copy(self) -> Floats:
+        usd: Floats = np.array([run.place.hourly.usd_per_hour * run.tensor_parallel for run in self.runs])[self.which]
+        return usd
+
+    @property
+    def _asked_tokens_per_s(self) -> float | None:
+        """Output tokens a second that the load comes to; None where each copy is kept full."""
+        workload = self.request.workload
+        return None if workload.requests_per_s is None else workload.requests_per_s * workload.output_tokens
+
+    def _replicas(self, tokens_per_s: Floats) -> Ints:
+        filling: Ints = np.array([run.replicas for run in self.runs], dtype=np.int64)[self.which]
+        load = self._asked_tokens_per_s
+        if load is None:
+            return filling
+        rented_alone = np.array([not run.place.whole for run in self.runs])[self.which]
+        taken = np.ceil(load / (np.nan_to_num(tokens_per_s, nan=np.inf) * self.request.price.utilisation) - ALMOST)
+        return np.where(rented_alone, np.maximum(taken, 1), filling).astype(np.int64)
 
     @cached_property
     def losses(self) -> Ints:
@@ -76,9 +109,9 @@ class Swept:
 
     @cached_property
     def meets(self) -> Flags:
-        """What meets the targets for the time to the first token and between tokens (predicted means)."""
+        """What serves the load and meets the targets for the time to the first token and between tokens (means)."""
         level = self.request.service_level
-        meets = self.known.copy()
+        meets = self.known & self.serves
         for target, values in ((level.ttft_ms, self.speeds.ttft_ms), (level.tpot_ms, self.speeds.tpot_ms)):
             if target is not None:
                 meets &= values <= target

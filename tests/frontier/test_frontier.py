@@ -238,3 +238,46 @@ def test_of_any_hardware_a_provider_must_be_known_and_rent_something() -> None:
     assert str(refused.value) == (
         "no accelerator has a price: Lambda spot\nTo fix: `quantplan prices` lists what there is"
     )
+
+
+def test_at_a_load_copies_are_counted_as_the_cost_of_a_plan_counts_them() -> None:
+    """4 requests/s of 300 tokens are 1,200 tokens a second: as many whole copies as make that."""
+    load = Workload(requests_per_s=4)
+    found = make_frontier(Request(model="llama-3.1-8b", hardware="any", workload=load), ["any"])
+    for point in found.points:
+        copies, one = point.replicas, point.output_tokens_per_s / point.replicas
+        assert copies * one >= 1200 > (copies - 1) * one
+        assert point.accelerators == copies * point.tensor_parallel
+        assert point.usd_per_month == pytest.approx(point.usd_per_hour * 730, rel=0.01)
+        assert point.usd_per_request == pytest.approx(point.usd_per_hour / (4 * 3600))
+        assert point.usd_per_1m_output_tokens == pytest.approx(point.usd_per_request * 1e6 / 300, rel=1e-6)
+        assert point.busy == pytest.approx(1200 / point.output_tokens_per_s)
+        assert point.usd_per_1m_low <= point.usd_per_1m_output_tokens <= point.usd_per_1m_high
+    full = make_frontier(Request(model="llama-3.1-8b", hardware="any"), ["any"])
+    assert found.points[0].usd_per_1m_output_tokens >= full.points[0].usd_per_1m_output_tokens
+
+
+def test_a_planned_utilisation_takes_more_copies_for_the_same_load() -> None:
+    asked = Request(model="llama-3.1-8b", hardware="any", workload=Workload(requests_per_s=40))
+    relaxed = asked.model_copy(update={"price": Price(utilisation=0.5)})
+    full, half = make_frontier(asked, ["any"]).points[0], make_frontier(relaxed, ["any"]).points[0]
+    assert half.usd_per_month is not None and full.usd_per_month is not None
+    assert half.usd_per_month > full.usd_per_month
+    assert half.busy is not None and half.busy <= 0.5
+
+
+def test_named_machines_that_cannot_serve_the_load_are_refused() -> None:
+    asked = Request(model="llama-3.1-8b", hardware="1xL40S", workload=Workload(requests_per_s=500))
+    with pytest.raises(NoFeasiblePlan) as raised:
+        make_frontier(asked, ["1xL40S"])
+    assert "serves 500 requests/s (the most is " in str(raised.value)
+    assert raised.value.fix == "name more accelerators, or --on any, which takes as many copies as the load needs"
+
+
+def test_the_command_shows_what_a_load_costs_a_month() -> None:
+    args = ["plan", "llama-3.1-8b", "--on", "2xL40S", "--frontier", "--requests-per-s", "5"]
+    shown = CliRunner().invoke(cli, args)
+    assert shown.exit_code == 0, shown.output
+    assert "costs at 5 requests/s, whole copies counted" in shown.output and "$/month" in shown.output
+    plain = json.loads(CliRunner().invoke(cli, [*args, "--json"]).output)
+    assert all(point["busy"] <= 1 and point["usd_per_request"] > 0 for point in plain["frontier"])
