@@ -15,8 +15,9 @@ class Point:
     """A way to run the model with `batch` requests in flight on each copy, kept full.
 
     Times are predicted means with 90 % intervals; USD per million output tokens carry the whole cost. Of a load in
-    requests a second: USD a request and a month, and how busy the copies are (0-1), none busier than planned. `reason` names
-    the rule that advises against it. `is_best`: first by the objective. `is_rule_choice`: what the rule book would do.
+    requests a second: USD a request and a month, and how busy the copies are (0-1), none busier than planned.
+    `reason` names the rule that advises against it. `is_best`: first by the objective. `is_rule_choice`: what the rule
+    book would do.
     """
 
     hardware: str
