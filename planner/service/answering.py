@@ -73,12 +73,11 @@ class Answering:
     def made(self, request: Request) -> Plan:
         """A plan made now, of a model and hardware that this service may read; with its outlook under an open load."""
         check_request(request, self.settings)
-        plan = make_plan(request, book=self.book)
         if request.workload.requests_per_s is None:
-            return plan
-        from planner.serving.outlook import with_outlook
+            return make_plan(request, book=self.book)
+        from planner.planning.under_load import plan_under_load
 
-        return with_outlook(plan)
+        return plan_under_load(request, book=self.book)
 
     def fingerprint(self, request: Request) -> str:
         """What decides the answer: the question, the rules, the data and the program."""

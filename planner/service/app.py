@@ -35,6 +35,7 @@ from planner.service.pages import (
     running,
 )
 from planner.service.parts import Parts
+from planner.service.recording import Recorder
 from planner.service.runs.supervisor import Supervisor
 from planner.service.settings import Settings
 from planner.service.store.database import open_database
@@ -90,6 +91,7 @@ def assembled(settings: Settings) -> Parts:
         plans=plans,
         runs=runs,
         tokens=TokenStore(engine),
+        recorder=Recorder(engine),
         answering=Answering(settings, plans),
         desk=Desk(settings),
         supervisor=Supervisor(runs, settings.database_url),

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from planner.service.answering import Answering
 from planner.service.clusters.desk import Desk
 from planner.service.observing import Figures
+from planner.service.recording import Recorder
 from planner.service.runs.supervisor import Supervisor
 from planner.service.settings import Settings
 from planner.service.store.plans import PlanStore
@@ -29,6 +30,7 @@ class Parts:
     plans: PlanStore
     runs: RunStore
     tokens: TokenStore
+    recorder: Recorder
     answering: Answering
     desk: Desk
     supervisor: Supervisor

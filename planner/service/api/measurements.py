@@ -37,10 +37,10 @@ class Entries(Frozen):
 
 
 @router.post("/measurements", response_model=Receipt, responses={409: {"model": Problem}})
-def report(service: Service, by: Reporter, told: Report) -> Receipt:
+async def report(service: Service, by: Reporter, told: Report) -> Receipt:
     """Report measurements. The same number of the same executor counts once; needs a token with the scope report."""
     try:
-        return MeasurementStore(service.engine).keep(told, by.token_id)
+        return await service.recorder.record(told, by.token_id)
     except Conflict as conflict:
         fix = "an executor's numbers are its own: do not copy its ledger.json to another machine"
         raise Refused(409, "conflict", "The number is taken", str(conflict), fix=fix) from None

@@ -61,6 +61,7 @@ def _line(found: Accuracy) -> dict[str, Any]:
         "absolute": found.median_absolute_error,
         "signed": found.median_error,
         "range": f"{percent(found.lowest_error)} to {percent(found.highest_error)}",
+        "highest": found.highest_error,
         "strip": (_across(found.lowest_error), _across(found.highest_error), _across(found.median_error)),
         "newest": moment(found.newest_at),
         "searched": f"{found.machine} {engine} {found.format} {figure}".lower(),

@@ -38,7 +38,9 @@ def shown(told: dict[str, Any], question: FleetQuestion) -> dict[str, Any]:
         "title": f"{len(told['models'])} models on {told['cluster']}",
         "whole": not told["short"],
         "figures": list(figures(told)),
-        "short": told["short"],
+        "short": [
+            {**one, "served": figure(one["served_per_s"]), "asked": figure(one["asked_per_s"])} for one in told["short"]
+        ],
         "models": [
             {**_model(told, model), "colour": colours[model["name"]], "ways": list(_ways(told, model, by_label))}
             for model in told["models"]

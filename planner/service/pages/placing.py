@@ -28,7 +28,7 @@ CLUSTER = """\
 name: house
 between_nodes: {kind: infiniband, gbit_s: 400, latency_us: 5}
 nodes:
-  - {name: h100, gpu: H100-80GB-SXM, gpus: 8, count: 12, racks: 3}
+  - {name: h100, gpu: H100-80GB-SXM, gpus: 8, count: 12}
   - name: l40s
     gpu: L40S
     gpus: 4

@@ -22,24 +22,25 @@ Wanted = Annotated[str, Query(max_length=100)]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: the key of its cells, its heading, and whether it holds numbers."""
+    """One column of a table: the key of its cells, its heading; numbers are aligned, a `word` is not broken."""
 
     key: str
     label: str
     number: bool = False
+    word: bool = False
 
 
 PRICES = (
-    Column("name", "Accelerator"),
+    Column("name", "Accelerator", word=True),
     Column("provider", "Provider"),
     Column("price_type", "Kind"),
     Column("usd_per_hour", "USD an hour", number=True),
-    Column("as_of", "As of"),
+    Column("as_of", "As of", word=True),
     Column("source", "Source"),
     Column("note", "Note"),
 )
 GPUS = (
-    Column("name", "Accelerator"),
+    Column("name", "Accelerator", word=True),
     Column("architecture", "Generation"),
     Column("memory_gib", "GiB", number=True),
     Column("bandwidth_gb_s", "GB/s", number=True),

@@ -99,6 +99,11 @@ document.querySelectorAll("datalist[data-from]").forEach(complete);
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("form.ask").forEach((form) => form.addEventListener("submit", () => dropEmpty(form)));
 document.querySelectorAll("form.act").forEach((form) => form.addEventListener("submit", (event) => act(form, event)));
+// The report is one page with ours, not a window with a bar of its own.
+document.querySelectorAll("iframe.report").forEach((frame) => {
+  const fit = () => { frame.style.height = `${frame.contentDocument.documentElement.scrollHeight + 2}px`; };
+  frame.addEventListener("load", () => { fit(); addEventListener("resize", fit); });
+});
 document.querySelectorAll("[data-events]").forEach(follow);
 const search = document.querySelector("#search-rules");
 if (search) search.addEventListener("input", () => filterRules(search));
