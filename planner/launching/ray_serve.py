@@ -24,6 +24,7 @@ def render_ray_serve(launching: Launching) -> Files:
     scaling = load_yaml("kubernetes.yaml")["autoscaling"]
     copies, most = plan.chosen.replicas, plan.chosen.replicas * scaling["most_copies_factor"]
     config = {
+        **accelerators(plan),
         "model_loading_config": {"model_id": plan.model.name, "model_source": launching.model},
         "deployment_config": {"autoscaling_config": {"min_replicas": copies, "max_replicas": most}},
         "engine_kwargs": engine_kwargs(plan.chosen.engine_arguments),
@@ -41,6 +42,18 @@ def render_ray_serve(launching: Launching) -> Files:
         f"{plan.model.name} ({plan.chosen.format}) on {plan.hardware.label}: serve deploy serve.yaml"
     )
     return {"serve.yaml": f"# {head}\n{yaml.safe_dump(document, sort_keys=False)}"}
+
+
+def accelerators(plan: Plan) -> dict[str, Any]:
+    """What a replica's workers ask Ray for. Left alone, Ray Serve LLM asks for GPUs, of any type, also for a CPU host.
+
+    A GPU that Ray has no name for is left to whatever GPU there is.
+    """
+    if plan.facts.get("hardware", {}).get("kind") == "cpu":
+        return {"accelerator_config": {"kind": "cpu"}}
+    known = load_yaml("ray.yaml")["accelerators"]["names"]
+    name = next((name for name in known if f"{plan.hardware.name}-".startswith(f"{name}-")), None)
+    return {"accelerator_type": name} if name else {}
 
 
 def engine_kwargs(arguments: tuple[str, ...]) -> dict[str, Any]:

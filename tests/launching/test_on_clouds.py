@@ -64,6 +64,27 @@ def test_ray_serve_gets_the_planned_engine() -> None:
     assert config["deployment_config"]["autoscaling_config"]["min_replicas"] == plan.chosen.replicas
 
 
+@pytest.mark.parametrize(
+    ("hardware", "asked"),
+    [
+        ("2xL40S", {"accelerator_type": "L40S"}),
+        ("1xA100-80GB", {"accelerator_type": "A100"}),
+        ("1xRTX-4090", {}),
+        ("cpu:64GB", {"accelerator_config": {"kind": "cpu"}}),
+    ],
+)
+def test_ray_serve_is_asked_for_the_planned_hardware(hardware: str, asked: dict[str, Any]) -> None:
+    (application,) = rendered(plan_for(hardware), "ray-serve")["applications"]
+    (config,) = application["args"]["llm_configs"]
+    assert {name: value for name, value in config.items() if name.startswith("accelerator")} == asked
+
+
+def test_ray_knows_its_accelerators_by_these_names() -> None:
+    accelerators = pytest.importorskip("ray.util.accelerators.accelerators", reason="pip install 'quantplan[ray]'")
+    known = {getattr(accelerators, name) for name in dir(accelerators) if name.isupper()}
+    assert set(load_yaml("ray.yaml")["accelerators"]["names"]) <= known
+
+
 def test_ray_serve_reads_it() -> None:
     schema = pytest.importorskip("ray.serve.schema", reason="pip install 'quantplan[ray]'")
     read = schema.ServeDeploySchema.model_validate(rendered(plan_for("2xL4"), "ray-serve"))
