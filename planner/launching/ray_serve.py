@@ -10,6 +10,7 @@ from planner.launching import quoting
 
 if TYPE_CHECKING:
     from planner.launching.rendering import Files, Launching
+    from planner.plan import Plan
 
 
 def render_ray_serve(launching: Launching) -> Files:
