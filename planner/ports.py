@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from planner.errors import ExecutorMissing
 from planner.examining import Examiner
+from planner.launching.site import NOWHERE, Site
 from planner.plan import Plan
 
 GET_EXECUTOR = "pip install 'quantplan[executor]'"
@@ -36,13 +37,15 @@ class ApplyOptions:
 
     `keep`: leave the server running when every check held. `fall_back`: take the plan's rungs when a step fails or is
     not good enough. `cores`: the most processor cores to use, None for all. `address`: where the cluster answers,
-    None for what its executor takes by itself.
+    None for what its executor takes by itself; `context`: that of the kubeconfig; `site`: the cluster's own names.
     """
 
     keep: bool = False
     fall_back: bool = True
     cores: int | None = None
     address: str | None = None
+    context: str | None = None
+    site: Site = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,18 @@ class RunRecord:
     deployments: tuple[DeploymentRecord, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model that lies whole in an object store; `content_id` names exactly this content."""
+
+    address: str
+    content_id: str
+    files: int
+    total_bytes: int
+
+
 NO_OPTIONS = ApplyOptions()
+OnMessage = Callable[[str, float | None], None]
 
 
 class Executor(Protocol):
@@ -181,6 +195,15 @@ class Executor(Protocol):
 
     def rollback(self, service: str) -> DeploymentRecord:
         """Serve the kept full-precision original again, in the place of what is in service for the model."""
+
+    def require_store(self, address: str) -> None:
+        """BadInput or ExecutionFailed unless the object store is there and may be used from here."""
+
+    def push_artefacts(self, source: Path, address: str, *, on_message: OnMessage) -> StoredModel:
+        """Put a model directory or GGUF file into an object store, whole or not at all; a cut upload goes on."""
+
+    def pull_artefacts(self, address: str, directory: Path, *, on_message: OnMessage) -> StoredModel:
+        """Fetch a whole model from an object store, every file checked; a cut download goes on."""
 
 
 def find_executor(name: str = "local") -> Executor:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
+
+from planner.cli.site_options import site_options
 
 PLACES = ("local", "ray", "kubernetes")
 RUN_ID = re.compile(r"[0-9a-f]{4,12}")
@@ -19,6 +22,8 @@ RUN_ID = re.compile(r"[0-9a-f]{4,12}")
 @click.option("--cores", type=click.IntRange(min=1), help="Use at most this many processor cores.")
 @click.option("--on", "where", type=click.Choice(PLACES), default="local", show_default=True, help="Who does the work.")
 @click.option("--address", help="Where the cluster answers, such as http://HEAD:8265 for Ray.")
+@click.option("--context", help="Kubernetes: the context of the kubeconfig.  [default: its current one]")
+@site_options
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON (progress goes to stderr).")
 def command(
     plan: str,
@@ -28,7 +33,9 @@ def command(
     cores: int | None,
     where: str,
     address: str | None,
+    context: str | None,
     as_json: bool,
+    **site: Any,
 ) -> None:
     """Carry out PLAN, a file written by `quantplan plan --out PLAN`, or go on with RUN (see `quantplan runs`).
 
@@ -40,8 +47,12 @@ def command(
 
     `--on ray` sends the heavy steps to a Ray cluster as jobs; `--on kubernetes` has one Job carry the plan out. The
     journal and the findings come back here.
+
+    `--artefacts` puts the model that was made into an object store, below the run's id, and a local model there for
+    the Job to fetch (see `quantplan artefacts`). `--keep` on Kubernetes leaves a Deployment of the plan's server.
     """
     from planner.cli.applying import apply_watched
+    from planner.cli.site_options import require_a_cluster, site_asked
     from planner.plan import load_plan
     from planner.ports import ApplyOptions, find_executor
     from planner.ramping import with_ramp
@@ -50,5 +61,14 @@ def command(
     asked = find_executor().show(plan).plan if names_a_run else load_plan(Path(plan))
     if ramp and all(stage.kind != "ramp" for stage in asked.stages):
         asked = with_ramp(asked)
-    options = ApplyOptions(keep=keep, fall_back=not no_fallback, cores=cores, address=address)
+    if where != "kubernetes":
+        require_a_cluster({**site, "context": context})
+    options = ApplyOptions(
+        keep=keep,
+        fall_back=not no_fallback,
+        cores=cores,
+        address=address,
+        context=context,
+        site=site_asked(site),
+    )
     apply_watched(asked, as_json=as_json, options=options, executor_name=where)

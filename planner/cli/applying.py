@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import click
 
 from planner.plan import Plan
-from planner.ports import NO_OPTIONS, ApplyOptions, RunRecord, find_executor
+from planner.ports import NO_OPTIONS, ApplyOptions, Executor, RunRecord, find_executor
 
 
 def apply_watched(
@@ -19,8 +20,13 @@ def apply_watched(
     from planner.cli.progress import watching
     from planner.cli.terminal import console
 
+    put_to = options.site.artefacts if executor_name != "kubernetes" else None  # there the Job puts them
+    if put_to:
+        executor.require_store(put_to)
     with watching(plan, console(stderr=as_json)) as on_event:
         record = executor.apply(plan, on_event=on_event, options=options)
+    if put_to:
+        click.echo(put_there(record, put_to, executor), err=True)
     if address := os.environ.get("QUANTPLAN_LEDGER"):
         click.echo(reported_to(address), err=True)
     if as_json:
@@ -30,6 +36,17 @@ def apply_watched(
 
     print_outcome(record, console())
     return record
+
+
+def put_there(record: RunRecord, artefacts: str, executor: Executor) -> str:
+    """Put the model that the run made into the object store, below the run's id."""
+    from planner.launching.locating import made_by, making_stage
+
+    if making_stage(record.plan) is None:
+        return "The run made no model, so nothing was put into the object store."
+    address = f"{artefacts.rstrip('/')}/{record.run_id}"
+    stored = executor.push_artefacts(Path(made_by(record)), address, on_message=lambda said, fraction: None)
+    return f"Put into the object store: {address}, {stored.files} files, {stored.total_bytes:,} bytes."
 
 
 def reported_to(address: str) -> str:

@@ -41,6 +41,7 @@ CHAPTERS = {
         "promote": "Put a kept server in service for its model.",
         "rollback": "Serve the full-precision original again.",
         "stop": "Stop a server that a run left running.",
+        "artefacts": "Put models into an object store, and fetch them.",
     },
     "Learn": {
         "learned": "Show what runs taught about this machine, or forget it.",

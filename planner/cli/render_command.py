@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.cli.site_options import site_asked, site_options
 from planner.errors import BadInput, QuantplanError
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ KINDS = ("shell", "compose", "systemd", "modelfile", *ON_CLUSTERS, *OTHER_ENGINE
 @click.option("--run", help="Serve what that run made.  [default: PLAN's own run on this machine]")
 @click.option("--model", help="Where the model lies on that machine, if elsewhere: directory, GGUF file or hub id.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on.  [default: 8000]")
-@click.option("--namespace", default="default", show_default=True, help="Kubernetes: where everything goes.")
-@click.option("--secret", help="Kubernetes: the Secret whose key `token` holds a Hub token.")
-@click.option("--image", help="Kubernetes: the image of quantplan itself, for the Job that carries the plan out.")
+@site_options
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the files there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
 def command(
@@ -40,11 +39,9 @@ def command(
     run: str | None,
     model: str | None,
     port: int | None,
-    namespace: str,
-    secret: str | None,
-    image: str | None,
     out: Path | None,
     as_json: bool,
+    **site: Any,
 ) -> None:
     """Write what starts the server of PLAN (a plan file, or a RUN) elsewhere. Nothing is started here.
 
@@ -56,15 +53,13 @@ def command(
     `--as sglang` and `--as tensorrt-llm` plan the same format again for that engine, and write its start script.
     """
     from planner.launching.rendering import render
-    from planner.launching.site import Site
     from planner.launching.writing import write_files
 
     wanted, record = plan_or_run(plan, run)
     model = model or where_it_lies(wanted, record, plan, on_claim=kind == "kubernetes")
     if kind in OTHER_ENGINES:
         wanted, kind = planned_for(wanted, kind), "shell"
-    site = Site(namespace, secret, image)
-    files = render(wanted, kind, model=model, port=port, site=site)  # type: ignore[arg-type]
+    files = render(wanted, kind, model=model, port=port, site=site_asked(site))  # type: ignore[arg-type]
     written = write_files(files, out) if out else []
     if as_json:
         click.echo(json.dumps({"files": files, "written": [str(path) for path in written]}))

@@ -11,6 +11,7 @@ from typing import Any
 from planner.catalog import load_yaml
 from planner.errors import BadInput
 from planner.launching import quoting
+from planner.launching.locating import making_stage
 from planner.launching.rendering import IN_CONTAINER, Launching
 from planner.launching.site import Site
 from planner.plan import Plan, Prediction
@@ -108,7 +109,7 @@ class Deployed:
 
     @property
     def makes(self) -> bool:
-        return any(stage.kind == "quantize" for stage in self.plan.stages)
+        return making_stage(self.plan) is not None
 
     @property
     def run_id(self) -> str:
