@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from executor import objects
 from executor.applying import apply_plan
 from executor.cleaning import clean, remove_runs
 from executor.cores import on_cores
@@ -31,9 +32,11 @@ from planner.ports import (
     ApplyOptions,
     DeploymentRecord,
     Event,
+    OnMessage,
     Removal,
     RunRecord,
     StepRecord,
+    StoredModel,
 )
 
 DEMO_MODEL = Path(__file__).with_name("demo") / "pydocs-3m"
@@ -105,6 +108,18 @@ class LocalExecutor:
         """Serve the kept full-precision original again, in the place of what is in service for the model."""
         with closing(self._journal()) as journal:
             return _deployed(serving.rollback(journal, service, self._home))
+
+    def require_store(self, address: str) -> None:
+        """BadInput or ExecutionFailed unless the object store is there and may be used from here."""
+        objects.require_store(address)
+
+    def push_artefacts(self, source: Path, address: str, *, on_message: OnMessage) -> StoredModel:
+        """Put a model directory or GGUF file into an object store, whole or not at all; a cut upload goes on."""
+        return objects.push_model(source, address, on_message)
+
+    def pull_artefacts(self, address: str, directory: Path, *, on_message: OnMessage) -> StoredModel:
+        """Fetch a whole model from an object store, every file checked; a cut download goes on."""
+        return objects.pull_model(address, directory, on_message)
 
     def examiner(self) -> LocalExaminer:
         """Who puts servers and runs of this machine under load, and compares models with their originals."""
