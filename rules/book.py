@@ -101,8 +101,7 @@ def read_book(directory: Path, beneath: Book = NOTHING) -> tuple[Book, list[Rule
         return beneath, [error]
     files = decision_files(directory)
     if not files:
-        fix = "put decision files into its `decisions` folder, as the built-in book does"
-        problems.append(RuleError("no decision files", file=str(directory), fix=fix))
+        problems.append(_nothing_there(directory))
     around, read, made = Around(directory, sources, beneath.chapters), dict(beneath.chapters), dict[str, Chapter]()
     for file in files:
         page = read_chapter(file, around, problems)
@@ -114,6 +113,16 @@ def read_book(directory: Path, beneath: Book = NOTHING) -> tuple[Book, list[Rule
         whole = _joined(earlier, page) if isinstance(page, Chapter) else layered(read[name], page)
         read[name] = made[name] = whole
     return Book({name: read[name] for name in OUTCOMES if name in read}, sources), problems
+
+
+def _nothing_there(directory: Path) -> RuleError:
+    """What is said of a folder without decision files; a file by another ending is named."""
+    misnamed = sorted(file.name for file in directory.glob("*.yml"))
+    if misnamed:
+        fix = f"rename {misnamed[0]} to {Path(misnamed[0]).stem}.yaml"
+    else:
+        fix = "put a file such as width.yaml there, which begins with `decision: width`"
+    return RuleError("no decision files", file=str(directory), fix=fix)
 
 
 def decision_files(directory: Path) -> list[Path]:

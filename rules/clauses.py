@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,8 @@ ORDERINGS: dict[type[ast.cmpop], Comparison] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+UNIT = re.compile(r"[<>=]\s*(-?\d+(?:\.\d+)?)\s*(?:[A-Za-z]+(?:/s)?|%)\s*$")
+ONE_EQUALS_SIGN = re.compile(r"(?<![=!<>])=(?!=)")
 EQUALITIES: dict[type[ast.cmpop], Comparison] = {ast.Eq: operator.eq, ast.NotEq: operator.ne}
 
 
@@ -57,8 +60,18 @@ def _parsed(text: str) -> ast.expr:
         raise BadClause(
             f"cannot read the clause `{text}`",
             column=min(getattr(error, "offset", 0) or len(text), len(text)),
-            fix="write one comparison a line: `workload.context_tokens >= 32768`, `not model.is_moe`",
+            fix=_likely_fix(text),
         ) from None
+
+
+def _likely_fix(text: str) -> str:
+    """What the author most likely meant by a clause that cannot be read."""
+    with_unit = UNIT.search(text)
+    if with_unit:
+        return f"write the number alone, `{with_unit[1]}`: the fact's name says its unit"
+    if ONE_EQUALS_SIGN.search(text):
+        return f"compare with two signs: `{ONE_EQUALS_SIGN.sub('==', text)}`"
+    return "write one comparison a line: `workload.context_tokens >= 32768`, `not model.is_moe`"
 
 
 class _Compiler(Operands):

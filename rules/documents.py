@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from rules.broken import broken_yaml
 from rules.errors import BrokenYaml
 
 try:
@@ -65,19 +66,12 @@ class Document:
 
 def read_document(file: Path) -> Document:
     """The file's content. BrokenYaml, with its place, when it is not YAML or says one key twice."""
-    loader = Loader(_text(file))
+    text = _text(file)
+    loader = Loader(text)
     try:
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise BrokenYaml(
-            f"not YAML: {error.problem}",
-            file=file.name,
-            line=line,
-            column=column,
-            fix="indent with spaces, and put quotes around text that holds `: ` or starts with a sign",
-        ) from None
+        raise broken_yaml(error, text, file.name) from None
     finally:
         loader.dispose()
     if root is None:

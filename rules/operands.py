@@ -13,6 +13,9 @@ Operand = Declared | float | str
 BARE_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
+NUMERAL = re.compile(r"-?\d+(\.\d+)?")
+
+
 class Operands:
     """Reads the parts of one sentence, remembering the facts it reads and where its numbers stand."""
 
@@ -55,7 +58,7 @@ class Operands:
         if (fact.kind == "a number") is not isinstance(value, (int, float)):
             likely = likely_facts(value) if isinstance(value, str) and "." in value else []
             message = f"{fact.name} is {fact.kind}; `{value}` is not"
-            raise self.error(node, message, likely, f"give it {permitted(fact)}")
+            raise self.error(node, message, likely, _unquoted(value) or f"give it {permitted(fact)}")
         if isinstance(value, str) and fact.values and value not in fact.values:
             likely = nearest(value, fact.values)
             raise self.error(node, f"{fact.name} is never `{value}`", likely, f"give it {permitted(fact)}")
@@ -75,6 +78,12 @@ class Operands:
 
     def error(self, node: ast.expr, message: str, likely: list[str] | None = None, fix: str = "") -> BadClause:
         return BadClause(message, column=node.col_offset + 1, nearest=likely or (), fix=fix)
+
+
+def _unquoted(value: float | str) -> str:
+    """The fix where a number was written as text."""
+    is_number = isinstance(value, str) and NUMERAL.fullmatch(value)
+    return f"take the quotes off: `{value}`" if is_number else ""
 
 
 def _number(node: ast.expr) -> float | None:

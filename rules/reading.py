@@ -88,12 +88,12 @@ def _check_whole(document: Document, text: DecisionText, beneath: Mapping[str, C
 
 
 class _RuleReader:
-    """Reads the rules of one file, remembering the ids met."""
+    """Reads the rules of one file, remembering the ids met, each with its line."""
 
     def __init__(self, document: Document, outcome: type[Outcome], around: Around, problems: list[RuleError]) -> None:
         self.document, self.model, self.problems = document, outcome, problems
         self.sources, self.directory = around.sources, around.directory
-        self.ids: set[str] = set()
+        self.ids: dict[str, int] = {}
 
     def rule(self, index: int, text: RuleText) -> Rule | None:
         """The rule, or None when something is wrong with it."""
@@ -123,9 +123,9 @@ class _RuleReader:
 
     def problems_of(self, text: RuleText, at: Steps) -> Iterator[RuleError]:
         if text.id in self.ids:
-            fix = "give it an id of its own, saying the outcome"
+            fix = f"give it an id of its own, saying the outcome; the other stands in line {self.ids[text.id]}"
             yield _at(self.document, (*at, "id"), BadShape(f"another rule is called `{text.id}`", fix=fix))
-        self.ids.add(text.id)
+        self.ids.setdefault(text.id, self.document.place(at)[0])
         for source in text.source:
             if source not in self.sources:
                 yield self.unknown_source(source, at)

@@ -9,6 +9,20 @@ from pydantic import BaseModel, ValidationError
 from rules.documents import Document, Steps
 from rules.errors import BadShape, nearest
 
+PLAINLY = {
+    "Input should be": "it should be",
+    "valid dictionary": "mapping of `key: value`",
+    "a valid tuple": "a list: each on a line of its own that begins with `- `",
+}
+WHAT_TO_SAY = {
+    "because": " the reason, in one sentence",
+    "source": " an id of sources.yaml",
+    "examples": " situations it speaks in, and with `picked: false` one in which it stays silent",
+    "then": " what it concludes, such as `then: {width: 8-bit}`",
+    "when": " the clauses that must hold, each on a line that begins with `- `; `[]` for always",
+    "decision": " the decision that these rules are about, such as `decision: width`",
+}
+
 
 def shape_error(document: Document, error: ValidationError, model: type[BaseModel], at: Steps = ()) -> BadShape:
     """The first complaint, misspelt keys before missing ones. `at`: where the validated part stands."""
@@ -22,7 +36,7 @@ def shape_error(document: Document, error: ValidationError, model: type[BaseMode
         fix = "put quotes around text that holds a comma" if " " in key else f"use {', '.join(known)}"
     elif first["type"] == "missing":
         line, column = document.place((*at, *within[:-1]))
-        message, likely, fix = f"the key `{key}` is missing", [], f"add `{key}:`"
+        message, likely, fix = f"the key `{key}` is missing", [], f"add `{key}:`{WHAT_TO_SAY.get(key, '')}"
     else:
         line, column = document.place((*at, *within))
         allowed = _expected(first)
@@ -49,7 +63,9 @@ def _written(value: Any) -> str:
 
 def _plainly(complaint: Any) -> str:
     message: str = complaint["msg"]
-    return message.replace("Input should be", "it should be").replace("valid dictionary", "mapping of `key: value`")
+    for said, plainly in PLAINLY.items():
+        message = message.replace(said, plainly)
+    return message
 
 
 def _keys_of(model: type[BaseModel], steps: Steps) -> list[str]:

@@ -74,7 +74,8 @@ def print_check(console: Console, check: Check) -> None:
         style, word = ("bold red", "error") if finding.is_error else ("yellow", "warning")
         console.print(Text(f"{word}: ", style=style).append(str(finding.error), style="default"), soft_wrap=True)
         console.print()
-    counted = f"{check.decisions} decisions, {check.rules} rules, {check.examples} examples"
+    numbers = {"decision": check.decisions, "rule": check.rules, "example": check.examples}
+    counted = ", ".join(_plural(number, noun) for noun, number in numbers.items())
     if check.passed and not check.findings:
         console.print(Text(f"{counted}: sound, and every threshold is pinned from both sides.", style="green"))
         return

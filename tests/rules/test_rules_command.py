@@ -43,7 +43,7 @@ def test_check_says_where_and_exits_with_2(write_book: Callable[[str], Path]) ->
         "Did you mean: gpu.has_fp8, gpu.has_fp4?\n"
         "To fix: use a fact of rules/vocabulary.py, or declare a new one there\n"
     ) in done.output
-    assert "1 decisions, 0 rules, 0 examples: 1 error, 0 warnings." in done.output
+    assert "1 decision, 0 rules, 0 examples: 1 error, 0 warnings." in done.output
 
 
 def test_check_for_programs(write_book: Callable[[str], Path]) -> None:
