@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,12 +13,15 @@ import pytest
 pytest.importorskip("fastapi", reason="pip install 'quantplan[service]'")
 
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, event
+from sqlalchemy.exc import OperationalError
 
-from planner.ledger.report import Measurement, Report
+from planner.ledger.report import Measurement, Receipt, Report
 from planner.service.app import create_app
+from planner.service.recording import Recorder
 from planner.service.settings import Settings
 from planner.service.store.database import open_database
+from planner.service.store.keeping import Told, keep_together
 from planner.service.store.measurements import Conflict, MeasurementStore, measurements
 
 ME, OTHER = "a" * 32, "b" * 32
@@ -93,6 +97,53 @@ def test_reports_at_once_are_neither_lost_nor_doubled(engine: Engine) -> None:
     assert [entry.number for entry in kept] == sorted({entry.number for entry in kept})
 
 
+def test_what_comes_together_is_written_together_and_a_conflict_keeps_nothing_of_its_own(engine: Engine) -> None:
+    store = MeasurementStore(engine)
+    store.keep(report(ME, 1), "t")
+    told = [report(ME, 2), report(ME, 1, 3, measured=30.0), report(OTHER, 1), report(ME, 2, 4)]
+    first, refused, other, overlapping = keep_together(engine, [Told(each, "t", 2000.0) for each in told])
+    assert isinstance(refused, Conflict)
+    assert [(each.new, each.known) for each in (first, other, overlapping) if isinstance(each, Receipt)] == [
+        (1, 0), (1, 0), (1, 1)]  # fmt: skip
+    assert [(entry.executor, entry.lesson.measured) for entry in store.entries(0, 10)] == [
+        (ME, 22.0), (ME, 22.0), (OTHER, 22.0), (ME, 22.0)]  # fmt: skip
+
+
+def test_reports_that_wait_go_in_one_transaction_and_each_gets_its_own_receipt(engine: Engine) -> None:
+    transactions: list[None] = []
+    event.listen(engine, "commit", lambda connection: transactions.append(None))
+
+    async def sent() -> list[Receipt | BaseException]:
+        recorder = Recorder(engine)
+        told = [recorder.record(report(f"{n:032x}", 1), "t") for n in range(40)]
+        again = recorder.record(report(f"{0:032x}", 1, measured=30.0), "t")
+        return await asyncio.gather(*told, again, return_exceptions=True)
+
+    *receipts, refused = asyncio.run(sent())
+    assert [(each.new, each.known) for each in receipts if isinstance(each, Receipt)] == [(1, 0)] * 40
+    assert isinstance(refused, Conflict)
+    assert len(MeasurementStore(engine).entries(0, 100)) == 40
+    assert len(transactions) < 50  # 41 each by itself after the conflict, and the reader's
+
+
+def test_a_database_that_is_gone_fails_every_report_and_not_the_next(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+    async def sent() -> list[Receipt | BaseException]:
+        recorder = Recorder(engine)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE measurements RENAME TO elsewhere")
+        lost = await asyncio.gather(*(recorder.record(report(ME, n), "t") for n in (1, 2)), return_exceptions=True)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO measurements")
+        return [*lost, await recorder.record(report(ME, 1), "t")]
+
+    *lost, kept = asyncio.run(sent())
+    assert all(isinstance(each, OperationalError) for each in lost) and len(lost) == 2
+    assert isinstance(kept, Receipt) and kept.new == 1
+    engine.dispose()
+
+
 # Over HTTP
 
 
@@ -144,3 +195,21 @@ def test_what_is_no_measurement_is_refused(client: TestClient, bad: dict[str, An
     body["measurements"][0] |= bad
     answer = client.post("/v1/measurements", content=json.dumps(body), headers=token(client, "report"))
     assert answer.status_code == 422
+
+
+def test_a_token_that_was_found_genuine_is_not_looked_up_for_a_second_unless_it_is_revoked(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, headers = [100.0], token(client, "report")
+    monkeypatch.setattr("planner.service.store.tokens.time.monotonic", lambda: now[0])
+    tokens, secret = client.app.state.parts.tokens, headers["Authorization"].removeprefix("Bearer ")  # type: ignore[attr-defined]
+    assert tokens.just_verified(secret) is None
+    assert (
+        client.post("/v1/measurements", json=report(ME, 1).model_dump(mode="json"), headers=headers).status_code == 200
+    )
+    assert tokens.just_verified(secret).scopes == {"report"}
+    now[0] += 1.0
+    assert tokens.just_verified(secret) is None
+    tokens.verify(secret)
+    tokens.revoke(secret.split("_")[1])
+    assert tokens.just_verified(secret) is None

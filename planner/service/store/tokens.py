@@ -7,7 +7,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, Engine, insert, select, update
@@ -19,6 +19,8 @@ from planner.service.store.tables import tokens
 Scope = Literal["read", "plan", "execute", "report"]
 SCOPES: tuple[str, ...] = get_args(Scope)
 PREFIX = "qp"
+TRUSTED_S = 1.0  # a genuine token is not looked up again for so long: a busy caller's next request needs no database
+MOST_TRUSTED = 1000
 SECRET_BYTES = 32
 
 
@@ -38,6 +40,7 @@ class TokenStore:
     """Tokens in the database. A token reads `qp_ID_SECRET`; its secret has 256 random bits, so a plain hash will do."""
 
     engine: Engine
+    trusted: dict[str, tuple[float, TokenLine]] = field(default_factory=dict, compare=False)
 
     def create(self, name: str, scopes: Collection[str]) -> str:
         """A new token, shown this once. BadInput for a scope there is not."""
@@ -48,6 +51,11 @@ class TokenStore:
         with writing(self.engine) as connection:
             return _created(connection, name, " ".join(sorted(scopes)))
 
+    def just_verified(self, token: str) -> TokenLine | None:
+        """The line of a token that was found genuine within the last second; None where it must be verified."""
+        until, line = self.trusted.get(_hashed(token), (0.0, None))
+        return line if time.monotonic() < until else None
+
     def verify(self, token: str) -> TokenLine | None:
         """The token's line when it is genuine and not revoked; None otherwise."""
         parts = token.split("_")
@@ -55,15 +63,25 @@ class TokenStore:
         with self.engine.connect() as connection:
             row = connection.execute(select(tokens).where(tokens.c.token_id == token_id)).first()
         genuine = hmac.compare_digest(row.secret_sha256 if row else "", _hashed(secret))
-        return _line(row) if row and genuine and row.revoked_at is None else None
+        if row is None or not genuine or row.revoked_at is not None:
+            return None
+        if len(self.trusted) >= MOST_TRUSTED:
+            self.trusted.clear()
+        self.trusted[_hashed(token)] = (time.monotonic() + TRUSTED_S, _line(row))
+        return _line(row)
 
     def revoke(self, token_id: str) -> bool:
-        """Make a token worthless; False when there is none, or it was revoked before."""
+        """Make a token worthless, here at once and to other workers within a second.
+
+        False when there is none, or it was revoked before.
+        """
+        self.trusted.clear()
         with writing(self.engine) as connection:
             return _revoked(connection, token_id)
 
     def rotate(self, token_id: str) -> str | None:
         """A new token of the same name and scopes, and the old one revoked; None when there is no such token."""
+        self.trusted.clear()
         with writing(self.engine) as connection:
             if not _revoked(connection, token_id):
                 return None
