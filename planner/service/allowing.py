@@ -15,6 +15,8 @@ HUB_MARK = "/"
 def check_request(request: Request, settings: Settings) -> None:
     """BadInput for anything in a question that would have the service read a file it may not, or ask the hub."""
     check_model(request.model, settings)
+    if request.extras.draft_model is not None:
+        check_model(request.extras.draft_model, settings)
     check_hardware(request.hardware)
     for name, value in (("price.file", request.price.file), ("calibration", request.calibration)):
         if value is not None:

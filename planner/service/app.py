@@ -76,7 +76,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(page.router)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=4)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts)
-    app.add_middleware(Guard, max_body_bytes=settings.max_body_bytes, requests_per_minute=settings.requests_per_minute)
+    app.add_middleware(
+        Guard,
+        max_body_bytes=settings.max_body_bytes,
+        body_seconds=settings.body_seconds,
+        requests_per_minute=settings.requests_per_minute,
+    )
     app.add_middleware(Observer, figures=parts.figures)
     return app
 

@@ -1,4 +1,4 @@
-"""What stands before every address: size and rate limits, and headers that keep pages to themselves."""
+"""What stands before every address: limits of size, rate and time, and what keeps other sites' pages out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from typing import Any
 
+import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from planner.service.problems import MEDIA_TYPE
@@ -24,10 +25,13 @@ MINUTE_S = 60.0
 
 
 class Guard:
-    """ASGI middleware: refuses bodies over `max_body_bytes` and clients over their rate, and adds the headers."""
+    """ASGI middleware: adds the headers, and refuses what is too much.
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, requests_per_minute: int) -> None:
-        self.app, self.max_body_bytes = app, max_body_bytes
+    That is a body over `max_body_bytes` or slower than `body_seconds`, a client over its rate, a page of another site.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, body_seconds: float, requests_per_minute: int) -> None:
+        self.app, self.max_body_bytes, self.body_seconds = app, max_body_bytes, body_seconds
         self.rate = Rate(requests_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,7 +43,17 @@ class Guard:
             headers = {b"retry-after": str(max(1, round(wait_s))).encode()}
             await _refuse(send, scope, 429, "too-many-requests", "Too many requests", "slow down", headers)
             return
-        body = await self._body(scope, receive)
+        if _is_of_another_site(scope):
+            detail = "a page of another site asked for this; only a link to a page is followed from there"
+            await _refuse(send, scope, 403, "cross-site", "Other sites may not ask", detail, {})
+            return
+        try:
+            with anyio.fail_after(self.body_seconds):
+                body = await self._body(scope, receive)
+        except TimeoutError:
+            detail = f"the body took longer than {self.body_seconds:g} s"
+            await _refuse(send, scope, 408, "too-slow", "The request is too slow", detail, {b"connection": b"close"})
+            return
         if body is None:
             detail = f"the body is larger than {self.max_body_bytes:,} bytes"
             await _refuse(send, scope, 413, "too-large", "The request is too large", detail, {})
@@ -66,6 +80,14 @@ class Guard:
             if len(body) > self.max_body_bytes:
                 return None
         return body
+
+
+def _is_of_another_site(scope: Scope) -> bool:
+    """Whether a browser says that another site's page asks, and not for a page to be shown in its place."""
+    headers = dict(scope["headers"])
+    if headers.get(b"sec-fetch-site") != b"cross-site":
+        return False
+    return not (scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == b"navigate")
 
 
 def _missing(own: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:

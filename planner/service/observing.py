@@ -32,7 +32,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)  # in ASCII: some readers of logs break a line at U+2028, too
 
 
 class Figures:
@@ -89,13 +89,12 @@ class Observer:
 
 
 def _template(scope: Scope) -> str:
-    """The address with its parameters' names for their values, so that there are few of them."""
-    if "route" not in scope:
-        return "(unknown)"
-    path: str = scope["path"]
-    for name, value in scope.get("path_params", {}).items():
-        path = path.replace(str(value), f"{{{name}}}")
-    return path
+    """The address as it is declared, with its parameters' names, so that there are few of them."""
+    declared = str(getattr(scope.get("route"), "path", "(unknown)"))
+    if scope["path"].startswith(f"{VERSION}/") and declared.startswith("/") and not declared.startswith(VERSION):
+        return VERSION + declared  # FastAPI keeps the prefix of a router apart from its routes
+    return declared
 
 
+VERSION = "/v1"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -61,6 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RuleError, _rule)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 def problem(request: Request, kind: str, title: str, status: int, detail: str, **more: Any) -> Response:
@@ -109,7 +110,8 @@ async def _rule(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    detail = f"{first['msg'].lower()}"
+    unknown = first["type"] == "extra_forbidden"
+    detail = "there is no such key" if unknown else first["msg"].lower()
     return problem(request, "bad-input", "The question is malformed", 422, detail, where=_place(first["loc"]), fix=FIX)
 
 
@@ -118,6 +120,14 @@ FIX = "see /v1/openapi.json for what this address takes"
 
 def _place(steps: Sequence[Any]) -> str:
     return legible(".".join(str(step) for step in steps)[:LONGEST_ECHO])
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has all of it, the answer only the number to find it by."""
+    from planner.service.observing import current_request
+
+    detail = f"a fault of the service; its log tells more of request {current_request.get()}"
+    return problem(request, "internal", "The service failed", 500, detail, fix="tell whoever runs the service")
 
 
 async def _http(request: Request, error: Exception) -> Response:

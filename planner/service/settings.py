@@ -39,6 +39,7 @@ class Settings(Frozen):
     trusted_hosts: tuple[str, ...] = ()
     requests_per_minute: Annotated[int, Field(ge=1)] = 300_000
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    body_seconds: Annotated[float, Field(gt=0)] = 20.0
     max_accelerators: Annotated[int, Field(ge=1)] = 1024
     plans_in_memory: Annotated[int, Field(ge=0)] = 4096
     max_fleet_models: Annotated[int, Field(ge=1)] = 64

@@ -1,13 +1,19 @@
 """Who may do what, and what the service will not read, take or be talked into."""
 
+import asyncio
+import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from planner.cli.serve_command import check_reach, settings_from
 from planner.errors import BadInput
+from planner.service.guarding import Guard
+from planner.service.observing import JsonLines
 from planner.service.settings import Settings, is_loopback
 from planner.service.store.database import open_database
 from planner.service.store.tokens import TokenStore
@@ -174,3 +180,101 @@ def test_headers_keep_pages_to_themselves(client: TestClient) -> None:
     assert "default-src 'self'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_body_that_never_ends_is_given_up() -> None:
+    """A client that sends a byte now and then must not hold a connection for ever."""
+    guard = Guard(nobody, max_body_bytes=2048, body_seconds=0.05, requests_per_minute=60)
+    sent: list[dict[str, Any]] = []
+
+    async def drip() -> dict[str, Any]:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(guard({"type": "http", "method": "POST", "path": "/v1/plans", "headers": []}, drip, send))
+    assert sent[0]["status"] == 408
+    assert json.loads(sent[1]["body"])["detail"] == "the body took longer than 0.05 s"
+
+
+async def nobody(*_: Any) -> None:
+    raise AssertionError("the application must not be asked")
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ("POST", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 403),
+        ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        ("GET", {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200),
+        ("GET", {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
+        ("GET", {}, 200),
+    ],
+)
+def test_a_page_of_another_site_may_link_here_and_nothing_else(
+    client: TestClient, method: str, headers: dict[str, str], status: int
+) -> None:
+    answer = client.request(method, "/healthz", headers=headers)
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["type"] == "/problems/cross-site"
+        assert "content-security-policy" in answer.headers
+
+
+def test_a_fault_of_ours_tells_nothing_but_where_to_look(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the password is swordfish")
+
+    monkeypatch.setattr("planner.service.store.plans.PlanStore.newest", fail)
+    client = TestClient(make_client().app, base_url="http://localhost", raise_server_exceptions=False)
+    answer = client.get("/v1/plans", headers={"X-Request-Id": "abc-7"})
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.json()["detail"] == "a fault of the service; its log tells more of request abc-7"
+    assert "swordfish" not in answer.text
+
+
+def test_no_draft_model_is_read_or_fetched_for_a_caller(client: TestClient) -> None:
+    for model, says in (("/etc/passwd", "may not read models from there"), ("org/name", "looks up no hub ids")):
+        extras = {"draft": "eagle", "draft_model": model}
+        told = client.post("/v1/plans", json={**EIGHT, "extras": extras})
+        assert (told.status_code, says in told.json()["detail"]) == (422, True)
+
+
+def test_a_log_line_is_one_line_and_holds_no_token(
+    client: TestClient, token: Header, caplog: pytest.LogCaptureFixture
+) -> None:
+    header = token("execute")
+    with caplog.at_level(logging.INFO, "quantplan.service"):
+        client.post("/v1/runs?access_token=s3cret", json=RUN, headers=header)
+        client.get("/runs/%0a%7b%22level%22:%22forged%22%7d%E2%80%A8x")
+    lines = [JsonLines().format(record) for record in caplog.records if record.name == "quantplan.service"]
+    assert len(lines) >= 2
+    for line in lines:
+        assert len(line.splitlines()) == 1
+        assert "forged" not in json.loads(line)["level"]
+        assert header["Authorization"].removeprefix("Bearer ") not in line
+        assert "s3cret" not in line
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/runs/..%2f..%2fetc%2fpasswd", "/v1/runs/..%2f..%2fx", "/v1/plans/..%2f..%2fetc", "/static/..%2f..%2fapp.py",
+     "/static/%2e%2e/style.css", "/v1/costs/report.html%00.pdf", "/runs/%00"],
+)  # fmt: skip
+def test_no_address_leads_to_another_file(client: TestClient, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code in (404, 422)
+    assert "root:" not in answer.text
+
+
+def test_the_figures_name_addresses_and_not_what_was_asked_of_them(client: TestClient) -> None:
+    client.get("/v1/models/m")
+    client.get("/v1/models/llama-3.1-8b")
+    figures = client.get("/metrics").text
+    assert 'route="/v1/models/{name}",status="404"' in figures
+    assert "llama-3.1-8b" not in figures
