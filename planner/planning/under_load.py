@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, islice
 
 from planner.errors import BadInput
 from planner.plan import Plan
 from planner.planning.assessing import Assessed
 from planner.planning.lengths import within_context
+from planner.planning.operating import LARGEST_CONCURRENCY
 from planner.planning.pipeline import Settled, asked_about, drawn_up, settle
 from planner.request import Request, ServiceLevel
 from rules.book import Book, load_book
 
-MOST_SIMULATED = 8
+MOST_SIMULATED = 12
 
 
 def plan_under_load(request: Request, *, book: Book | None = None) -> Plan:
     """`make_plan`, and where requests arrive at a rate what it comes to; BadInput and NoFeasiblePlan as there.
 
-    With targets at a percentile (or at the mean of an open load) a way that misses them at that rate gives way to the
-    first that meets them: another split, what the book falls back to, then the other formats. Where none does the
-    rules' choice stays, and a note says so.
+    A choice that misses the targets at that rate gives way to the first that meets them: the same with more requests
+    let in at once (unless their number was stated), another split, what the book falls back to, then the other formats.
+    Where none does the rules' choice stays, and a note says so.
     """
     book, (model, hardware) = book or load_book(), asked_about(request)
     request, shortened = within_context(request, model)
@@ -61,23 +63,43 @@ def _misses(plan: Plan) -> bool:
 
 def _steered(settled: Settled, plan: Plan, warnings: tuple[str, ...]) -> Plan:
     """The first other way that meets the targets under the load; the plan itself, with a note, where there is none."""
-    level, tried = plan.request.service_level, 0
+    level, tried = plan.request.service_level, 1
     at = "on average" if level.percentile == "mean" else f"at the {level.percentile[1:]}th percentile"
     load = f"at {plan.request.workload.requests_per_s:g} requests/s"
-    for way in _other_ways(settled):
+    was = _named(settled)
+    for way in islice(chain(_with_more_let_in(settled), _other_ways(settled)), MOST_SIMULATED):
         tried += 1
-        other = drawn_up(replace(settled, chosen=way, neighbours=_beside(settled, way)), warnings)
+        other = drawn_up(way, warnings)
         if not _misses(other):
-            was, now = _named(settled.chosen), _named(way)
+            now = _named(way) if _named(way) != was else f"{other.request.workload.concurrency} requests at once"
             note = f"The rules chose {was}, which misses the targets {at} {load}; {now} meets them."
             return other.model_copy(update={"notes": (note, *other.notes)}).sealed()
-        if tried == MOST_SIMULATED:
-            break
-    note = f"Nothing that was simulated here meets the targets {at} {load} ({tried + 1} ways)."
+    note = f"Nothing that was simulated here meets the targets {at} {load} ({tried} ways)."
     return plan.model_copy(update={"notes": (note, *plan.notes)}).sealed()
 
 
-def _other_ways(settled: Settled) -> Iterator[Assessed]:
+def _with_more_let_in(settled: Settled) -> Iterator[Settled]:
+    """The same choice with twice, four times ... as many requests at once, as far as the cache holds them."""
+    assessor, chosen = settled.assessor, settled.chosen
+    asked = assessor.request.workload
+    if "concurrency" in asked.model_fields_set:
+        return
+    held = min(chosen.memory.max_concurrency, LARGEST_CONCURRENCY) * chosen.layout.replicas
+    at_once = 2 * asked.concurrency
+    while at_once <= held:
+        more = assessor.under(asked.model_copy(update={"concurrency": at_once}))
+        found = more.assess(chosen.choice, chosen.layout)
+        if found.memory.fits:
+            yield replace(settled, chooser=replace(settled.chooser, assessor=more), chosen=found)
+        at_once *= 2
+
+
+def _other_ways(settled: Settled) -> Iterator[Settled]:
+    for way in _other_candidates(settled):
+        yield replace(settled, chosen=way, neighbours=_beside(settled, way))
+
+
+def _other_candidates(settled: Settled) -> Iterator[Assessed]:
     """Other splits of what was chosen, what the book falls back to, and the rest by rank; none that a rule vetoes."""
     chooser, assessor, chosen = settled.chooser, settled.assessor, settled.chosen
     splits = (assessor.assess(chosen.choice, layout) for layout in assessor.layouts if layout != chosen.layout)
@@ -98,6 +120,7 @@ def _beside(settled: Settled, way: Assessed) -> tuple[Assessed, ...]:
     return (settled.chosen, *others) if settled.chosen.format != way.format else tuple(others)
 
 
-def _named(way: Assessed) -> str:
+def _named(settled: Settled) -> str:
+    way = settled.chosen
     split = f" split over {way.layout.tensor_parallel}" if way.layout.tensor_parallel > 1 else ""
     return f"{way.format}{split}"
