@@ -77,7 +77,8 @@ class Memory(Frozen):
 
     With an `offload`, the terms are those of the fullest accelerator, and what can be held is what both sides can.
     `kv_tokens` are held in requests like the load's. The server is started to admit requests of `context_limit_tokens`,
-    and then reports `reported_kv_tokens`; None: the load's own, and `kv_tokens`.
+    and then reports `reported_kv_tokens`; None: the load's own, and `kv_tokens`. `arguments` are options of the engine
+    without which the sum does not hold.
     """
 
     available_gib: float
@@ -91,6 +92,7 @@ class Memory(Frozen):
     offload: Offload | None = None
     context_limit_tokens: int | None = None
     reported_kv_tokens: int | None = None
+    arguments: tuple[str, ...] = ()
 
     @property
     def used_gib(self) -> float:

@@ -55,18 +55,18 @@ class Accounts:
 
 def accounts(
     shapes: Sequence[Shape],
-    hardware: Hardware,
+    places: Sequence[Hardware],
     engine: EngineId,
     kv_format: KvFormat,
     tensor_parallel: int,
     workloads: Sequence[Workload],
     format: str = "bf16",
 ) -> Accounts:
-    """The engine's sums without weights, one for each model with its workload."""
+    """The engine's sums without weights, one for each model in its place, with its workload."""
     stand_in = scheme(format)
     answers = [
         _account(shape, hardware, engine, kv_format, tensor_parallel, workload, stand_in)
-        for shape, workload in zip(shapes, workloads, strict=True)
+        for shape, hardware, workload in zip(shapes, places, workloads, strict=True)
     ]
     spending = np.array([_spending(engine, account) for account in answers]).reshape(-1, 2)
     available = np.array([account.available_gib for account in answers]) * GIB

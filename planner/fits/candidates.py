@@ -32,7 +32,10 @@ class Offer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Columns:
-    """One entry a candidate, all of equal length. Bytes are per accelerator; `users` is NaN where nothing is cached."""
+    """One entry a candidate, all of equal length. Bytes are per accelerator; `users` is NaN where nothing is cached.
+
+    `place` numbers the kinds of hardware that were swept together.
+    """
 
     model: Ints
     offer: Ints
@@ -43,6 +46,7 @@ class Columns:
     free_bytes: Floats
     users: Floats
     longest_context: Ints
+    place: Ints
 
     def __len__(self) -> int:
         return len(self.model)

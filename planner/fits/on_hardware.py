@@ -128,7 +128,7 @@ def _fleet(models: Sequence[Model], question: Question) -> Fleet:
 def outcome_of(fleet: Fleet, hardware: Hardware, question: Question, offered: tuple[Offer, ...]) -> Outcome:
     """The sweep of these models with these offers."""
     contexts = [question.context_of(model) for model in fleet.models]
-    return Outcome(fleet, hardware, question, offered, sweep(fleet, hardware, offered, contexts, question.users))
+    return Outcome(fleet, hardware, question, offered, sweep(fleet, (hardware,), offered, contexts, question.users))
 
 
 def counts_of(outcomes: Sequence[Outcome], models: int) -> Counts:

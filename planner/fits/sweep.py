@@ -27,23 +27,26 @@ from rules.vocabulary import EngineId, FormatId, KvFormat
 
 
 def sweep(
-    fleet: Fleet, hardware: Hardware, offered: Sequence[Offer], context_tokens: Sequence[int], users: int
+    fleet: Fleet, places: Sequence[Hardware], offered: Sequence[Offer], context_tokens: Sequence[int], users: int
 ) -> Columns:
-    """Every candidate, sized for `users` requests of each model's `context_tokens` spread over its copies."""
+    """Every candidate, sized for `users` requests of each model's `context_tokens` spread over its copies.
+
+    The places are CPU hosts, or kinds of accelerators, as many of each.
+    """
     blocks = [
         block
-        for size in layout_sizes(hardware.count)
-        for block in _Sweeper(fleet, hardware, offered, context_tokens, users, size).blocks()
+        for size in layout_sizes(places[0].count)
+        for block in _Sweeper(fleet, places, offered, context_tokens, users, size).blocks()
     ]
     return Columns(*(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(Columns)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Sweeper:
-    """The sweep of one tensor-parallel size."""
+    """The sweep of one tensor-parallel size: each place with each model that can be split so, place by place."""
 
     fleet: Fleet
-    hardware: Hardware
+    places: Sequence[Hardware]
     offered: Sequence[Offer]
     context_tokens: Sequence[int]
     users: int
@@ -52,7 +55,7 @@ class _Sweeper:
 
     @cached_property
     def replicas(self) -> int:
-        return max(1, max(self.hardware.count, 1) // self.tensor_parallel)
+        return max(1, max(self.places[0].count, 1) // self.tensor_parallel)
 
     @cached_property
     def users_per_copy(self) -> int:
@@ -60,9 +63,18 @@ class _Sweeper:
 
     @cached_property
     def models(self) -> Ints:
-        """The models that can be split this way, as numbers in the fleet."""
+        """The models that can be split this way, as numbers in the fleet; once for every place."""
         possible = [layout_problem(shape, self.tensor_parallel) is None for shape in self.fleet.shapes]
-        return np.flatnonzero(possible)
+        return np.tile(np.flatnonzero(possible), len(self.places))
+
+    @cached_property
+    def place(self) -> Ints:
+        """The number of the place of each of these."""
+        return np.repeat(np.arange(len(self.places)), len(self.models) // len(self.places))
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.places[0].accelerator is None
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
@@ -90,14 +102,15 @@ class _Sweeper:
         for engine in dict.fromkeys(offer.engine for offer in self.offered):
             known: Accounts | None = None
             for kv_format in dict.fromkeys(offer.kv_format for offer in self.offered if offer.engine == engine):
-                if known is None or engine in KV_MATTERS or self.hardware.accelerator is None:
+                if known is None or engine in KV_MATTERS or self.on_cpu:
                     known = self._accounts(engine, kv_format)
                 else:
                     known = with_kv_format(known, self.shapes, engine, kv_format, self.tensor_parallel)
                 yield self._block(engine, kv_format, known)
 
     def _accounts(self, engine: EngineId, kv_format: KvFormat) -> Accounts:
-        return accounts(self.shapes, self.hardware, engine, kv_format, self.tensor_parallel, self.workloads)
+        places = [self.places[n] for n in self.place]
+        return accounts(self.shapes, places, engine, kv_format, self.tensor_parallel, self.workloads)
 
     def _block(self, engine: EngineId, kv_format: KvFormat, known: Accounts) -> Columns:
         """All formats of one engine and cache: `[formats, models]`, laid out flat."""
@@ -112,6 +125,8 @@ class _Sweeper:
         )
         stairs = staircases(known.layouts)
         one = stairs.bytes(self.contexts)
+        if self.on_cpu and engine == "llama.cpp":
+            weights, pools = self._without_copies(known, formats, weights, pools, one * self.users_per_copy)
         with np.errstate(divide="ignore", invalid="ignore"):
             users = np.where(one > 0, np.maximum(pools, 0) / one, np.nan) * self.replicas
         return self._flat(numbers, weights, pools, pools - one * self.users_per_copy, users, stairs)
@@ -131,6 +146,7 @@ class _Sweeper:
             free_bytes=free.ravel(),
             users=users.ravel(),
             longest_context=longest_contexts(stairs.rows(repeated), pools.ravel(), self.maxima[repeated]),
+            place=np.tile(self.place, count),
         )
 
     def _accounts_for(self, engine: EngineId, kv_format: KvFormat, known: Accounts, format: FormatId) -> Accounts:
@@ -140,7 +156,8 @@ class _Sweeper:
         if format not in self.apart:
             experts = np.flatnonzero([shape.is_moe for shape in self.shapes])
             shapes, workloads = [self.shapes[n] for n in experts], [self.workloads[n] for n in experts]
-            others = accounts(shapes, self.hardware, engine, kv_format, self.tensor_parallel, workloads, format)
+            places = [self.places[self.place[n]] for n in experts]
+            others = accounts(shapes, places, engine, kv_format, self.tensor_parallel, workloads, format)
             self.apart[format] = known.with_spent(experts, others.spent)
         return self.apart[format]
 
@@ -156,9 +173,18 @@ class _Sweeper:
                 held = held + loading_bytes(self.fleet.table, entry, self.tensor_parallel, engine)
         return (held + self._on_disk(entry))[self.models], copied[self.models]
 
+    def _without_copies(
+        self, known: Accounts, formats: list[FormatId], weights: Floats, pools: Floats, needed: Floats
+    ) -> tuple[Floats, Floats]:
+        """Weights and room on a CPU; where a second copy leaves too little, llama.cpp is told to make none."""
+        whole = [[size.total for size in gguf_sizes(self.fleet.table, scheme(f), None)] for f in formats]
+        files = np.array(whole, dtype=float)[:, self.models]
+        tight = pools < needed
+        return np.where(tight, files, weights), np.where(tight, known.pools(files), pools)
+
     def _gguf_weights(self, entry: Scheme) -> tuple[Floats, Floats]:
         """llama.cpp leaves the embeddings on the host; on a CPU it copies some tensors and unmaps a few."""
-        cpu = self.hardware.cpu if self.hardware.accelerator is None else None
+        cpu = self.places[0].cpu if self.on_cpu else None
         sizes = gguf_sizes(self.fleet.table, entry, cpu.instruction_sets if cpu else None)
         held = [
             size.total - (size.unmapped if cpu else 0 if copies_head(shape) else size.looked_up)

@@ -108,7 +108,7 @@ class _Ways:
     def _accounts(self, place: Place, engine: EngineId, kv_format: KvFormat, size: int, format: str) -> list[Accounts]:
         """The engine's sums when it is started for each batch limit."""
         asked = (self.workload.model_copy(update={"concurrency": batch}) for batch in counted_at())
-        return [accounts([self.shape], place.hardware, engine, kv_format, size, [load], format) for load in asked]
+        return [accounts([self.shape], [place.hardware], engine, kv_format, size, [load], format) for load in asked]
 
     def _weights(self, place: Place, offer: Offer, size: int) -> float:
         """Bytes of the weights on one accelerator."""
@@ -116,7 +116,7 @@ class _Ways:
         if key not in self.weights:
             several = replace(place.hardware, count=size)
             offered = [other for other in place.offered if other.kv_format == offer.kv_format]
-            columns = sweep(self.fleet, several, offered, [self.workload.served_context_tokens], 1)
+            columns = sweep(self.fleet, (several,), offered, [self.workload.served_context_tokens], 1)
             for number, weight_bytes in enumerate(columns.weight_bytes.tolist()):
                 other = offered[int(columns.offer[number])]
                 self.weights[other.engine, other.format, int(columns.tensor_parallel[number])] = weight_bytes

@@ -7,6 +7,7 @@ buffers that llama-server prints.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
 
@@ -15,11 +16,14 @@ from planner.memory.gguf_mix import GgufTensor, gguf_file
 from planner.memory.llama_compute import compute_term, micro_batch_tokens
 from planner.memory.llama_offload import gpu_account
 from planner.memory.llama_split import is_looked_up as is_looked_up
+from planner.memory.room import both_directions
 from planner.memory.situation import Account, PlainLayout, Situation, gib_term, weight_terms
 from planner.memory.weights import WeightBytes
 from planner.models.shape import Shape
 from planner.support import engines
 from planner.units import GIB
+
+NO_REPACK = "--no-repack"
 
 
 def account(situation: Situation) -> Account:
@@ -43,6 +47,13 @@ def account(situation: Situation) -> Account:
         terms=tuple(terms),
         layout=PlainLayout(situation.kv, constants["context_padding_tokens"], micro_batch_tokens(situation)),
     )
+
+
+def started_to_fit(situation: Situation) -> tuple[Situation, tuple[str, ...]]:
+    """The start and the options it needs: `--no-repack` on a CPU where the second copy has no room beside the file."""
+    if not repacked_tensors(situation) or both_directions(situation, account(situation)).fits:
+        return situation, ()
+    return replace(situation, repacks=False), (NO_REPACK,)
 
 
 def device_weights(situation: Situation, copied: frozenset[GgufTensor]) -> WeightBytes:
@@ -82,7 +93,7 @@ def repacked_end(tensors: Sequence[GgufTensor], copied: frozenset[GgufTensor]) -
 
 def repacked_tensors(situation: Situation) -> frozenset[GgufTensor]:
     """Tensors of which this CPU's kernels need a second copy, in another order (CPU_REPACK)."""
-    if situation.on_gpu or situation.scheme.ggml is None:
+    if situation.on_gpu or situation.scheme.ggml is None or not situation.repacks:
         return frozenset()
     types = repacked_types(situation.instruction_sets)
     tensors = gguf_file(situation.shape, situation.scheme.ggml)

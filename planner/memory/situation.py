@@ -25,7 +25,8 @@ class Situation:
     started with; None takes the engine's own default. `utilisation` likewise. `is_offloaded`: the layers run on a GPU
     that is not described further. `draft_tokens`: tokens a draft model speculates ahead of each step.
     `free_gib`: memory free at start, where it is known. `split`: how llama.cpp divides the model between GPUs and host;
-    `weights` and `kv` are then those of the whole model.
+    `weights` and `kv` are then those of the whole model. `repacks`: llama.cpp may keep a second copy of the weights in
+    the order that a CPU's kernels read.
     """
 
     shape: Shape
@@ -51,6 +52,7 @@ class Situation:
     prefix_caching: bool | None = None
     free_gib: float | None = None
     split: LayerSplit | None = None
+    repacks: bool = True
 
     @property
     def on_gpu(self) -> bool:

@@ -78,10 +78,11 @@ def size_memory(
         pipeline_parallel=pipeline_parallel,
         draft_tokens=extras.draft_tokens if extras.draft else 0,
     )
+    situation, arguments = llama_cpp.started_to_fit(situation) if engine == "llama.cpp" else (situation, ())
     account = account_of(engine, situation)
     if beside := extra_terms(model.shape, scheme, group_size, tensor_parallel, extras):
         account = replace(account, terms=(*account.terms, *beside))
-    memory = both_directions(situation, account)
+    memory = both_directions(situation, account).model_copy(update={"arguments": arguments})
     return with_context_limit(memory, situation, account, engine, asked=workload.context_tokens is not None)
 
 

@@ -139,7 +139,7 @@ def _llama_cpp(
     if hardware.accelerator is not None:
         arguments += _llama_cpp_layers(memory)
     kv = KV_FLAGS["llama.cpp"].get(choice.kv_cache, "f16")
-    return [*arguments, "--cache-type-k", kv, "--cache-type-v", kv, "--cache-ram", "0"]
+    return [*arguments, "--cache-type-k", kv, "--cache-type-v", kv, "--cache-ram", "0", *memory.arguments]
 
 
 def _llama_cpp_layers(memory: Memory) -> list[str]:

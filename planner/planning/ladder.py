@@ -95,7 +95,9 @@ class Descent:
             return replace(here, choice=replace(choice, kv_cache=step.kv_cache))
         if step.group_size is not None and choice.tool not in READY_MADE and step.group_size < (choice.group_size or 0):
             return replace(here, choice=replace(choice, group_size=step.group_size))
-        return replace(here, arguments=(*here.arguments, *extra_arguments(choice, step)))
+        more = extra_arguments(choice, step)
+        told = set(more) <= set(self.chosen.memory.arguments)
+        return here if told else replace(here, arguments=(*here.arguments, *more))
 
     def may_store_kv(self, kv_cache: str) -> bool:
         """Whether nobody insists on another cache and no rule forbids this one."""

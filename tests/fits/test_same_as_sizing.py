@@ -52,7 +52,7 @@ def test_a_random_sample_equals_the_sizes_one_by_one(hardware: str) -> None:
     assert len(models) == len(FAMILIES)
     offered = offers(place)
     contexts = [min(6000, model.shape.max_context_tokens) for model in models]
-    columns = sweep(Fleet(models), place, offered, contexts, USERS)
+    columns = sweep(Fleet(models), (place,), offered, contexts, USERS)
     for number in random.Random(hardware).sample(range(len(columns)), 60):
         model, offer = models[columns.model[number]], offered[columns.offer[number]]
         memory = sized(model, columns, number, offer, hardware, contexts[columns.model[number]])
@@ -74,7 +74,7 @@ def test_a_random_sample_equals_the_sizes_one_by_one(hardware: str) -> None:
 def test_every_possible_combination_is_swept_once() -> None:
     models, place = catalogue(("llama-3.1-8b", "smollm2-135m")), resolve_hardware("4xA100-80GB")
     offered = offers(place)
-    columns = sweep(Fleet(models), place, offered, [4096, 4096], USERS)
+    columns = sweep(Fleet(models), (place,), offered, [4096, 4096], USERS)
     seen = list(zip(columns.model, columns.offer, columns.tensor_parallel, strict=True))
     possible = [
         (n, o, size)
@@ -102,7 +102,20 @@ def test_a_checkpoint_on_disk_weighs_what_its_headers_say() -> None:
     model = Model(plain.name, plain.shape, "directory", "here", checkpoint=checkpoint)
     place = resolve_hardware("1xA100-80GB")
     offered = tuple(o for o in offers(place) if o.engine == "tensorrt-llm" and o.kv_format == "16-bit")
-    columns = sweep(Fleet((model,)), place, offered, [4096], USERS)
+    columns = sweep(Fleet((model,)), (place,), offered, [4096], USERS)
     held = {offered[o].format: held for o, held in zip(columns.offer, columns.weight_bytes, strict=True)}
     assert held["bf16"] == pytest.approx(bytes)
     assert held["awq-int4"] == pytest.approx(weight_bytes(plain.shape, scheme("awq-int4")).total)
+
+
+def test_places_that_are_swept_together_are_those_swept_apart() -> None:
+    """One sweep over several kinds of accelerators gives each its own columns, in another order."""
+    models = catalogue(("mixtral-8x7b", "gpt-oss-20b", "deepseek-v2-lite"))
+    places = [resolve_hardware(label) for label in ("4xH100-80GB", "4xL40S", "4xT4")]
+    offered, contexts = offers(places[0]), [4096] * len(models)
+    together = sweep(Fleet(models), places, offered, contexts, USERS)
+    assert set(together.place) == {0, 1, 2}
+    for number, place in enumerate(places):
+        alone, found = sweep(Fleet(models), (place,), offered, contexts, USERS), together.rows(together.place == number)
+        for name in ("model", "offer", "tensor_parallel", "weight_bytes", "pool_bytes", "users", "longest_context"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=f"{place.label} {name}")

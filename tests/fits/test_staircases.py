@@ -5,8 +5,8 @@ import pytest
 
 from planner.fits.staircases import longest_contexts, staircases
 from planner.memory.kv_cache import kv_cache
+from planner.memory.room import longest_context
 from planner.memory.situation import Layout, PlainLayout
-from planner.memory.sizing import longest_context
 from planner.memory.vllm_pages import Pages
 from planner.models.catalogue import find
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from planner.hardware.hardware import Cpu, Hardware
 from planner.memory import llama_cpp
 from planner.memory.kv_cache import kv_cache
 from planner.memory.situation import Situation
 from planner.memory.weights import weight_bytes
+from planner.models.catalogue import find
 from planner.schemes import scheme
+from tests.memory.test_sizing import sized
+
+WEIGHTS = ("weights", "scales and zeros", "16-bit remainder")
+
+
+def cpu(memory_gib: float) -> Hardware:
+    return Hardware("cpu", cpu=Cpu("host", 16, memory_gib))
+
 
 # model, format, context of a slot, slots, micro-batch, flash attention; printed MiB: mapped, repacked, KV, compute
 PRINTED = [
@@ -68,3 +78,17 @@ def test_a_cpu_without_known_instruction_sets_is_taken_to_have_avx2():
 
 def test_arm_repacks_more_types():
     assert "Q6_K" in llama_cpp.repacked_types(("neon", "asimddp"))
+
+
+def test_without_room_for_a_second_copy_none_is_kept():
+    """70B in Q4_K_M is 42.5 GB; of 64 GB a copy of most of it beside the file leaves nothing for a cache."""
+    shape = find("llama-3.1-70b").shape
+    tight, roomy = (sized(shape, cpu(gib), "gguf-q4_k_m", engine="llama.cpp") for gib in (59.6, 119.2))
+    assert tight.fits and tight.arguments == ("--no-repack",) and not tight.gib("repacked copy")
+    assert roomy.fits and not roomy.arguments and roomy.gib("repacked copy") > 30
+    assert tight.gib(*WEIGHTS) * 2**30 / 1e9 == pytest.approx(42.5, abs=0.1)
+
+
+def test_what_fits_neither_way_is_refused_for_the_smaller_need():
+    memory = sized(find("llama-3.1-70b").shape, cpu(29.8), "gguf-q4_k_m", engine="llama.cpp")
+    assert not memory.fits and memory.used_gib < 50
