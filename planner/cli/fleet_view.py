@@ -10,13 +10,12 @@ from rich.table import Table
 
 from planner.figures import UNKNOWN, figure, usd
 from planner.fleet.answering import FleetPlan
-from planner.fleet.fleet import ServedModel
 from planner.fleet.option import Option
 from planner.fleet.placing import Placed
 from planner.fleet.shortages import told
 
-MOST_NODES_SHOWN = 4
 MOST_KINDS_SHOWN = 8
+LEFT = ("model", "each copy")
 
 
 def print_fleet(answer: FleetPlan, console: Console, *, everything: bool = False) -> None:
@@ -35,6 +34,8 @@ def print_fleet(answer: FleetPlan, console: Console, *, everything: bool = False
     console.print(_models(answer, everything))
     console.print()
     console.print(_nodes(answer, everything))
+    for note in answer.notes:
+        console.print(f"  ! {escape(note)}")
     for shortage in answer.short:
         console.print(f"\n[red]Does not fit:[/red] {escape(told(shortage))}")
         console.print(f"  To fix: {escape(shortage.fix)}")
@@ -46,46 +47,39 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _models(answer: FleetPlan, everything: bool) -> Table:
+    """A model's name, load and what a lost node leaves stand once, before the first kind of its copies."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("model", no_wrap=True)
-    for heading in ("copies", "format", "of", "batch", "TTFT", "TPOT ms", "planned/s", "asked/s", "1 node lost"):
-        table.add_column(heading, justify="right")
-    table.add_column("on")
+    for heading in ("model", "asked/s", "1 node lost", "copies", "each copy", "TTFT, TPOT ms", "planned/s"):
+        table.add_column(heading, justify="left" if heading in LEFT else "right", no_wrap=True)
+    table.add_column("on", overflow="fold")
     for model in answer.fleet.models:
-        copies = answer.copies_of(model)
+        copies, asked = answer.copies_of(model), figure(model.requests_per_s)
         if not copies:
-            table.add_row(escape(model.label), "0", *[UNKNOWN] * 6, figure(model.requests_per_s), UNKNOWN, "nowhere")
+            table.add_row(escape(model.label), asked, UNKNOWN, "0", *[UNKNOWN] * 3, "nowhere")
+        said = (escape(model.label), asked, f"{answer.without_worst_node(model):.0%} left")
         for option, count in Counter(copy.option for copy in copies).items():
-            table.add_row(*_row(answer, model, option, count, everything))
+            table.add_row(*said, *_row(option, count, [copy for copy in copies if copy.option == option], everything))
+            said = ("", "", "")
     return table
 
 
-def _row(answer: FleetPlan, model: ServedModel, option: Option, count: int, everything: bool) -> tuple[str, ...]:
-    stages = f" x {option.pipeline_parallel} nodes" if option.nodes > 1 else ""
-    left = answer.without_worst_node(model)
-    here = [copy for copy in answer.copies_of(model) if copy.option == option]
+def _row(option: Option, count: int, here: list[Placed], everything: bool) -> tuple[str, ...]:
+    stages = f", PP {option.pipeline_parallel}" if option.pipeline_parallel > 1 else ""
+    held_to = "mean" if option.percentile is None else f"p{option.percentile}"
     return (
-        escape(model.label),
         f"{count}",
-        option.format,
-        f"TP {option.tensor_parallel}{stages}",
-        f"{option.batch}",
-        figure(option.ttft_ms),
-        figure(option.tpot_ms),
+        f"{option.format}, TP {option.tensor_parallel}{stages}, batch {option.batch}",
+        f"{figure(option.ttft_ms)}, {figure(option.tpot_ms)} {held_to}",
         figure(option.requests_per_s * count),
-        figure(model.requests_per_s),
-        f"{left:.0%} left",
         escape(_where(here, everything)),
     )
 
 
 def _where(copies: list[Placed], everything: bool) -> str:
-    """`h100: 0-3, 7`; only the first few unless everything is asked for."""
+    """`3 x h100`, or with everything the numbers of the nodes: `h100: 0-3, 7`."""
     numbers = sorted({number for copy in copies for number in copy.nodes})
-    ranges = _ranges(numbers)
-    shown = ranges if everything else ranges[:MOST_NODES_SHOWN]
-    more = f" and {len(ranges) - len(shown)} more" if len(shown) < len(ranges) else ""
-    return f"{copies[0].option.node_type}: {', '.join(shown)}{more}"
+    kind = copies[0].option.node_type
+    return f"{kind}: {', '.join(_ranges(numbers))}" if everything else f"{len(numbers)} x {kind}"
 
 
 def _ranges(numbers: list[int]) -> list[str]:

@@ -13,9 +13,10 @@ from planner.errors import BadInput, nearest
 from planner.fleet.fleet import Fleet, ServedModel
 from planner.fleet.option import Ways
 from planner.fleet.options import ways_to_serve
-from planner.fleet.packing import Limits, Packer, Packing
+from planner.fleet.packing import SERVED, Limits, Packer, Packing
 from planner.fleet.placing import Placed, placed
 from planner.fleet.shortages import Shortage, shortages
+from planner.fleet.under_load import Options, packed_within_percentiles
 from rules.book import Book, load_book
 
 
@@ -33,6 +34,7 @@ class FleetPlan:
     short: tuple[Shortage, ...]
     options_s: float
     solving_s: float
+    notes: tuple[str, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -98,28 +100,40 @@ def plan_fleet(cluster: Cluster, fleet: Fleet, *, limits: Limits | None = None, 
     rules = book or load_book()
     ways = {model.label: ways_to_serve(model, cluster, fleet, rules) for model in fleet.models}
     timed = perf_counter()
-    packer = Packer(cluster, fleet, {label: way.options for label, way in ways.items()}, limits or Limits())
-    packing = packer.whole()
-    short = _nowhere(fleet, ways)
-    if packing is None:
-        packing = packer.as_much_as_possible()
-        short += shortages(fleet, cluster, packing, packer.nodes_to_add(packing))
-    copies = placed(cluster, packing)
-    return FleetPlan(cluster, fleet, packing, copies, short, timed - began, perf_counter() - timed)
+    bounds = limits or Limits()
+    held = packed_within_percentiles(
+        {label: way.options for label, way in ways.items()},
+        fleet,
+        cluster,
+        lambda options: _packed(Packer(cluster, fleet, options, bounds)),
+    )
+    short = _nowhere(fleet, held.options, ways)
+    if any(unserved > SERVED for unserved in held.packing.unserved.values()):
+        more = Packer(cluster, fleet, held.options, bounds).nodes_to_add(held.packing)
+        short += shortages(fleet, cluster, held.packing, more)
+    copies = placed(cluster, held.packing)
+    return FleetPlan(cluster, fleet, held.packing, copies, short, timed - began, perf_counter() - timed, held.notes)
 
 
-def _nowhere(fleet: Fleet, ways: dict[str, Ways]) -> tuple[Shortage, ...]:
+def _packed(packer: Packer) -> Packing:
+    """All that is asked for, else as much as fits."""
+    whole = packer.whole()
+    return packer.as_much_as_possible() if whole is None else whole
+
+
+def _nowhere(fleet: Fleet, options: Options, ways: dict[str, Ways]) -> tuple[Shortage, ...]:
     """Models that no kind of node can serve, however many there are."""
     return tuple(
         Shortage(
             model=model.label,
             asked_per_s=model.requests_per_s,
             served_per_s=0.0,
-            why="; ".join(f"{node}: {reason}" for node, reason in ways[model.label].why_not),
+            why="; ".join(f"{node}: {reason}" for node, reason in ways[model.label].why_not)
+            or f"{model.percentile} of 100 requests wait longer than its targets under any load",
             fix="add nodes of another type, allow more `loss`, or relax its targets",
         )
         for model in fleet.models
-        if not ways[model.label].options
+        if not options[model.label]
     )
 
 

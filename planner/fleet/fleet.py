@@ -21,6 +21,7 @@ class ServedModel(Frozen):
 
     `loss` bounds what quantizing may cost in quality; `format`, `engine` and `kv_cache` insist. Of two models the one
     of higher `priority` is served first where not all fit. `node_types`: those it may stand on (None: all).
+    `percentile` holds the targets to what so many of 100 requests wait for when they arrive at random (None: to means).
     """
 
     model: str
@@ -31,6 +32,7 @@ class ServedModel(Frozen):
     context_tokens: Tokens | None = None
     ttft_ms: Annotated[float, Field(gt=0, le=1e9)] | None = None
     tpot_ms: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    percentile: Literal[50, 95, 99] | None = None
     min_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
     loss: Loss = "almost-none"
@@ -43,6 +45,11 @@ class ServedModel(Frozen):
     def label(self) -> str:
         return self.name or self.model
 
+    @property
+    def _held_to(self) -> Literal["mean", "p50", "p95", "p99"]:
+        names: dict[int | None, Literal["mean", "p50", "p95", "p99"]] = {None: "mean", 50: "p50", 95: "p95", 99: "p99"}
+        return names[self.percentile]
+
     def request(self, hardware: str, concurrency: int = 1) -> Request:
         """The question about one copy, or some, on this hardware."""
         return Request(
@@ -54,7 +61,7 @@ class ServedModel(Frozen):
                 context_tokens=self.context_tokens,
                 concurrency=concurrency,
             ),
-            service_level=ServiceLevel(ttft_ms=self.ttft_ms, tpot_ms=self.tpot_ms),
+            service_level=ServiceLevel(ttft_ms=self.ttft_ms, tpot_ms=self.tpot_ms, percentile=self._held_to),
             format=self.format,
             engine=self.engine,
             kv_cache=self.kv_cache,

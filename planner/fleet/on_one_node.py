@@ -112,6 +112,7 @@ def _why_not(served: ServedModel, node: NodeType, place: Place, found: Swept | N
         ("time to first token", served.ttft_ms, found.speeds.ttft_ms),
         ("time per output token", served.tpot_ms, found.speeds.tpot_ms),
     ):
-        if target is not None:
-            said.append(f"{name} {target:g} ms (the least there is {figure(float(np.min(values[allowed])))})")
-    return f"misses {' and '.join(said)}"
+        least = float(np.min(values[allowed]))
+        if target is not None and least > target:
+            said.append(f"{name} {target:g} ms (the least there is {figure(least)})")
+    return f"misses {' and '.join(said)}" if said else "meets each of its targets, but no batch meets both"

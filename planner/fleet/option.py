@@ -11,7 +11,8 @@ from rules.vocabulary import EngineId, FormatId, KvFormat
 class Option:
     """One way to run a copy: `gpus` accelerators of one node, or of `nodes` whole nodes in as many stages.
 
-    `requests_per_s` is what is planned for, the busy share taken off; waits are means with `batch` requests in flight.
+    `requests_per_s` is what is planned for, the busy share taken off. Waits are means with `batch` requests in flight;
+    with a `percentile` they are that of an open load of `requests_per_s`.
     """
 
     model: str
@@ -27,6 +28,7 @@ class Option:
     requests_per_s: float
     ttft_ms: float
     tpot_ms: float
+    percentile: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def as_json(answer: FleetPlan) -> dict[str, Any]:
             for copy in answer.copies
         ],
         "short": [asdict(shortage) for shortage in answer.short],
+        "notes": list(answer.notes),
     }
 
 
