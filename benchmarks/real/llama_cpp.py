@@ -23,15 +23,16 @@ from replaying import BUFFERS, HERE, LLAMA_TABLE, llama_models, predicted_buffer
 
 sys.path.insert(0, str(HERE.parent))
 
-SETTINGS = ("model", "format", "context_tokens", "slots", "kv_format", "flash_attention")
+SETTINGS = ("model", "format", "context_tokens", "slots", "kv_format", "flash_attention", "repacks")
 FIELDS = (*SETTINGS, *BUFFERS, "instruction_sets", "engine_version", "machine", "date")
-# file format, tokens of a slot, slots, KV type, flash attention
+# file format, tokens of a slot, slots, KV type, flash attention, a second copy of the weights
 STARTS = (
-    ("gguf-bf16", 1024, 4, "16-bit", True),
-    ("gguf-q8_0", 8192, 1, "16-bit", True),
-    ("gguf-q4_k_m", 2048, 2, "int8", True),
-    ("gguf-q4_k_m", 512, 8, "16-bit", True),
-    ("gguf-q4_k_m", 2048, 1, "16-bit", False),
+    ("gguf-bf16", 1024, 4, "16-bit", True, True),
+    ("gguf-q8_0", 8192, 1, "16-bit", True, True),
+    ("gguf-q4_k_m", 2048, 2, "int8", True, True),
+    ("gguf-q4_k_m", 512, 8, "16-bit", True, True),
+    ("gguf-q4_k_m", 2048, 1, "16-bit", False, True),
+    ("gguf-q4_k_m", 512, 8, "16-bit", True, False),
 )
 PRINTED = {
     "mapped_mib": re.compile(r"CPU_Mapped model buffer size =\s*([\d.]+) MiB"),
@@ -100,6 +101,7 @@ def command(programs: Path, model: Path, row: dict[str, object]) -> list[str]:
         str(programs / "llama-server"), "-m", str(model), "--host", "127.0.0.1", "--port", str(free_port()),
         "--no-warmup", "-lv", "4", "-c", str(int(str(row["context_tokens"])) * slots), "-np", str(slots),
         "-ctk", kv_type, "-ctv", kv_type, "-fa", "on" if row["flash_attention"] else "off", "--threads", "1",
+        "--repack" if row["repacks"] else "--no-repack",
     ]  # fmt: skip
 
 

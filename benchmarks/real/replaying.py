@@ -95,6 +95,7 @@ def predicted_buffers(row: dict[str, str]) -> dict[str, float]:
             kv_format=row["kv_format"],
             engine_version="0.3.36",
             instruction_sets=tuple(row["instruction_sets"].split()),
+            repacks=row["repacks"] == "True",
         )
     )
     mib = {term.label: term.predicted_gib * 1024 for term in account.terms}
