@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from executor.distributed.cluster import Cluster
 from executor.distributed.elsewhere import Elsewhere
 from executor.distributed.jobs import ENDED, Unreachable
-from executor.distributed.placing import spanning_arguments
-from executor.distributed.ray_cluster import launched_in
-from executor.distributed.spreading import Spread, rpc_arguments, spread_of
+from executor.distributed.ray_cluster import launched_in, place_of
+from executor.distributed.spreading import Spread, spread_of
 from executor.step import Result, Step, StepContext
 from planner.errors import ExecutionFailed
 from planner.plan import StageKind
@@ -34,28 +34,31 @@ class LaunchElsewhere:
         """As on one machine, with "workers" where it has some. ExecutionFailed also when those are lost too often."""
         cluster, run_id = self.cluster, context.workspace.name
         cluster.end_held(context.report, run_id)
-        spread = cluster.patiently(
-            lambda: spread_of(context.plan, context.stage, self.cores, cluster.jobs.nodes()), context.report, run_id
-        )
+        spread = cluster.patiently(lambda: self.spread_of(context), context.report, run_id)
         if spread is not None:
             return self.spread(context, spread)
         needs = cluster.patiently(
             lambda: cluster.needs(context.plan, context.stage, context.results), context.report, run_id
         )
-        told = asking(context, spanning_arguments(context.plan, context.stage.parameters.get("arguments", ())))
-        server = Elsewhere(cluster, holds=True, listens=self.to_keep)
-        return server.attempted(told, replace(needs, beside=self.node or needs.beside))
+        return self.server.attempted(context, replace(needs, beside=self.node or needs.beside))
+
+    @property
+    def server(self) -> Elsewhere:
+        return Elsewhere(self.cluster, holds=True, listens=self.to_keep)
+
+    def spread_of(self, context: StepContext) -> Spread | None:
+        jobs = self.cluster.jobs
+        return spread_of(context.plan, context.stage, self.cores, jobs.nodes(), place_of(context.plan, jobs))
 
     def spread(self, context: StepContext, spread: Spread) -> Result:
         """The workers first, then the server that is told of them; all again where a worker was lost meanwhile."""
         context.report(spread.says, None)
         lost: list[str] = []
         while len(lost) < self.cluster.patience.attempts:
-            workers = [self.worker(context, number, spread) for number in range(len(spread.nodes))]
-            server = Elsewhere(self.cluster, holds=True, listens=self.to_keep)
-            told = asking(context, (*context.stage.parameters.get("arguments", ()), *rpc_arguments(workers)))
+            workers = [self.worker(context, number, spread) for number in range(len(spread.workers))]
+            told = asking(context, context.stage.name, spread.launch(context.stage, workers))
             try:
-                launched = server.attempted(told, replace(spread.server, beside=spread.nodes[0]))
+                launched = self.server.attempted(told, spread.server)
                 return {**launched, "workers": [worker["ran_on"] for worker in workers]}
             except ExecutionFailed:
                 if not (gone := ended_jobs(self.cluster, [worker["ran_on"] for worker in workers])):
@@ -66,22 +69,18 @@ class LaunchElsewhere:
         raise Elsewhere(self.cluster).given_up(lost, context)
 
     def worker(self, context: StepContext, number: int, spread: Spread) -> Result:
-        """One worker, running: {host, port, pid, log_path, ran_on}."""
+        """One worker, running: {pid, log_path, ran_on}, and where the server reaches it."""
         name = f"{context.stage.name}-worker-{number + 1}"
-        stage = context.stage.model_copy(update={"name": name, "parameters": {"cores": spread.worker.cores}})
-        plan = context.plan.model_copy(update={"stages": (stage,)})
+        told = asking(context, name, spread.worker(context.stage, number))
         log_path = context.log_path.with_name(f"{context.log_path.stem}.worker-{number + 1}.log")
-        of_worker = replace(context, stage=stage, plan=plan, log_path=log_path)
         job = Elsewhere(self.cluster, holds=True, listens=True, is_worker=True)
-        return job.attempted(of_worker, replace(spread.worker, beside=spread.nodes[number]))
+        return job.attempted(replace(told, log_path=log_path), spread.workers[number])
 
 
-def asking(context: StepContext, arguments: Iterable[str]) -> StepContext:
-    """The same context where the server is started with these arguments."""
-    stage = context.stage.model_copy(
-        update={"parameters": {**context.stage.parameters, "arguments": [str(argument) for argument in arguments]}}
-    )
-    stages = tuple(stage if s.name == stage.name else s for s in context.plan.stages)
+def asking(context: StepContext, name: str, parameters: Mapping[str, Any]) -> StepContext:
+    """The same context where its stage has another name and other parameters."""
+    stage = context.stage.model_copy(update={"name": name, "parameters": dict(parameters)})
+    stages = tuple(stage if s.name == context.stage.name else s for s in context.plan.stages)
     return replace(context, stage=stage, plan=context.plan.model_copy(update={"stages": stages}))
 
 

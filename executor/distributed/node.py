@@ -18,7 +18,6 @@ from pathlib import Path
 
 from executor.artifacts import altered, remove_partials
 from executor.attempting import carried_out
-from executor.distributed.rpc_worker import own_address, serve_rpc
 from executor.distributed.task import (
     OVERTAKEN_STATUS,
     TASK,
@@ -30,6 +29,7 @@ from executor.distributed.task import (
     Task,
     read_whole,
 )
+from executor.distributed.workers import own_address, start_worker
 from executor.locking import lock
 from executor.processes import Processes
 from executor.signals import interruptible
@@ -41,7 +41,7 @@ from planner import __version__
 from planner.errors import ExecutionFailed
 
 Tell = Callable[[str, float | None], None]
-WORKER = StepSpec(serve_rpc, ephemeral=True)
+WORKER = StepSpec(start_worker, ephemeral=True)
 
 
 def main(folder: str) -> int:

@@ -13,15 +13,12 @@ from planner.figures import memory
 from planner.plan import Plan, Prediction, Stage, StageKind
 from planner.units import GIB
 
-SPANNING = ("--distributed-executor-backend", "ray")
-
 
 def needs_of(plan: Plan, stage: Stage, cores: Mapping[StageKind, float]) -> Needs:
     """What the stage's job asks for on one node.
 
     Memory: what quantizing is predicted to take at most, and on a CPU what serving takes. GPUs: one for a tool that
-    needs one, all of a copy's on one machine for a server. A copy over several machines asks for none itself: the
-    engine asks Ray for them.
+    needs one, for a server those of a copy that stand in one machine.
     """
     asked = Needs(cores=cores.get(stage.kind, 0), gpu="" if runs_on_cpu(plan) else plan.hardware.name)
     if stage.kind in ("convert", "quantize") and plan.quantizing is not None:
@@ -30,7 +27,8 @@ def needs_of(plan: Plan, stage: Stage, cores: Mapping[StageKind, float]) -> Need
     if stage.kind in ("evaluate", "launch"):
         if runs_on_cpu(plan):
             return replace(asked, memory_bytes=round(plan.chosen.memory.used_gib * GIB))
-        return asked if plan.chosen.nodes > 1 else replace(asked, gpus=plan.chosen.tensor_parallel)
+        each = plan.chosen.tensor_parallel * plan.chosen.pipeline_parallel // plan.chosen.nodes
+        return replace(asked, gpus=each)
     return asked
 
 
@@ -47,34 +45,17 @@ def placed(needs: Needs, nodes: Sequence[Node], where: str) -> Needs:
     return replace(needs, gpu=min(kinds) if needs.gpus and kinds else "")
 
 
-def require_spanned(plan: Plan, nodes: Sequence[Node], where: str) -> None:
-    """ExecutionFailed unless there are as many nodes with a copy's GPUs of one machine as the plan spreads it over."""
-    each = Needs(gpus=plan.chosen.tensor_parallel * plan.chosen.pipeline_parallel // plan.chosen.nodes)
-    each = replace(each, gpu=plan.hardware.name)
-    able = [node for node in nodes if holds(node, each)]
+def require_spanned(plan: Plan, needs: Needs, nodes: Sequence[Node], where: str) -> list[Node]:
+    """The nodes that hold a part of a copy. ExecutionFailed where they are fewer than the plan spreads it over."""
+    able = [node for node in nodes if holds(node, needs)]
     if len(able) < plan.chosen.nodes:
         raise ExecutionFailed(
-            f"the plan spreads a copy over {plan.chosen.nodes} nodes with {in_words(each)} each; {len(able)} have that"
+            f"the plan spreads a copy over {plan.chosen.nodes} nodes with {in_words(needs)} each; {len(able)} have that"
             f" (nodes: {listed(nodes)})",
             where=where,
             fix="add nodes to the cluster, or plan for fewer (quantplan plan MODEL --on COUNTxGPU)",
         )
-
-
-def spanning_arguments(plan: Plan, arguments: Sequence[str]) -> tuple[str, ...]:
-    """The server's arguments when a copy spans machines: vLLM then asks Ray for the workers.
-
-    ExecutionFailed for an engine that Ray does not spread.
-    """
-    if plan.chosen.nodes == 1:
-        return tuple(arguments)
-    if plan.chosen.engine != "vllm":
-        raise ExecutionFailed(
-            f"over several machines this executor serves with vLLM's Ray backend; the plan is for {plan.chosen.engine}",
-            where=f"plan for {plan.model.name}",
-            fix="plan with --engine vllm, or for one machine",
-        )
-    return (*arguments, *SPANNING)
+    return able
 
 
 def holds(node: Node, needs: Needs) -> bool:

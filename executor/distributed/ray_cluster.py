@@ -11,7 +11,7 @@ from pathlib import Path
 
 from executor.distributed.cluster import Cluster
 from executor.distributed.jobs import Jobs, Needs, Unreachable
-from executor.distributed.placing import needs_of, placed, require_spanned
+from executor.distributed.placing import needs_of, placed
 from executor.distributed.settings import RaySettings
 from executor.distributed.task import FOLDER, LEASE, write_whole
 from executor.step import Result
@@ -32,13 +32,15 @@ def placing(jobs: Jobs, settings: RaySettings) -> Callable[[Plan, Stage, Mapping
     """What a step's job asks for, as the nodes that are there now name it."""
 
     def needs(plan: Plan, stage: Stage, results: Mapping[str, Result]) -> Needs:
-        nodes, where = jobs.nodes(), f"plan for {plan.model.name}, on {jobs.address}"
-        if stage.kind == "launch" and plan.chosen.nodes > 1:
-            require_spanned(plan, nodes, where)
+        nodes, where = jobs.nodes(), place_of(plan, jobs)
         beside = served_at(plan, results) if STEPS[stage.kind].needs else ""
         return placed(replace(needs_of(plan, stage, settings.cores), beside=beside), nodes, where)
 
     return needs
+
+
+def place_of(plan: Plan, jobs: Jobs) -> str:
+    return f"plan for {plan.model.name}, on {jobs.address}"
 
 
 def launched_in(plan: Plan, results: Mapping[str, Result]) -> Result:

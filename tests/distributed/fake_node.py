@@ -46,7 +46,7 @@ def load(context: StepContext) -> Result:
 
 
 def work(context: StepContext) -> Result:
-    process = context.processes.start(["sleep", "1000", os.environ[MARKER]], log_path=context.log_path)
+    process = context.processes.start(["sh", "-c", "sleep 1000 & wait", os.environ[MARKER]], log_path=context.log_path)
     return {"host": "127.0.0.1", "port": 1, "pid": process.pid, "log_path": str(context.log_path)}
 
 

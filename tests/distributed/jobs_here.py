@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from left_over import gone
 
 from executor.distributed.jobs import Job, JobState, Node, Unreachable
 from executor.distributed.settings import Patience, RaySettings, ray_settings
@@ -86,7 +87,16 @@ class JobsHere:
 
     def kill(self, job_id: str) -> None:
         """As when its node loses power, less what watches over its tools."""
-        os.kill(json.loads(self._record(job_id).read_text())["pid"], signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(json.loads(self._record(job_id).read_text())["pid"], signal.SIGKILL)
+
+    def all_end(self, within_s: float = 10.0) -> bool:
+        """Whether every job, and what it started, ends in time."""
+        deadline = time.monotonic() + within_s
+        pids = [json.loads(path.read_text())["pid"] for path in self.folder.glob("*.json")]
+        while any(running(pid) for pid in pids) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return not any(running(pid) for pid in pids) and gone(self.marker, max(0.1, deadline - time.monotonic()))
 
     def _record(self, job_id: str) -> Path:
         return self.folder / f"{job_id}.json"

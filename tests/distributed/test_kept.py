@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from jobs_here import HASTE, JobsHere, hasty, nodes_here
-from left_over import gone, in_child, processes_with
+from left_over import in_child, processes_with
 
 from executor.distributed import kept
 from executor.distributed.ray_executor import RayExecutor
@@ -83,12 +83,12 @@ def test_a_kept_server_outlives_its_lease_until_it_is_stopped(
     assert (found.state, found.healthy, found.role, found.note) == ("running", True, "kept", "")
     assert httpx.get(f"{found.url}/health").status_code == 200
     assert local.stop(found.deployment_id).state == "stopped"
-    assert gone(jobs.marker) and local.deployments()[0].state == "stopped"
+    assert jobs.all_end() and local.deployments()[0].state == "stopped"
 
 
 def test_without_keep_nothing_is_left(apply: Apply, local: LocalExecutor, jobs: JobsHere) -> None:
     apply(ApplyOptions())
-    assert gone(jobs.marker) and local.deployments() == []
+    assert jobs.all_end() and local.deployments() == []
 
 
 def test_applying_again_only_looks_after_it(apply: Apply, local: LocalExecutor) -> None:
@@ -105,7 +105,7 @@ def test_a_node_that_dies_is_reported_and_nothing_of_it_stays(
 ) -> None:
     record = apply()
     jobs.kill(record.steps[1].result["ran_on"]["job"])
-    assert gone(jobs.marker)
+    assert jobs.all_end()
     (found,) = local.deployments()
     assert (found.state, found.healthy, found.note) == ("ended", None, "its node died")
 
@@ -128,7 +128,7 @@ def test_a_server_of_a_silent_head_is_released_and_ends(apply: Apply, local: Loc
         "http://head:8265 does not answer (ConnectError: refused); it was released, and ends within 1 s where its node"
         " still runs"
     )
-    assert gone(jobs.marker)
+    assert jobs.all_end()
 
 
 def test_a_head_that_lost_its_memory_does_not_make_a_server_an_orphan(
@@ -141,7 +141,7 @@ def test_a_head_that_lost_its_memory_does_not_make_a_server_an_orphan(
         "the head at http://head:8265 has lost its memory of it; it answers all the same"
     )
     local.stop(record.run_id)
-    assert gone(jobs.marker)
+    assert jobs.all_end()
 
 
 def test_it_is_promoted_and_rolled_back_at_its_own_address(
@@ -156,13 +156,13 @@ def test_it_is_promoted_and_rolled_back_at_its_own_address(
     states = {found.deployment_id: found.state for found in local.deployments()}
     assert states == {record.run_id: "stopped", f"{record.run_id}-original": "running"}
     local.stop(f"{record.run_id}-original")
-    assert gone(jobs.marker)
+    assert jobs.all_end()
 
 
 def test_what_does_not_answer_is_not_promoted(apply: Apply, local: LocalExecutor, jobs: JobsHere) -> None:
     record = apply()
     jobs.kill(record.steps[1].result["ran_on"]["job"])
-    assert gone(jobs.marker)
+    assert jobs.all_end()
     with pytest.raises(ExecutionFailed, match=f"deployment {record.run_id} does not answer, so it is not promoted"):
         local.promote(record.run_id)
 
@@ -182,7 +182,7 @@ def at(step: str, said: str, act: Callable[[], None]) -> Callable[[Event], None]
 def test_no_server_outlives_an_apply_that_was_killed(step: str, said: str, apply: Apply, jobs: JobsHere) -> None:
     killed = at(step, said, lambda: os.kill(os.getpid(), signal.SIGKILL))
     assert in_child(lambda: apply(on_event=killed)) == -signal.SIGKILL
-    assert gone(jobs.marker, within_s=HASTE.lease_s + 5)
+    assert jobs.all_end(within_s=HASTE.lease_s + 5)
 
 
 def test_a_server_that_was_written_down_but_not_let_go_ends_and_is_told_as_ended(
@@ -190,7 +190,7 @@ def test_a_server_that_was_written_down_but_not_let_go_ends_and_is_told_as_ended
 ) -> None:
     monkeypatch.setattr(kept.KeptOnRay, "let_go", lambda keeping, holding: os.kill(os.getpid(), signal.SIGKILL))
     assert in_child(apply) == -signal.SIGKILL
-    assert gone(jobs.marker, within_s=HASTE.lease_s + 5)
+    assert jobs.all_end(within_s=HASTE.lease_s + 5)
     assert [found.state for found in local.deployments()] == ["ended"]
 
 
@@ -200,4 +200,4 @@ def test_ctrl_c_ends_the_server_at_once(
 ) -> None:
     with pytest.raises(ExecutionFailed, match=r"stopped before its end[\s\S]*quantplan apply [0-9a-f]{12} --on ray"):
         apply(on_event=at(step, said, lambda: os.kill(os.getpid(), signal.SIGINT)))
-    assert gone(jobs.marker)
+    assert jobs.all_end()

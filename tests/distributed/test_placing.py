@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from executor.distributed.jobs import Needs, Node
-from executor.distributed.placing import needs_of, placed, require_spanned, spanning_arguments
+from executor.distributed.placing import needs_of, placed, require_spanned
 from planner.errors import ExecutionFailed
 from planner.plan import Plan, Stage
 from planner.planning import make_plan
@@ -40,7 +40,7 @@ def test_quantizing_asks_for_a_gpu_and_the_memory_it_is_predicted_to_take_at_mos
 
 def test_a_server_asks_for_the_gpus_of_its_copy(plan: Plan) -> None:
     assert needs_of(plan, stage(plan, "launch"), CORES).gpus == plan.chosen.tensor_parallel == 1
-    assert needs_of(over(plan, 2), stage(plan, "launch"), CORES).gpus == 0
+    assert needs_of(over(plan, 2), stage(plan, "launch"), CORES).gpus == 2
 
 
 def test_on_a_cpu_a_server_asks_for_the_memory_of_the_model() -> None:
@@ -70,13 +70,12 @@ def test_l40s_is_no_l4() -> None:
 
 
 def test_a_copy_over_nodes_needs_as_many_of_them(plan: Plan) -> None:
-    require_spanned(over(plan, 2), (A100, A100), "here")
-    with pytest.raises(ExecutionFailed, match="spreads a copy over 2 nodes with 2 x A100-80GB-SXM each; 1 have that"):
-        require_spanned(over(plan, 2), (A100, L4), "here")
-
-
-def test_vllm_is_told_to_ask_ray_for_its_workers(plan: Plan) -> None:
-    assert spanning_arguments(plan, ("--x",)) == ("--x",)
-    assert spanning_arguments(over(plan, 2), ("--x",)) == ("--x", "--distributed-executor-backend", "ray")
-    with pytest.raises(ExecutionFailed, match=r"serves with vLLM's Ray backend; the plan is for sglang"):
-        spanning_arguments(over(plan, 2, "sglang"), ())
+    needs = needs_of(over(plan, 2), stage(plan, "launch"), CORES)
+    assert require_spanned(over(plan, 2), needs, (A100, L4, A100), "here") == [A100, A100]
+    with pytest.raises(ExecutionFailed) as refused:
+        require_spanned(over(plan, 2), needs, (A100, L4), "plan for llama")
+    assert str(refused.value) == (
+        "plan for llama: the plan spreads a copy over 2 nodes with 2 x A100-80GB-SXM, 1 core each; 1 have that"
+        " (nodes: 1 with 8 x A100, 32 cores, 512 GiB; 1 with 2 x L4, 8 cores, 64 GiB)\n"
+        "To fix: add nodes to the cluster, or plan for fewer (quantplan plan MODEL --on COUNTxGPU)"
+    )

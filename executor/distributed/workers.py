@@ -1,4 +1,4 @@
-"""On the node: a worker of llama.cpp's RPC, which holds layers of a model for the server of another node."""
+"""On the node: what holds part of a copy for the server of another node, started beside it and ended with it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import os
 import socket
 import time
 
+from executor.engines import engine_of
 from executor.engines.ports import free_port
+from executor.engines.starting import Launch
 from executor.processes import Process, tool_failed
 from executor.step import Result, StepContext
+from executor.steps.earlier import model_to_serve
 
 READY_WITHIN_S = 60.0
 POLL_S = 0.1
 RAY_HEAD = "RAY_ADDRESS"  # what Ray sets for its jobs: the head's own address, HOST:PORT
+
+
+def start_worker(context: StepContext) -> Result:
+    """{pid, log_path}, and where the server reaches it: a rank of vLLM, or a worker of llama.cpp's RPC."""
+    return serve_rpc(context) if context.plan.chosen.engine == "llama.cpp" else serve_rank(context)
 
 
 def serve_rpc(context: StepContext) -> Result:
@@ -24,6 +32,22 @@ def serve_rpc(context: StepContext) -> Result:
     process = context.processes.start(command, log_path=context.log_path)
     wait_until_it_listens(process, host, port)
     return {"host": host, "port": port, "pid": process.pid, "log_path": str(context.log_path)}
+
+
+def serve_rank(context: StepContext) -> Result:
+    """{pid, log_path}: a rank is ready when the server is, which waits for all of them."""
+    parameters, engine = context.stage.parameters, engine_of(context.plan)
+    launch = Launch(
+        engine=engine,
+        model=model_to_serve(context),
+        arguments=[str(argument) for argument in parameters["arguments"]],
+        log_path=context.log_path,
+        name=context.plan.model.name,
+    )
+    command = [*engine.program(context.toolchains), *engine.arguments(launch.serving(free_port()))]
+    environment = {**parameters.get("environment", {}), **engine.environment}
+    process = context.processes.start(command, log_path=context.log_path, env=environment)
+    return {"pid": process.pid, "log_path": str(context.log_path)}
 
 
 def wait_until_it_listens(process: Process, host: str, port: int) -> None:
