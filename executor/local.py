@@ -14,7 +14,7 @@ from executor.cleaning import clean, remove_runs
 from executor.cores import on_cores
 from executor.deployments import serving
 from executor.deployments.deployment import Deployment, all_deployments, as_record, find
-from executor.deployments.health import is_healthy
+from executor.deployments.health import can_be_asked, is_healthy
 from executor.examining import LocalExaminer
 from executor.journal import Journal, JournalledRun
 from executor.ladder.ledger import as_record as as_rung
@@ -146,7 +146,8 @@ class LocalExecutor:
 
 
 def _deployed(deployment: Deployment) -> DeploymentRecord:
-    healthy = is_healthy(deployment.url) if deployment.state == "running" else None
+    asked = deployment.state == "running" and can_be_asked(deployment.url)
+    healthy = is_healthy(deployment.url) if asked else None
     return as_record(deployment, healthy=healthy)
 
 

@@ -15,7 +15,10 @@ from planner.ports import DeploymentState
 if TYPE_CHECKING:
     from executor.deployments.deployment import Deployment
 
-HOLDERS = {"ray": "executor.distributed.kept:RayHolder"}  # by name: a server of this machine loads none of it
+HOLDERS = {
+    "ray": "executor.distributed.kept:RayHolder",
+    "kubernetes": "executor.distributed.kubernetes.kept:KubernetesHolder",
+}  # by name: a server of this machine loads none of it
 
 
 @dataclass(frozen=True, slots=True)

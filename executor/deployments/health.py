@@ -8,6 +8,11 @@ TIMEOUT_S = 10.0
 FIRST_ANSWER_WITHIN_S = 120.0
 
 
+def can_be_asked(url: str) -> bool:
+    """Whether the address holds outside a cluster: one of a Kubernetes Service does not."""
+    return not url.endswith(".svc")
+
+
 def is_healthy(url: str) -> bool:
     """Whether GET /health answers 200."""
     import httpx

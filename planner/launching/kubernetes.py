@@ -24,10 +24,14 @@ SERVER, LOAD, MAKES = "serve.yaml", "load.yaml", "quantize.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A model of another machine that was put in an object store: the Job fetches it to where the plan says it lies."""
+    """A model of another machine that was put in an object store, for the Job to fetch.
+
+    It lies in `directory` of the claim; what is there at `sub_path` is mounted where the plan says that it lies.
+    """
 
     url: str
     mount_path: str
+    directory: str
     sub_path: str
 
 

@@ -22,6 +22,7 @@ def answering(answer: Callable[[str, str, Mapping[str, str], dict[str, Any]], An
             status, content = answer(self.command, self.path, self.headers, body)
             payload = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
+            self.send_header("Content-Type", "text/plain" if isinstance(content, str) else "application/json")
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
             self.wfile.write(payload)

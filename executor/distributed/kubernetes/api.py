@@ -1,26 +1,30 @@
-"""A cluster's API through the official client: documents applied, read and deleted; its errors in our words."""
+"""A cluster's API through the official client: documents applied, read and deleted."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
-import yaml
-
 from executor.distributed.jobs import Unreachable
-from planner.errors import ExecutionFailed, ExecutorMissing
+from executor.distributed.kubernetes.refusals import (
+    BAD_REQUEST,
+    Document,
+    Forbidden,
+    Lacking,
+    Missing,
+    message_in,
+    plural_of,
+    refusal,
+    table,
+)
+from planner.errors import BadInput, ExecutionFailed, ExecutorMissing
 from planner.request import Frozen
 
-TABLE = Path(__file__).with_name("cluster.yaml")
-Document = dict[str, Any]
 APPLY = "application/apply-patch+yaml"
 MANAGER = "quantplan"
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 400, 401, 403, 404, 429
-PLURALS = {"PodDisruptionBudget": "poddisruptionbudgets"}
 
 
 class Patience(Frozen):
@@ -33,17 +37,13 @@ class Patience(Frozen):
     source: str = ""
 
 
-@lru_cache(maxsize=1)
-def table() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    return found
-
-
 class KubeApi:
-    """The API server of the current kubeconfig (inside a pod: the pod's own), or at `address` with its credentials."""
+    """The API server of the kubeconfig's context (in a pod: the pod's own), or at `address` with its credentials."""
 
-    def __init__(self, address: str | None = None, request_s: float | None = None) -> None:
-        """ExecutorMissing without the client; ExecutionFailed where neither kubeconfig nor address names a cluster."""
+    def __init__(self, address: str | None = None, context: str | None = None, request_s: float | None = None) -> None:
+        """ExecutorMissing without the client; ExecutionFailed where neither kubeconfig nor address names a cluster;
+        BadInput for a context that the kubeconfig does not have.
+        """
         try:
             from kubernetes import client, config
         except ImportError:
@@ -51,7 +51,7 @@ class KubeApi:
             raise ExecutorMissing("the Kubernetes client is not installed", fix=fix) from None
         settings = client.Configuration()
         try:
-            load_credentials(config, settings)
+            load_credentials(config, settings, context)
         except (config.ConfigException, OSError) as error:
             if address is None:
                 fix = "set KUBECONFIG, or name the API server with --address"
@@ -59,7 +59,7 @@ class KubeApi:
         settings.host, settings.retries = address or settings.host, False
         self._client = client.ApiClient(settings)
         self._request_s = request_s or float(table()["patience"]["request_s"])
-        self.address = str(settings.host)
+        self.address, self.context = str(settings.host), context
 
     def apply(self, document: Document) -> Document:
         """Server-side apply. ExecutionFailed where the cluster refuses it, or lacks the interface."""
@@ -80,20 +80,50 @@ class KubeApi:
         except Missing:
             return
 
+    def serves(self, version: str) -> bool:
+        """Whether the cluster has that group and version of interfaces, as far as one may look."""
+        about = {"kind": "APIResourceList", "apiVersion": version}
+        with suppress(Forbidden):
+            try:
+                self._ask("GET", f"/apis/{version}" if "/" in version else f"/api/{version}", about=about)
+            except (Missing, Lacking):
+                return False
+        return True
+
+    def nodes(self) -> list[Document]:
+        return self._listed("/api/v1/nodes", "Node", {})
+
+    def namespaces(self) -> list[str]:
+        return [found["metadata"]["name"] for found in self._listed("/api/v1/namespaces", "Namespace", {})]
+
+    def events(self, document: Document) -> list[Document]:
+        """What the cluster reported of an object, the oldest first."""
+        namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
+        query = [("fieldSelector", f"involvedObject.kind={document['kind']},involvedObject.name={name}")]
+        return self._listed(f"/api/v1/namespaces/{namespace}/events", "Event", {"namespace": namespace}, query)
+
     def pods(self, namespace: str, selector: Mapping[str, str]) -> list[Document]:
         """The pods with these labels, the oldest first."""
         labels = ",".join(f"{key}={value}" for key, value in selector.items())
         path = f"/api/v1/namespaces/{namespace}/pods"
-        listed = self._ask("GET", path, query=[("labelSelector", labels)], about={"kind": "Pod", "apiVersion": "v1"})
-        return sorted(listed.get("items", []), key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
+        return self._listed(path, "Pod", {"namespace": namespace}, [("labelSelector", labels)])
 
-    def log(self, namespace: str, pod: str) -> str:
-        """What the pod wrote; empty where it is gone."""
+    def log(self, namespace: str, pod: str, previous: bool = False) -> str:
+        """What the pod wrote (`previous`: before it was started again); empty where it is gone."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        about = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": pod, "namespace": namespace}}
         try:
-            return str(self._ask("GET", path, about={"kind": "Pod", "apiVersion": "v1"}, as_text=True))
+            query = [("previous", "true")] if previous else None
+            return str(self._ask("GET", path, query=query, about=about, as_text=True))
         except Missing:
             return ""
+
+    def _listed(
+        self, path: str, kind: str, metadata: Mapping[str, str], query: list[tuple[str, str]] | None = None
+    ) -> list[Document]:
+        about = {"kind": kind, "apiVersion": "v1", "metadata": dict(metadata)}
+        found = self._ask("GET", path, query=query, about=about).get("items") or []
+        return sorted(found, key=lambda one: one["metadata"].get("creationTimestamp") or "")
 
     def _ask(
         self,
@@ -119,54 +149,28 @@ class KubeApi:
         except (HTTPError, OSError, ApiException) as error:
             raise Unreachable(f"{type(error).__name__}: {error}".splitlines()[0][:200]) from None
         if status >= BAD_REQUEST:
-            raise self._named(status, message_in(text), about)
+            raise refusal(method, status, message_in(text), about, self.address)
         return text if as_text else json.loads(text)
 
-    def _named(self, status: int, told: str, about: Document) -> Exception:
-        """The API's refusal in our words."""
-        where = f"{self.address}, {name_of(about)}"
-        if status == NOT_FOUND and "could not find the requested resource" in told:
-            version = about["apiVersion"]
-            fix = f"install {found}" if (found := table()["install"].get(version)) else "use a cluster that has it"
-            return ExecutionFailed(f"the cluster has no {about['kind']} of {version}", where=where, fix=fix)
-        if status == NOT_FOUND:
-            return Missing(told)
-        if status in (UNAUTHORIZED, FORBIDDEN):
-            fix = "ask for the right, or use another context: kubectl auth can-i --list"
-            return ExecutionFailed(f"the cluster does not allow it: {told}", where=where, fix=fix)
-        if status < TOO_MANY:
-            return ExecutionFailed(f"the cluster refused it: {told}", where=where, fix="render it and see what differs")
-        return Unreachable(f"it answered {status}: {told}")
 
-
-def load_credentials(config: Any, settings: Any) -> None:
-    """Those of the kubeconfig; without one, inside a pod, the pod's own."""
+def load_credentials(config: Any, settings: Any, context: str | None) -> None:
+    """Those of the kubeconfig's context; without a kubeconfig, inside a pod, the pod's own."""
+    if context is not None:
+        known = [str(found["name"]) for found in config.list_kube_config_contexts()[0]]
+        if context not in known:
+            fix = "kubectl config get-contexts lists them"
+            raise BadInput(f"the kubeconfig has no context {context!r}", nearest=known, fix=fix)
     try:
-        config.load_kube_config(client_configuration=settings)
+        config.load_kube_config(client_configuration=settings, context=context)
     except config.ConfigException:
         if "KUBERNETES_SERVICE_HOST" not in os.environ:
             raise
         config.load_incluster_config(client_configuration=settings)
 
 
-class Missing(Exception):
-    """There is no such object."""
-
-
 def path_of(document: Document) -> str:
     """Where the object lies in the API."""
-    version, kind, metadata = document["apiVersion"], document["kind"], document["metadata"]
+    version, metadata = document["apiVersion"], document["metadata"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    return f"{root}/namespaces/{metadata['namespace']}/{PLURALS.get(kind, kind.lower() + 's')}/{metadata['name']}"
-
-
-def name_of(document: Document) -> str:
-    return f"{document['kind']} {document.get('metadata', {}).get('name', '')}".strip()
-
-
-def message_in(text: str) -> str:
-    """What the API says: the message of its Status, else all of it."""
-    try:
-        return str(json.loads(text)["message"])
-    except (ValueError, TypeError, KeyError):
-        return text[:200] or "no reason given"
+    inside = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    return f"{root}{inside}/{plural_of(document['kind'])}/{metadata['name']}"

@@ -1,66 +1,69 @@
-"""`quantplan apply --on kubernetes`: a Job carries the same plan out; its journal and findings come back here."""
+"""`quantplan apply --on kubernetes`: a Job carries the same plan out, a Deployment serves it; findings come back."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from executor.distributed.kubernetes.api import Document, KubeApi, Patience, table
+from executor.deployments.deployment import write
+from executor.distributed.kubernetes import taking_over
+from executor.distributed.kubernetes.api import KubeApi, Patience
 from executor.distributed.kubernetes.job import JobWatch, Patiently, ended
+from executor.distributed.kubernetes.kept import Connect, holding_of
+from executor.distributed.kubernetes.manifests import (
+    deployed_as,
+    load_command,
+    local_model,
+    making,
+    original_there,
+    refused_model,
+)
+from executor.distributed.kubernetes.preflight import require_cluster
+from executor.distributed.kubernetes.refusals import Document, table
+from executor.distributed.kubernetes.serving import Served
 from executor.journal import Journal
 from executor.local import LocalExecutor, run_id_of
-from executor.ways import way_to
 from planner.errors import BadInput, ExecutionFailed
-from planner.launching.rendering import Site, render
+from planner.launching.kubernetes import Original
+from planner.launching.kubernetes_deployed import CLAIM_ROOT, Deployed
+from planner.launching.locating import making_stage, named_by
 from planner.plan import Plan
 from planner.ports import NO_OPTIONS, ApplyOptions, Event, RunRecord
 
-NOT_HERE = ("report_path",)  # files of the claim that this machine's journal must not name as its own
-MAKES = "quantize.yaml"
-CLAIM = "/quantplan/"
-
 
 class KubernetesExecutor(LocalExecutor):
-    """Implements `planner.ports.Executor`: the plan is applied by a Job on a node that has what it asks for.
+    """Implements `planner.ports.Executor`: the plan's model is made by a Job on a node that has what it asks for.
 
-    The Job's own journal lies on its claim, so a pod that is evicted goes on where it stopped.
+    The Job's own journal lies on its claim, so a pod that is evicted goes on where it stopped. A plan that makes
+    nothing, and one whose server is kept, is served by a Deployment and measured from inside the cluster.
     """
 
-    def __init__(
-        self,
-        home: Path | None = None,
-        connect: Callable[[str | None], KubeApi] = KubeApi,
-        patience: Patience | None = None,
-    ) -> None:
+    def __init__(self, home: Path | None = None, connect: Connect = KubeApi, patience: Patience | None = None) -> None:
         super().__init__(home)
         self._connect = connect
         self._patience = patience or Patience.model_validate(table()["patience"])
 
     def apply(self, plan: Plan, *, on_event: Callable[[Event], None], options: ApplyOptions = NO_OPTIONS) -> RunRecord:
-        """Apply the manifests, wait for the Job, and take its journal over. Asked again, it goes on, or tells again.
+        """Carry the plan out there and take its journal over. Asked again, it goes on, or tells again.
 
-        ExecutionFailed where the cluster refuses, cannot place the Job, stays silent, or the Job fails.
+        BadInput before anything is begun for a model that no pod sees; ExecutionFailed where the cluster refuses or
+        lacks something, cannot place or start a pod, stays silent, or the work itself fails.
         """
-        if options.keep:
-            fix = "after the run: quantplan render PLAN --for kubernetes --model ..., and kubectl apply what it writes"
-            raise BadInput("the Job ends with its run; --keep is for this machine", fix=fix)
         run_id, stage = run_id_of(plan), plan.stages[0].name
         patiently = Patiently(
-            self._connect(options.address),
+            self._connect(options.address, options.context),
             self._patience,
             lambda said: on_event(Event(stage, "running", said)),
-            f"quantplan apply {run_id} --on kubernetes",
+            resume_command(run_id, options),
         )
-        documents = manifests(plan)
+        local = self._model_to_carry(plan, options)
+        require_room(patiently, plan, options)
         with closing(self._journal()) as journal:
             journal.begin_run(run_id, plan)
             try:
-                take_over(journal, plan, run_id, told_by(carried_out(patiently, documents), patiently))
+                original = self._carried(local, options, patiently) if local else None
+                carry_out(patiently, journal, plan, original, options)
             except (ExecutionFailed, KeyboardInterrupt) as end:
                 journal.end_run(run_id, "failed" if isinstance(end, ExecutionFailed) else "interrupted")
                 raise
@@ -69,39 +72,70 @@ class KubernetesExecutor(LocalExecutor):
             on_event(Event(step.name, step.state, "", 1.0))
         return record
 
+    def _model_to_carry(self, plan: Plan, options: ApplyOptions) -> Path | None:
+        """A model of this machine, if the plan names one. BadInput without a store that carries it."""
+        local, site = local_model(plan), options.site
+        if local is not None and site.artefacts is None:
+            raise refused_model(local, site.namespace, deployed_as(plan, site, "").claim)
+        if local is not None:
+            self.require_store(str(site.artefacts))
+        return local
 
-def manifests(plan: Plan) -> list[Document]:
-    """The plan as a ConfigMap, the claim and the Job, in this order.
-
-    BadInput for a plan that makes nothing, or whose model lies where no pod sees it.
-    """
-    require_model_there(plan)
-    files = render(plan, "kubernetes", model="/quantplan/model", site=Site())
-    if MAKES not in files:
-        raise BadInput(
-            "the plan makes nothing; there is no Job to run", fix="kubectl apply what `quantplan render` writes"
-        )
-    claim, job = list(yaml.safe_load_all(files[MAKES]))
-    job["metadata"]["name"] = f"{job['metadata']['name']}-{run_id_of(plan)}"
-    plan_volume = next(v for v in job["spec"]["template"]["spec"]["volumes"] if v["name"] == "plan")
-    plan_volume["configMap"]["name"] = job["metadata"]["name"]
-    metadata = {"name": job["metadata"]["name"], "namespace": job["metadata"]["namespace"]}
-    content = {"plan.json": plan.as_json()}
-    return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": content}, claim, job]
+    def _carried(self, local: Path, options: ApplyOptions, patiently: Patiently) -> Original:
+        """It in the object store, put there once for all plans of it."""
+        address = f"{str(options.site.artefacts).rstrip('/')}/originals/{local.name}"
+        stored = self.push_artefacts(local, address, on_message=lambda said, fraction: patiently.say(said))
+        return original_there(local, stored)
 
 
-def require_model_there(plan: Plan) -> None:
-    """BadInput when the original is a directory of this machine, and not of the claim."""
-    source = next((str(stage.parameters.get("source", "")) for stage in plan.stages if stage.kind == "fetch"), "")
-    if Path(source).exists() and not source.startswith(CLAIM):
-        raise BadInput(
-            "the plan's model is a directory of this machine, which no pod sees",
-            where=source,
-            fix=f"plan with the model's hub id, or copy it to the claim and plan for it below {CLAIM}",
-        )
+def require_room(patiently: Patiently, plan: Plan, options: ApplyOptions) -> None:
+    """Look whether the cluster has what everything that will be applied needs. ExecutionFailed when it has not."""
+    deployed = deployed_as(plan, options.site, CLAIM_ROOT)
+    documents = making(deployed, None) if deployed.makes else []
+    if options.keep or not deployed.makes:
+        documents += Served(patiently, deployed).documents
+        load_command(plan, "")
+    patiently.ask(lambda: require_cluster(patiently.api, deployed, documents))
 
 
-def carried_out(patiently: Patiently, documents: list[Document]) -> str:
+def carry_out(
+    patiently: Patiently, journal: Journal, plan: Plan, original: Original | None, options: ApplyOptions
+) -> None:
+    """Make the model by a Job, where the plan makes one; serve it, where nothing is made or the server is kept."""
+    run_id = run_id_of(plan)
+    model = original.url if original else named_by(plan)
+    if making_stage(plan) is not None:
+        log = job_log(patiently, making(deployed_as(plan, options.site, CLAIM_ROOT), original))
+        told = taking_over.told_by(log, patiently.api.address, patiently.resume)
+        taking_over.take_over(journal, plan, run_id, told)
+        if not options.keep or told["state"] != "done" or taking_over.refused_by_report(journal, plan, run_id):
+            return
+        plan, model = taking_over.made_there(journal, plan, run_id, told, options.site.artefacts)
+    elif model is None:
+        raise BadInput(f"the plan is for a size ({plan.model.name}), which names no model", fix="plan for a model")
+    serve(patiently, journal, run_id, deployed_as(plan, options.site, model), options.keep)
+
+
+def serve(patiently: Patiently, journal: Journal, run_id: str, deployed: Deployed, keep: bool) -> None:
+    """Deploy the server, measure it, and write down both; then leave it as it is, or remove it again."""
+    served, plan = Served(patiently, deployed), deployed.plan
+    stays = False
+    try:
+        launched = served.up()
+        measured = served.loaded()
+        taking_over.write_measured(journal, plan, run_id, launched, measured)
+        if keep:
+            holding = holding_of(patiently.api, served.documents)
+            write(journal, taking_over.kept_as(plan, run_id, launched, deployed.launching.model, holding))
+            patiently.say(f"left running at {launched['url']}; quantplan stop {run_id} removes it")
+        stays = keep
+    finally:
+        if not stays:
+            served.remove()
+    journal.end_run(run_id, "done")
+
+
+def job_log(patiently: Patiently, documents: list[Document]) -> str:
     """The log of the Job once it has ended well. One that failed before is made anew, and goes on from its claim."""
     *before, job = documents
     found = patiently.ask(lambda: patiently.api.get(job))
@@ -114,29 +148,19 @@ def carried_out(patiently: Patiently, documents: list[Document]) -> str:
     return JobWatch(patiently, job).until_it_ends()
 
 
-def told_by(log: str, patiently: Patiently) -> dict[str, Any]:
-    """The run that `quantplan apply --json` printed at the end of the log. ExecutionFailed where there is none."""
-    start = log.rfind("\n{\n") + 1 if "\n{\n" in log else 0
-    try:
-        run: dict[str, Any] = json.loads(log[start:])
-        return run
-    except ValueError:
-        raise ExecutionFailed(
-            "the Job ended well, but its log does not end with the run",
-            where=patiently.api.address,
-            fix=f"read it: kubectl logs -l job-name; the log may have been cut. Then: {patiently.resume}",
-        ) from None
-
-
-def take_over(journal: Journal, plan: Plan, run_id: str, run: Mapping[str, Any]) -> None:
-    """The Job's steps, results and findings into this machine's journal. What stands there already stays."""
-    known, stages = journal.steps(run_id), {stage.name: stage for stage in plan.stages}
-    for step in run["steps"]:
-        name = step["name"]
-        if name not in stages or step["state"] != "done" or (name in known and known[name].state == "done"):
-            continue
-        number = journal.next_attempt(run_id, name)
-        result = {key: value for key, value in step["result"].items() if key not in NOT_HERE}
-        journal.begin_step(run_id, name, number, Path(step["log_path"] or ""), way_to(plan, stages[name]))
-        journal.end_step(run_id, name, number, result, step["seconds"], step["resources"])
-    journal.end_run(run_id, "done" if run["state"] == "done" else "failed")
+def resume_command(run_id: str, options: ApplyOptions) -> str:
+    """The command that goes on with the run on the same cluster."""
+    site, words = options.site, ["quantplan", "apply", run_id, "--on", "kubernetes"]
+    named = {
+        "--address": options.address,
+        "--context": options.context,
+        "--namespace": site.namespace if site.namespace != "default" else None,
+        "--image": site.image,
+        "--secret": site.secret,
+        "--storage-class": site.storage_class,
+        "--artefacts": site.artefacts,
+        "--artefacts-secret": site.artefacts_secret,
+    }
+    words += [word for option, value in named.items() if value for word in (option, value)]
+    words += [word for key, value in site.node_selector for word in ("--node-selector", f"{key}={value}")]
+    return " ".join([*words, *(["--keep"] if options.keep else [])])

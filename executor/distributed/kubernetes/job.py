@@ -1,14 +1,16 @@
-"""A Job of the cluster, waited for: what holds it up is told, and every silence has an end."""
+"""A Job of the cluster, waited for: what holds it up is told, what no waiting mends ends it; silence has an end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from executor.distributed.jobs import Unreachable
-from executor.distributed.kubernetes.api import Document, KubeApi, Patience, name_of
+from executor.distributed.kubernetes.api import KubeApi, Patience
+from executor.distributed.kubernetes.pods import conditions, held_up, require_hope
+from executor.distributed.kubernetes.refusals import OVER_QUOTA, Document, Forbidden, name_of, over_quota
 from planner.errors import ExecutionFailed
 
 Tell = Callable[[str], None]
@@ -24,6 +26,7 @@ class Patiently:
     patience: Patience
     tell: Tell
     resume: str
+    said: str = ""
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Its answer. ExecutionFailed after `silent_s`."""
@@ -43,6 +46,25 @@ class Patiently:
                 told = True
                 time.sleep(self.patience.poll_s)
 
+    def say(self, what: str) -> None:
+        """Tell it, unless it was said just now."""
+        if what != self.said:
+            self.said = what
+            self.tell(what)
+
+    def where(self, document: Document) -> str:
+        return f"{self.api.address}, {name_of(document)}"
+
+    def require_placed(self, waited_s: float, why: str, document: Document) -> None:
+        """ExecutionFailed when a pod has waited for a node for too long."""
+        if waited_s > self.patience.pending_s:
+            raise ExecutionFailed(
+                f"no node took the {document['kind']} for {waited_s:.0f} s: {why}",
+                where=self.where(document),
+                fix="add a node that has what it asks for (kubectl describe pod), or plan for what the cluster has;"
+                f" then go on: {self.resume}",
+            )
+
 
 @dataclass(slots=True)
 class JobWatch:
@@ -51,10 +73,9 @@ class JobWatch:
     patiently: Patiently
     job: Document
     pending_since: float = field(default_factory=time.monotonic)
-    said: str = ""
 
     def until_it_ends(self) -> str:
-        """The log of its last pod. ExecutionFailed when it failed, or no node could take it for too long."""
+        """The log of its last pod. ExecutionFailed when it failed, cannot start, or waited for a node for too long."""
         while True:
             found = self.patiently.ask(lambda: self.patiently.api.get(self.job))
             if found is None:
@@ -69,20 +90,27 @@ class JobWatch:
 
     def look_at_pods(self) -> None:
         pods = self.pods()
-        phase = pods[-1].get("status", {}).get("phase", "Pending") if pods else "Pending"
-        if phase != "Pending":
+        if pods and pods[-1].get("status", {}).get("phase", "Pending") != "Pending":
             self.pending_since = time.monotonic()
-            self.tell(f"the Job runs ({pods[-1]['metadata']['name']})")
+            self.patiently.say(f"the Job runs ({pods[-1]['metadata']['name']})")
             return
-        why = held_up(pods[-1]) if pods else "its pod is being made"
-        self.tell(f"waiting: {why}")
-        waited_s = time.monotonic() - self.pending_since
-        if waited_s > self.patiently.patience.pending_s:
-            raise ExecutionFailed(
-                f"no node took the Job for {waited_s:.0f} s: {why}",
-                where=f"{self.patiently.api.address}, {name_of(self.job)}",
-                fix="add a node that has what it asks for (kubectl describe pod), or plan for what the cluster has",
-            )
+        if pods:
+            require_hope(pods[-1], self.patiently.where(self.job), self.patiently.resume)
+        why = held_up(pods[-1]) if pods else self.not_made()
+        self.patiently.say(f"waiting: {why}")
+        self.patiently.require_placed(time.monotonic() - self.pending_since, why, self.job)
+
+    def not_made(self) -> str:
+        """Why there is no pod. ExecutionFailed when the namespace's quota does not allow one."""
+        try:
+            events = self.patiently.ask(lambda: self.patiently.api.events(self.job))
+        except Forbidden:
+            return "its pod is being made"
+        told = [str(event.get("message")) for event in events if event.get("reason") == "FailedCreate"]
+        for message in told:
+            if OVER_QUOTA in message:
+                raise over_quota(message, self.job["metadata"]["namespace"], self.patiently.where(self.job))
+        return told[-1] if told else "its pod is being made"
 
     def pods(self) -> list[Document]:
         namespace, name = self.job["metadata"]["namespace"], self.job["metadata"]["name"]
@@ -94,19 +122,18 @@ class JobWatch:
             return ""
         return self.patiently.ask(lambda: self.patiently.api.log(namespace, pods[-1]["metadata"]["name"]))
 
-    def tell(self, said: str) -> None:
-        if said != self.said:
-            self.said = said
-            self.patiently.tell(said)
-
     def failed(self, why: str, log: str) -> ExecutionFailed:
-        tail = "\n".join(f"  {line}" for line in log.strip().splitlines()[-TAIL_LINES:])
-        said = f"\nThe last lines of its log:\n{tail}" if tail else ""
         return ExecutionFailed(
-            f"the Job failed: {why}{said}",
-            where=f"{self.patiently.api.address}, {name_of(self.job)}",
+            f"the Job failed: {why}{tail_of(log)}",
+            where=self.patiently.where(self.job),
             fix=f"mend what the log says, then go on: {self.patiently.resume} (finished steps are not repeated)",
         )
+
+
+def tail_of(log: str) -> str:
+    """The last lines of a log as part of a message; empty where there are none."""
+    tail = "\n".join(f"  {line}" for line in log.strip().splitlines()[-TAIL_LINES:])
+    return f"\nThe last lines of its log:\n{tail}" if tail else ""
 
 
 def ended(job: Document) -> str | None:
@@ -120,16 +147,3 @@ def reason_of(job: Document) -> str:
     return next(
         (str(c.get("message") or c.get("reason")) for c in conditions(job) if c["type"] == "Failed"), "no reason"
     )
-
-
-def conditions(found: Document) -> list[dict[str, Any]]:
-    return list(found.get("status", {}).get("conditions") or ())
-
-
-def held_up(pod: Document) -> str:
-    """Why a pod is pending, as the scheduler or the node says it."""
-    waiting = [c.get("state", {}).get("waiting") for c in pod.get("status", {}).get("containerStatuses") or ()]
-    for state in filter(None, waiting):
-        return f"{state.get('reason')}: {state.get('message', '')}".rstrip(": ")
-    unscheduled = (c for c in conditions(pod) if c["type"] == "PodScheduled" and c["status"] == "False")
-    return next((str(c.get("message")) for c in unscheduled), "no node has taken it yet")
