@@ -11,7 +11,7 @@ from planner.figures import usd
 
 COLUMNS = (("nodes", "left"), ("count", "right"), ("racks", "right"), ("a node has", "left"), ("inside, GB/s", "left"),
            ("between nodes", "left"), ("an hour", "right"), ("price", "left"))  # fmt: skip
-KEPT_WHOLE = ("nodes", "a node has", "inside, GB/s")
+MAY_WRAP = ("between nodes", "price")
 
 
 def print_cluster(cluster: Cluster, console: Console) -> None:
@@ -19,13 +19,24 @@ def print_cluster(cluster: Cluster, console: Console) -> None:
     console.print(f"[bold]{escape(cluster.name)}[/bold]: {cluster.gpus:,} accelerators in "
                   f"{sum(node.count for node in cluster.nodes):,} nodes")  # fmt: skip
     table = Table(box=None, pad_edge=False, header_style="dim")
+    says_nothing = _says_nothing(cluster)
     for heading, side in COLUMNS:
-        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading in KEPT_WHOLE)
+        if heading not in says_nothing:
+            table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading not in MAY_WRAP)
     for node in cluster.nodes:
-        table.add_row(*_row(cluster, node))
+        cells = zip(COLUMNS, _row(cluster, node), strict=True)
+        table.add_row(*(cell for (heading, _), cell in cells if heading not in says_nothing))
     console.print(table)
+    if "between nodes" in says_nothing:
+        console.print("  What joins the nodes is not known: no copy spans them. --link-gbit-s tells.")
     for note in cluster.notes:
         console.print(f"  ! {escape(note)}")
+
+
+def _says_nothing(cluster: Cluster) -> set[str]:
+    """Columns that would be the same word all the way down."""
+    linked, in_racks = any(map(cluster.link_of, cluster.nodes)), any(node.racks > 1 for node in cluster.nodes)
+    return {heading for heading, says in (("between nodes", linked), ("racks", in_racks)) if not says}
 
 
 def _row(cluster: Cluster, node: NodeType) -> tuple[str, ...]:
