@@ -3,11 +3,14 @@
 Twenty plans of the demonstration model, each with its own copy and one of four GGUF formats, are applied at once over
 four nodes of this machine. Once some are done, a node that is working is killed without farewell. Then every plan must
 be done exactly once: one result a step in the journal, files as recorded, nothing half-written, no job or process left.
+
+Ends with what came of it for people, and in a last line as JSON; exit status 1 where that is not enough.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -16,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,8 +56,15 @@ class Tally:
     jobs_left: int = 0
     processes_left: int = 0
     tried_again: int = 0
+    seconds: float = 0.0
     lost: list[str] = field(default_factory=list)
     failed: tuple[str, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        """Every plan done, each step once, and nothing left behind."""
+        left = self.processes_left + self.jobs_left + self.half_written
+        return self.done == self.asked and not self.twice + self.altered + left
 
     def __str__(self) -> str:
         left = f"{self.processes_left} processes, {self.jobs_left} jobs and {self.half_written} half-written files left"
@@ -75,11 +85,13 @@ def main() -> None:
             print(f"Ray {ray.__version__}, {asked.nodes} nodes; {asked.jobs} plans, one node killed", flush=True)
             began = time.monotonic()
             tally = apply_all(Path(folder), cluster, asked.jobs)
-            print(f"{time.monotonic() - began:.0f} s", flush=True)
+            tally.seconds = round(time.monotonic() - began, 1)
+            print(f"{tally.seconds:.0f} s", flush=True)
             tally.jobs_left = sum(job["status"] in ("PENDING", "RUNNING") for job in cluster.jobs())
             tally.processes_left = left_running(folder)
         print(tally)
-    sys.exit(0 if tally.done == asked.jobs and not tally.twice + tally.processes_left + tally.jobs_left else 1)
+    print(json.dumps({"ray": ray.__version__, "nodes": asked.nodes, **asdict(tally), "met": tally.met}))
+    sys.exit(0 if tally.met else 1)
 
 
 def apply_all(folder: Path, cluster: RayCluster, jobs: int) -> Tally:

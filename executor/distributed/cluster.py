@@ -41,6 +41,18 @@ class Cluster:
                 told = True
                 time.sleep(self.patience.poll_s)
 
+    def require_there(self) -> None:
+        """ExecutionFailed at once where nothing answers, or nothing known: there is no run yet to be patient for."""
+        try:
+            self.jobs.require_known()
+        except Unreachable as silence:
+            raise ExecutionFailed(
+                f"no Ray cluster answers there ({silence})",
+                where=self.jobs.address,
+                fix="name the dashboard of one that runs (--address http://HEAD:8265, or QUANTPLAN_RAY_ADDRESS), or"
+                " start one: ray start --head --dashboard-host 0.0.0.0",
+            ) from None
+
     def silent(self, why: str, run_id: str) -> ExecutionFailed:
         return ExecutionFailed(
             f"the cluster has not answered for {self.patience.head_silent_s:.0f} s ({why})",

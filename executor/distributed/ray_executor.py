@@ -53,7 +53,7 @@ class RayExecutor(LocalExecutor):
         cluster = cluster_of(jobs, self._home, self._settings)
         with closing(self._journal()) as journal:
             run = self._run(plan, journal, cluster, on_event, options)
-            cluster.patiently(cluster.jobs.require_known, lambda said, _: None, run.run_id)
+            cluster.require_there()
             with renewing(run.workspace.directory, cluster.patience.lease_s):
                 try:
                     apply_plan(run)

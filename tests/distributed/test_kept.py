@@ -167,6 +167,17 @@ def test_what_does_not_answer_is_not_promoted(apply: Apply, local: LocalExecutor
         local.promote(record.run_id)
 
 
+def test_no_such_cluster_is_said_at_once(tmp_path: Path, plan: Plan) -> None:
+    nobody = "http://127.0.0.1:9"
+    with pytest.raises(ExecutionFailed) as refused:
+        RayExecutor(tmp_path / "home").apply(plan, on_event=lambda _: None, options=ApplyOptions(address=nobody))
+    assert str(refused.value) == (
+        "http://127.0.0.1:9: no Ray cluster answers there (ConnectError: [Errno 111] Connection refused)\n"
+        "To fix: name the dashboard of one that runs (--address http://HEAD:8265, or QUANTPLAN_RAY_ADDRESS), or start"
+        " one: ray start --head --dashboard-host 0.0.0.0"
+    )
+
+
 # However an apply ends
 
 
