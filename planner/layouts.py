@@ -121,6 +121,16 @@ def gguf_type(format: str, variant: str = "") -> str:
     return variants[variant]
 
 
+@lru_cache(maxsize=256)
+def stored_scheme(format: str, variant: str = "") -> Scheme:
+    """The format's scheme as a GGUF variant stores it; the format's own where it has no such variant."""
+    type_name = load_yaml("layouts.yaml")["gguf_variants"].get(format, {}).get(variant)
+    if type_name is None:
+        return scheme(format)
+    bits = next(float(letter) for letter in type_name if letter.isdigit())
+    return replace(scheme(format), name=f"GGUF {type_name}", weight_bits=bits, ggml=type_name)
+
+
 def gguf_needs_calibration(type_name: str) -> bool:
     """Whether llama-quantize makes the file type only with an importance matrix."""
     return type_name in load_yaml("layouts.yaml")["gguf_calibrated"]

@@ -12,6 +12,7 @@ from planner.costs.hourly import HourlyPrice, hourly_price
 from planner.costs.plan_cost import cost_of
 from planner.errors import BadInput
 from planner.hardware.hardware import Hardware
+from planner.layouts import stored_scheme
 from planner.learned.correcting import corrected
 from planner.learned.lessons import Lesson, configuration, known_lessons, lessons_for
 from planner.memory.sizing import layout_problem, size_memory
@@ -24,7 +25,7 @@ from planner.planning.extras import extras_problem
 from planner.planning.offloading import WEIGHT_LABELS, host_share, laid_out
 from planner.planning.spanning import splits
 from planner.request import Pools, Request, Workload
-from planner.schemes import scheme
+from planner.schemes import Scheme
 from planner.speed.predicting import Speed, predict_speed
 from planner.support import engines, kernel_for, kv_cache_problem, why_refused
 from planner.units import GIB
@@ -159,6 +160,10 @@ class Assessor:
             return share
         return share.model_copy(update={"concurrency": ceil(share.concurrency / layout.caches)})
 
+    def scheme(self, choice: Choice) -> Scheme:
+        """How the choice stores weights: as the variant that was asked for, where its format has that one."""
+        return stored_scheme(choice.format, self.request.variant or "")
+
     def memory(self, choice: Choice, layout: Layout) -> Memory:
         """The labelled sum for one accelerator of this layout; computed once."""
         if (choice, layout) not in self._memories:
@@ -170,13 +175,14 @@ class Assessor:
         evenly = self._sized_evenly(choice, layout)
         if layout.pipeline_parallel > 1 or layout.is_apart:
             return evenly
-        return laid_out(evenly, self.model, self.hardware, choice, layout.tensor_parallel, self.share(layout))
+        entry, copies = self.scheme(choice), layout.tensor_parallel
+        return laid_out(evenly, self.model, self.hardware, choice, entry, copies, self.share(layout))
 
     def _sized_evenly(self, choice: Choice, layout: Layout, workload: Workload | None = None) -> Memory:
         return size_memory(
             self.model,
             self.hardware,
-            scheme(choice.format),
+            self.scheme(choice),
             engine=choice.engine,
             engine_version=engines()[choice.engine].version_on(self.hardware),
             tensor_parallel=layout.tensor_parallel,
@@ -210,7 +216,7 @@ class Assessor:
         return {
             "shape": self.model.shape,
             "hardware": self.hardware,
-            "scheme": scheme(choice.format),
+            "scheme": self.scheme(choice),
             "engine": choice.engine,
             "tensor_parallel": layout.tensor_parallel,
             "weight_bytes_per_gpu": weights_gib * GIB,

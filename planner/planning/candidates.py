@@ -31,7 +31,7 @@ from planner.planning.predictions import (
 from planner.planning.spanning import nodes_of_copy
 from planner.quality import AS_PUBLISHED, Quality, expected_quality
 from planner.request import Workload
-from planner.schemes import scheme
+from planner.schemes import Scheme, scheme
 from planner.speed.estimate import Estimate
 from planner.speed.predicting import predict_crossover
 from planner.support import engines
@@ -65,7 +65,7 @@ def candidate_of(assessor: Assessor, found: Assessed, more_arguments: tuple[str,
         kernel=found.kernel,
         memory=memory,
         predictions=(
-            *memory_predictions(choice.engine, memory, artifact_bytes(assessor.model.shape, choice.format)),
+            *memory_predictions(choice.engine, memory, artifact_bytes(assessor.model.shape, assessor.scheme(choice))),
             *offload_predictions(choice.engine, memory),
             *cache_predictions(choice.engine, memory, hardware),
             estimate_prediction("ttft_ms", speed.ttft_ms),
@@ -178,7 +178,7 @@ def freeing_levers(assessor: Assessor, found: Assessed) -> tuple[Lever, ...]:
     if found.memory.offload or found.layout.is_apart:
         return ()
     choice, tensor_parallel, stages = found.choice, found.layout.tensor_parallel, found.layout.pipeline_parallel
-    entry, shape = scheme(choice.format), assessor.model.shape
+    entry, shape = assessor.scheme(choice), assessor.model.shape
     loaded = loaded_weights(assessor.model, entry, choice.group_size, tensor_parallel, choice.engine)
     situation = situation_for(
         shape,
@@ -195,7 +195,6 @@ def freeing_levers(assessor: Assessor, found: Assessed) -> tuple[Lever, ...]:
     return tuple(levers(situation, choice.engine))
 
 
-def artifact_bytes(shape: Shape, format: FormatId) -> int | None:
+def artifact_bytes(shape: Shape, entry: Scheme) -> int | None:
     """Bytes of all tensors of the file a quantizer will write; known to the byte for GGUF, else None."""
-    file_type = scheme(format).ggml
-    return gguf_bytes(shape, file_type) if file_type else None
+    return gguf_bytes(shape, entry.ggml) if entry.ggml else None

@@ -9,7 +9,7 @@ from planner.models.shape import Shape
 from planner.plan import Memory, Offload
 from planner.planning.deciding import Choice
 from planner.request import Workload
-from planner.schemes import scheme
+from planner.schemes import Scheme
 from planner.speed.offload import HostShare
 from planner.support import engines
 
@@ -18,13 +18,12 @@ WEIGHT_LABELS = ("weights", "scales and zeros", "16-bit remainder")
 
 
 def laid_out(
-    evenly: Memory, model: Model, hardware: Hardware, choice: Choice, gpu_count: int, workload: Workload
+    evenly: Memory, model: Model, hardware: Hardware, choice: Choice, entry: Scheme, gpu_count: int, workload: Workload
 ) -> Memory:
     """The sum as llama.cpp lays the model out: by layers over several GPUs, the rest on the host where it must.
 
     `evenly` is the sum of equal shares; it stays for other engines, for one device that holds it, and on a CPU.
     """
-    entry = scheme(choice.format)
     if choice.engine != ENGINE or hardware.accelerator is None or not entry.ggml:
         return evenly
     version = engines()[ENGINE].version_on(hardware)

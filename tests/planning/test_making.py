@@ -114,3 +114,16 @@ def test_rungs_of_the_same_format_calibrate_with_the_same_text() -> None:
     for rung in same:
         calibrate = next(stage for stage in found.on_rung(rung).stages if stage.name == "calibrate")
         assert calibrate.parameters == stage(found, "calibrate")
+
+
+@pytest.mark.parametrize(("format", "variant"), [("gguf-q4_k_m", "iq4_xs"), ("gguf-q2_k", "iq1_s")])
+def test_a_gguf_variant_has_its_own_weights_everywhere(format: str, variant: str) -> None:
+    """IQ4_XS of an 8B is 4.48 GB, Q4_K_M 4.91 GB: in memory, in the file that is checked, and on the ways down."""
+    asked = {"model": "llama-3.1-8b", "hardware": "cpu:32GB", "format": format}
+    plain, found = (make_plan(Request.model_validate({**asked, **more})) for more in ({}, {"variant": variant}))
+    checked = next(stage for stage in found.stages if stage.kind == "check-artifact")
+    assert found.chosen.predicted("artifact_bytes").value == checked.parameters["expected_bytes"]
+    assert found.chosen.predicted("weights_gib").value < 0.97 * (plain.chosen.predicted("weights_gib").value or 0)
+    assert found.chosen.memory.terms[0].how.startswith(f"GGUF {variant.upper()}")
+    fewer = found.ways["4 requests at once"].candidate
+    assert fewer.memory.terms[0] == found.chosen.memory.terms[0]
