@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench-memory bench-speed bench-energy bench-plan bench-fits bench-frontier bench-executor bench-formats bench-serving bench-service bench-scale screenshots fit clean
+.PHONY: help demo test check docs bench-memory bench-speed bench-energy bench-plan bench-fits bench-frontier bench-executor bench-formats bench-serving bench-service bench-scale bench-capacity screenshots fit clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,8 +60,11 @@ bench-serving: $(VENV)/ready ## The simulator against theory, the closed form an
 bench-service: $(VENV)/ready ## The service under load, killed, and tried against its own OpenAPI document
 	@$(BIN)/python benchmarks/service.py
 
-bench-scale: $(VENV)/ready ## A fleet of 50 models on 1,000 GPUs, with its optimality gap; a simulated day of 1,000 copies
-	@$(BIN)/python benchmarks/scale.py
+bench-scale: $(VENV)/ready ## The floors of a fleet, a simulated day, Ray and the ledger (PARTS="fleet day" for some; minutes)
+	@$(BIN)/python benchmarks/scale.py $(PARTS)
+
+bench-capacity: $(VENV)/ready ## What the service carries here, and by stated assumptions elsewhere (writes docs/capacity.md)
+	@$(BIN)/python benchmarks/capacity.py
 
 screenshots: $(VENV)/ready ## Pictures of every page, light, dark and on a phone, into ./screenshots (needs Chromium)
 	@$(BIN)/python benchmarks/screenshots.py
