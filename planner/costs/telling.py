@@ -9,6 +9,7 @@ from planner.costs.case import ALMOST, AtLoad, Case
 from planner.costs.comparison import Comparison
 from planner.costs.derivation import money
 from planner.costs.formula import SECONDS_PER_DAY
+from planner.costs.fuller import fuller_sentence
 from planner.costs.hourly import price_warnings
 from planner.costs.tokens import METHOD
 from planner.figures import figure, usd
@@ -41,9 +42,10 @@ def _against_api(comparison: Comparison, taken: AtLoad) -> str:
 
 
 def cheaper_sentences(comparison: Comparison) -> list[str]:
-    """From which load on each plan beats the API, and for each pair of plans, where which is cheaper."""
+    """From which load on each plan beats the API, which of two is cheaper where, what fuller copies would cost."""
     against = [break_even_sentence(comparison, case) for case in comparison.cases] if comparison.terms.api else []
-    return against + stretch_sentences(comparison)
+    fuller = [said for case in comparison.cases if (said := fuller_sentence(case))]
+    return against + stretch_sentences(comparison) + fuller
 
 
 def warnings(comparison: Comparison) -> tuple[str, ...]:
