@@ -1,4 +1,4 @@
-"""A real Ray cluster of two nodes on this machine, real llama.cpp: a node dies in the middle, then the head does."""
+"""A real Ray cluster of two nodes on this machine, real llama.cpp: a node dies, a server is kept, the head dies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ pytest.importorskip("ray", reason="pip install 'quantplan[ray]'")
 
 from ray_cluster import RayCluster, ray_cluster
 
+from executor.deployments.health import answers
 from executor.distributed.ray_executor import RayExecutor
 from executor.distributed.settings import RaySettings, ray_settings
-from executor.local import DEMO_MODEL
+from executor.local import DEMO_MODEL, LocalExecutor
 from planner.errors import ExecutionFailed
 from planner.plan import Plan
 from planner.planning import make_plan
@@ -59,7 +60,7 @@ def once(step: str, words: str, act: Callable[[], None], said: list[Event]) -> C
     return on_event
 
 
-def test_a_plan_is_made_served_and_measured_though_a_node_dies(cluster: RayCluster, tmp_path: Path) -> None:
+def test_a_plan_is_made_served_and_kept_though_a_node_dies(cluster: RayCluster, tmp_path: Path) -> None:
     said: list[Event] = []
 
     def kill_the_busy_node() -> None:
@@ -68,7 +69,7 @@ def test_a_plan_is_made_served_and_measured_though_a_node_dies(cluster: RayClust
 
     on_event = once("convert", "started", kill_the_busy_node, said)
     record = RayExecutor(tmp_path).apply(
-        plan_of("gguf-q8_0"), on_event=on_event, options=ApplyOptions(address=cluster.address)
+        plan_of("gguf-q8_0"), on_event=on_event, options=ApplyOptions(address=cluster.address, keep=True)
     )
     assert record.state == "done" and {step.state for step in record.steps} == {"done"}
     assert [event for event in said if event.message.startswith("lost: ")]
@@ -77,6 +78,9 @@ def test_a_plan_is_made_served_and_measured_though_a_node_dies(cluster: RayClust
     measured = {finding.name: finding.measured for finding in record.findings}
     assert measured["output_tokens_per_s"] and measured["kv_cache_gib"]
     assert not list(tmp_path.rglob("*.partial-*"))
+    (kept,) = LocalExecutor(tmp_path).deployments()
+    assert kept.healthy and kept.note == "" and answers(kept.url, kept.service)
+    assert LocalExecutor(tmp_path).stop(record.run_id).state == "stopped"
     server = next(step for step in record.steps if step.name == "launch").result["pid"]
     assert comes_true(lambda: not Path(f"/proc/{server}").exists(), within_s=30)
 
