@@ -121,6 +121,13 @@ def gguf_type(format: str, variant: str = "") -> str:
     return variants[variant]
 
 
+def gguf_level(type_name: str) -> tuple[str, str] | None:
+    """The format that a file type is a variant of, and the variant's name; None where it is of none."""
+    levels: Mapping[str, Mapping[str, str]] = load_yaml("layouts.yaml")["gguf_variants"]
+    found = ((format, variant) for format, made in levels.items() for variant in made if made[variant] == type_name)
+    return next(found, None)
+
+
 @lru_cache(maxsize=256)
 def stored_scheme(format: str, variant: str = "") -> Scheme:
     """The format's scheme as a GGUF variant stores it; the format's own where it has no such variant."""

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from planner.errors import BadInput, nearest
+from planner.layouts import gguf_level
 from planner.models.counting import count_mismatch
 from planner.models.families import shape_from_config
 from planner.models.ggml_types import file_type_name, scheme_of_file_type
@@ -66,7 +67,7 @@ def model_from_gguf(path: Path) -> Model:
     files = _shards(path)
     headers = [read_header(file) for file in files]
     metadata, tensors = headers[0].metadata, tuple(tensor for header in headers for tensor in header.tensors)
-    stored, notes = _stored_format(metadata)
+    stored, variant, notes = _stored_format(metadata)
     name = metadata.get("general.name")
     shape = shape_from_config(config_of(headers[0], tensors, str(path)), str(path))
     return Model(
@@ -78,6 +79,7 @@ def model_from_gguf(path: Path) -> Model:
         checkpoint=Checkpoint(str(path), stored, sum(header.file_bytes for header in headers), tensors),
         is_chat="tokenizer.chat_template" in metadata,
         stored_format=stored,
+        stored_variant=variant,
         assumptions=(*notes, *count_mismatch(shape, tensors)),
     )
 
@@ -137,13 +139,15 @@ def _vocabulary(by_name: dict[str, StoredTensor], where: str) -> int:
     return embedding.shape[0]
 
 
-def _stored_format(metadata: dict[str, Value]) -> tuple[str, tuple[str, ...]]:
-    """The scheme id of the file, and what must be said when quantplan has none for it."""
+def _stored_format(metadata: dict[str, Value]) -> tuple[str, str, tuple[str, ...]]:
+    """The scheme id of the file, its variant where it is one, and what must be said when quantplan has none for it."""
     file_type = metadata.get("general.file_type")
     name = file_type_name(file_type) if isinstance(file_type, int) else None
     if name is None:
-        return "unknown", ("the GGUF file does not name its file type: its bytes are taken from the header",)
+        return "unknown", "", ("the GGUF file does not name its file type: its bytes are taken from the header",)
+    if level := gguf_level(name):
+        return *level, ()
     scheme = scheme_of_file_type(name)
     if scheme == "unknown":
-        return scheme, (f"GGUF file type {name} is not a scheme of quantplan: its bytes are taken from the header",)
-    return scheme, ()
+        return scheme, "", (f"GGUF file type {name} is not a scheme of quantplan: its bytes are taken from the header",)
+    return scheme, "", ()

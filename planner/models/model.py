@@ -41,6 +41,7 @@ class Model:
 
     `published_formats` lists schemes for which the maker or a well-known publisher offers ready checkpoints.
     `stored_format` is the scheme its weights come in (as in `Checkpoint`), known also where no checkpoint is at hand.
+    `stored_variant` names the GGUF variant of that format (`q4_0`, `iq4_xs` ...) that a file holds.
     `weights_at` is the directory, file or hub id its weights come from; empty for a mere size.
     """
 
@@ -55,3 +56,4 @@ class Model:
     stored_format: str = "bf16"
     needs_remote_code: bool = False
     weights_at: str = ""
+    stored_variant: str = ""

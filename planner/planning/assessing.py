@@ -161,8 +161,9 @@ class Assessor:
         return share.model_copy(update={"concurrency": ceil(share.concurrency / layout.caches)})
 
     def scheme(self, choice: Choice) -> Scheme:
-        """How the choice stores weights: as the variant that was asked for, where its format has that one."""
-        return stored_scheme(choice.format, self.request.variant or "")
+        """How the choice stores weights: as the variant that the model's file is, or that was asked for."""
+        is_own = choice.format == self.model.stored_format
+        return stored_scheme(choice.format, (is_own and self.model.stored_variant) or self.request.variant or "")
 
     def memory(self, choice: Choice, layout: Layout) -> Memory:
         """The labelled sum for one accelerator of this layout; computed once."""

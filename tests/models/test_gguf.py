@@ -117,12 +117,27 @@ def test_file_types_are_schemes(tmp_path: Path, file_type: int, scheme: str) -> 
     assert model.assumptions == ()
 
 
-def test_a_file_type_without_a_scheme_is_named(tmp_path: Path) -> None:
-    model = resolve_model(str(write_gguf(tmp_path / "t.gguf", {"general.file_type": 30})))
+@pytest.mark.parametrize(
+    ("file_type", "level", "variant"),
+    [
+        (2, "gguf-q4_k_m", "q4_0"),
+        (30, "gguf-q4_k_m", "iq4_xs"),
+        (16, "gguf-q5_k_m", "q5_k_s"),
+        (24, "gguf-q2_k", "iq1_s"),
+    ],
+)
+def test_other_file_types_are_variants_of_a_level(tmp_path: Path, file_type: int, level: str, variant: str) -> None:
+    model = resolve_model(str(write_gguf(tmp_path / "t.gguf", {"general.file_type": file_type})))
 
-    assert model.stored_format == "unknown"
+    assert (model.stored_format, model.stored_variant, model.assumptions) == (level, variant, ())
+
+
+def test_a_file_type_without_a_scheme_is_named(tmp_path: Path) -> None:
+    model = resolve_model(str(write_gguf(tmp_path / "t.gguf", {"general.file_type": 36})))
+
+    assert (model.stored_format, model.stored_variant) == ("unknown", "")
     assert model.assumptions == (
-        "GGUF file type IQ4_XS is not a scheme of quantplan: its bytes are taken from the header",
+        "GGUF file type TQ1_0 is not a scheme of quantplan: its bytes are taken from the header",
     )
 
 
