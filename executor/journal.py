@@ -124,6 +124,15 @@ class Journal(JournalFile):
                 (state, time.time(), error, run_id, name),
             )
 
+    def skip_step(self, run_id: str, name: str, why: str) -> None:
+        """The step is not for where the run is carried out: `why`. One that was done before stays so."""
+        with self.transaction() as do:
+            do.execute(
+                "INSERT INTO steps (run_id, name, state, result) VALUES (?, ?, 'skipped', ?)"
+                " ON CONFLICT (run_id, name) DO NOTHING",
+                (run_id, name, json.dumps({"why": why})),
+            )
+
     def steps(self, run_id: str) -> dict[str, StepRecord]:
         """The steps begun so far, by name."""
         return {row["name"]: _step(row) for row in self.rows("SELECT * FROM steps WHERE run_id = ?", run_id)}

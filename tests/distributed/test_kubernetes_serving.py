@@ -96,6 +96,10 @@ def test_a_plan_that_makes_nothing_is_served_measured_and_removed_again(
     assert cluster.applied == ["Deployment", "Service", "PodDisruptionBudget", "Job"]
     assert cluster.deleted == ["Job", "Deployment", "Service", "PodDisruptionBudget"]
     assert cluster.objects == {} and record.deployments == ()
+    assert {name for name, step in steps.items() if step.state == "done"} == {"launch", "load-test", "findings"}
+    assert {step.state for name, step in steps.items() if name not in ("launch", "load-test", "findings")} == {
+        "skipped"
+    }
 
 
 def test_the_planned_load_is_sent_from_inside(served_as_it_is: Plan, cluster: FakeKubernetes, tmp_path: Path) -> None:

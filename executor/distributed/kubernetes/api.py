@@ -64,12 +64,16 @@ class KubeApi:
     def apply(self, document: Document) -> Document:
         """Server-side apply. ExecutionFailed where the cluster refuses it, or lacks the interface."""
         query = [("fieldManager", MANAGER), ("force", "true")]
-        return self._ask("PATCH", path_of(document), query=query, body=document, content_type=APPLY, about=document)
+        applied: Document = self._ask(
+            "PATCH", path_of(document), query=query, body=document, content_type=APPLY, about=document
+        )
+        return applied
 
     def get(self, document: Document) -> Document | None:
         """The object as it is there; None when there is none."""
         try:
-            return self._ask("GET", path_of(document), about=document)
+            found: Document = self._ask("GET", path_of(document), about=document)
+            return found
         except Missing:
             return None
 

@@ -24,6 +24,8 @@ from executor.distributed.kubernetes.refusals import Document, table
 from executor.distributed.kubernetes.serving import Served
 from executor.journal import Journal
 from executor.local import LocalExecutor, run_id_of
+from executor.steps.earlier import stage_of
+from planner.applying import require_servable
 from planner.errors import BadInput, ExecutionFailed
 from planner.launching.kubernetes import Original
 from planner.launching.kubernetes_deployed import CLAIM_ROOT, Deployed
@@ -50,6 +52,7 @@ class KubernetesExecutor(LocalExecutor):
         BadInput before anything is begun for a model that no pod sees; ExecutionFailed where the cluster refuses or
         lacks something, cannot place or start a pod, stays silent, or the work itself fails.
         """
+        require_servable(plan, "kubernetes")
         run_id, stage = run_id_of(plan), plan.stages[0].name
         patiently = Patiently(
             self._connect(options.address, options.context),
@@ -92,7 +95,7 @@ def require_room(patiently: Patiently, plan: Plan, options: ApplyOptions) -> Non
     """Look whether the cluster has what everything that will be applied needs. ExecutionFailed when it has not."""
     deployed = deployed_as(plan, options.site, CLAIM_ROOT)
     documents = making(deployed, None) if deployed.makes else []
-    if options.keep or not deployed.makes:
+    if is_served(plan) and (options.keep or not deployed.makes):
         documents += Served(patiently, deployed).documents
         load_command(plan, "")
     patiently.ask(lambda: require_cluster(patiently.api, deployed, documents))
@@ -108,12 +111,19 @@ def carry_out(
         log = job_log(patiently, making(deployed_as(plan, options.site, CLAIM_ROOT), original))
         told = taking_over.told_by(log, patiently.api.address, patiently.resume)
         taking_over.take_over(journal, plan, run_id, told)
-        if not options.keep or told["state"] != "done" or taking_over.refused_by_report(journal, plan, run_id):
+        good = told["state"] == "done" and not taking_over.refused_by_report(journal, plan, run_id)
+        if not (options.keep and good and is_served(plan)):
             return
         plan, model = taking_over.made_there(journal, plan, run_id, told, options.site.artefacts)
-    elif model is None:
-        raise BadInput(f"the plan is for a size ({plan.model.name}), which names no model", fix="plan for a model")
+    elif model is None or not is_served(plan):
+        raise BadInput(
+            f"the plan for {plan.model.name} neither makes nor serves a model", fix="plan for a model's name"
+        )
     serve(patiently, journal, run_id, deployed_as(plan, options.site, model), options.keep)
+
+
+def is_served(plan: Plan) -> bool:
+    return stage_of(plan, "launch") is not None
 
 
 def serve(patiently: Patiently, journal: Journal, run_id: str, deployed: Deployed, keep: bool) -> None:
