@@ -27,8 +27,7 @@ def needs_of(plan: Plan, stage: Stage, cores: Mapping[StageKind, float]) -> Need
     if stage.kind in ("evaluate", "launch"):
         if runs_on_cpu(plan):
             return replace(asked, memory_bytes=round(plan.chosen.memory.used_gib * GIB))
-        each = plan.chosen.tensor_parallel * plan.chosen.pipeline_parallel // plan.chosen.nodes
-        return replace(asked, gpus=each)
+        return replace(asked, gpus=plan.chosen.accelerators // plan.chosen.nodes)
     return asked
 
 

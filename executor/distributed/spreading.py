@@ -85,7 +85,8 @@ class RankSpread:
         among = ("--nnodes", str(1 + len(self.workers)), "--node-rank", str(rank))
         meeting = ("--master-addr", self.server.beside, "--master-port", str(self.port))
         environment = {**stage.parameters.get("environment", {}), "VLLM_HOST_IP": address}
-        return {**with_arguments(stage, *among, *meeting, *more), "environment": environment}
+        told = with_arguments(stage, *among, *meeting, *more)
+        return {**told, "environment": environment, "nodes": 1 + len(self.workers)}
 
 
 def spread_of(
@@ -95,6 +96,12 @@ def spread_of(
 
     None where one node is to hold it. ExecutionFailed where the plan's nodes are not there, or its engine cannot.
     """
+    if plan.chosen.pools:
+        raise ExecutionFailed(
+            "prompt and decode pools are several servers behind a router, which are not launched on Ray yet",
+            where=f"plan for {plan.model.name}",
+            fix="deploy what `quantplan render PLAN --for kubernetes` writes, or plan without pools",
+        )
     needs = needs_of(plan, stage, cores)
     if plan.chosen.nodes > 1:
         return ranks(plan, needs, nodes, where)
@@ -110,6 +117,12 @@ def ranks(plan: Plan, needs: Needs, nodes: Sequence[Node], where: str) -> RankSp
             f"over several nodes this executor serves such a plan with vLLM; the plan is for {plan.chosen.engine}",
             where=f"plan for {plan.model.name}",
             fix="plan with --engine vllm, or for one machine",
+        )
+    if plan.chosen.data_parallel > 1:
+        raise ExecutionFailed(
+            "copies of the attention over several nodes (--data-parallel-size) are not launched on Ray yet",
+            where=f"plan for {plan.model.name}",
+            fix="deploy what `quantplan render PLAN --for kubernetes` writes, or plan without --data-parallel",
         )
     able = require_spanned(plan, needs, nodes, where)
     first, *others = (replace(placed(needs, able, where), beside=node.address) for node in able[: plan.chosen.nodes])

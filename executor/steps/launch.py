@@ -35,8 +35,8 @@ def launch(context: StepContext) -> Result:
 
     The server runs on. `metrics` and `gpu_memory_gib` are None where the engine, or the driver, does not tell.
     """
-    require_supported(context.plan)
     parameters = context.stage.parameters
+    require_supported(context.plan, parameters.get("nodes", 1))
     engine, watch = engine_to_launch(context.plan, context.stage), inspection_of(context.plan.chosen.engine)
     asked = Launch(
         engine=engine,

@@ -12,10 +12,10 @@ ON_CPU = ("llama.cpp", "vllm", "transformers")
 ENOUGH_MEMORY = 0.95  # of what was planned with: drivers reserve more or less of the same card
 
 
-def require_supported(plan: Plan) -> None:
+def require_supported(plan: Plan, nodes: int = 1) -> None:
     """ExecutionFailed when the plan wants hardware that is not here, or an engine or quantizer that is not driven.
 
-    A plan that serves nothing needs none of the hardware it is for.
+    A plan that serves nothing needs none of the hardware it is for; one of `nodes` that serve a copy, its part.
     """
     if not any(stage.kind == "launch" for stage in plan.stages):
         _require_quantizers(plan)
@@ -23,7 +23,7 @@ def require_supported(plan: Plan) -> None:
     if runs_on_cpu(plan):
         _require_cpu_engine(plan)
     else:
-        _require_gpus(plan, read_driver().gpus)
+        _require_gpus(plan, read_driver().gpus, nodes)
     _require_quantizers(plan)
 
 
@@ -36,11 +36,11 @@ def _require_cpu_engine(plan: Plan) -> None:
         )
 
 
-def _require_gpus(plan: Plan, gpus: tuple[GpuReading, ...]) -> None:
-    """As many GPUs as planned with, each with the memory planned with."""
+def _require_gpus(plan: Plan, gpus: tuple[GpuReading, ...], nodes: int) -> None:
+    """As many GPUs as planned with for one of so many nodes, each with the memory planned with."""
     wanted_gib = plan.hardware.memory_gib * ENOUGH_MEMORY
     enough = [gpu for gpu in gpus if (gpu.memory_gib or 0) >= wanted_gib]
-    needed = plan.chosen.tensor_parallel * plan.chosen.pipeline_parallel
+    needed = plan.chosen.accelerators // nodes
     if plan.chosen.engine not in ENGINES or len(enough) < needed:
         here = ", ".join(gpu.name for gpu in gpus) or "no NVIDIA GPU"
         raise ExecutionFailed(

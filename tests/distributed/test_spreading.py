@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jobs_here import HASTE, JobsHere, hasty, nodes_here
@@ -104,6 +105,20 @@ def test_other_engines_are_refused_over_nodes(on_gpus: Plan) -> None:
         "plan for llama-3.1-8b: over several nodes this executor serves such a plan with vLLM; the plan is for sglang\n"
         "To fix: plan with --engine vllm, or for one machine"
     )
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        ({"data_parallel": 2, "pipeline_parallel": 1}, "copies of the attention over several nodes"),
+        ({"nodes": 1, "pools": ("prefill", "decode")}, "prompt and decode pools are several servers behind a router"),
+    ],
+)
+def test_what_is_not_launched_on_ray_is_said(on_gpus: Plan, apart: dict[str, Any], said: str) -> None:
+    plan = on_gpus.model_copy(update={"chosen": on_gpus.chosen.model_copy(update=apart)})
+    with pytest.raises(ExecutionFailed, match=said) as refused:
+        spread_of(plan, launch_of(plan), CORES, (A100, replace(A100, address="10.0.0.8")), "here")
+    assert "quantplan render PLAN --for kubernetes" in str(refused.value)
 
 
 # Carried out
