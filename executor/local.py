@@ -24,6 +24,7 @@ from executor.run import Run
 from executor.steps import STEPS
 from executor.steps.spec import StepSpec
 from executor.workspace import Workspace, home_directory, journal_path
+from planner.applying import require_servable
 from planner.errors import ExecutorMissing
 from planner.plan import Plan, StageKind
 from planner.ports import (
@@ -56,6 +57,7 @@ class LocalExecutor:
         ExecutionFailed names the step; BadInput when the journal is of another version; ExecutorMissing before anything
         is begun when the executor's own requirements are not installed.
         """
+        require_servable(plan, "local")
         if find_spec("httpx") is None:
             raise ExecutorMissing("the executor's requirements are not installed (httpx)", fix=GET_EXECUTOR)
         with closing(self._journal()) as journal:

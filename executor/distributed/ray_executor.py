@@ -22,6 +22,7 @@ from executor.steps import STEPS
 from executor.steps.fetch import fetch_files
 from executor.steps.spec import StepSpec
 from executor.workspace import Workspace
+from planner.applying import require_servable
 from planner.plan import Plan, StageKind
 from planner.ports import NO_OPTIONS, ApplyOptions, Event, RunRecord
 
@@ -49,6 +50,7 @@ class RayExecutor(LocalExecutor):
 
         ExecutionFailed names the step; before anything is begun also where the cluster is silent or unknown.
         """
+        require_servable(plan, "ray")
         jobs = self._connect(self._settings.address_of(options.address))
         cluster = cluster_of(jobs, self._home, self._settings)
         with closing(self._journal()) as journal:

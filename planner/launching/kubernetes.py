@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.catalog import load_yaml
 from planner.errors import BadInput
-from planner.launching import quoting
+from planner.launching import pools, quoting
 from planner.launching.kubernetes_deployed import Deployed
 from planner.launching.kubernetes_scaling import Scaling
 from planner.templates import template_directory
@@ -41,19 +41,39 @@ def render_kubernetes(launching: Launching) -> Files:
     for deployed in servers_of(launching):
         prefix = f"{deployed.part}-" if deployed.part else ""
         files |= {f"{prefix}{name}": rendered(name, deployed) for name in _server_files(deployed)}
+    if launching.plan.chosen.pools:
+        files |= render_router(launching)
     making = [MAKES, "quantplan.Dockerfile"] if Deployed(launching).makes else []
     return {**{name: rendered(name, Deployed(launching)) for name in making}, **files}
 
 
 def servers_of(launching: Launching) -> list[Deployed]:
-    """The plan's servers. BadInput for a copy over several nodes of an engine other than vLLM."""
+    """The plan's servers, one a pool. BadInput for a server over several nodes of an engine other than vLLM."""
     chosen = launching.plan.chosen
-    if chosen.nodes > 1 and chosen.engine != "vllm":
+    if chosen.nodes > 1 and chosen.engine != "vllm" and not chosen.pools:
         raise BadInput(
             f"over several nodes only vLLM is rendered; the plan is for {chosen.engine}",
             fix="plan with --engine vllm, or for one node",
         )
-    return [Deployed(launching)]
+    return [Deployed(server, part) for part, server in pools.servers_of(launching).items()]
+
+
+def render_router(launching: Launching) -> Files:
+    """What leads a request from the prompt servers to the decode servers. BadInput where it could not tell them apart.
+
+    Each pool answers behind its Service: vLLM's prompt servers tell where the cache lies; SGLang's are found by name.
+    """
+    plan, (prompts, tokens) = launching.plan, servers_of(launching)
+    router, several = pools.router_of(plan), prompts.plan.chosen.replicas > 1
+    if router.bootstrap and several:
+        raise BadInput(
+            "SGLang's router names the prompt server that holds a cache, and behind a Service several are one",
+            fix="plan with --engine vllm, or one prompt server, or render it as shell",
+        )
+    deployed = Deployed(launching, "router")
+    urls = [[f"http://{each.name}.{each.site.namespace}.svc:80"] for each in (prompts, tokens)]
+    command = router.command(urls[0], urls[1], launching.port)
+    return {"router.yaml": rendered("router.yaml", deployed, router=router, router_command=command)}
 
 
 def rendered(name: str, deployed: Deployed, original: Original | None = None, **values: Any) -> str:
@@ -83,4 +103,4 @@ def kubernetes_text(value: Any) -> str:
 
 def _server_files(deployed: Deployed) -> list[str]:
     scaling = ["scale-hpa.yaml", "scale-keda.yaml"] if Scaling(deployed).waiting_metric else []
-    return [SERVER, *scaling, *(["kserve.yaml"] if deployed.plan.chosen.nodes == 1 else [])]
+    return [SERVER, *scaling, *(["kserve.yaml"] if deployed.plan.chosen.nodes == 1 and not deployed.part else [])]

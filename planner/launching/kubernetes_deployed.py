@@ -15,6 +15,7 @@ from planner.launching.locating import making_stage
 from planner.launching.rendering import IN_CONTAINER, Launching
 from planner.launching.site import Site
 from planner.plan import Plan, Prediction
+from planner.planning.apart import BOOTSTRAP_PORT
 
 NAME_LENGTH = 40  # with our suffixes, what Kubernetes adds to a pod's name stays within a label's 63 characters
 GPU = "nvidia.com/gpu"
@@ -81,11 +82,40 @@ class Deployed:
     def command(self) -> list[str]:
         """The server's command line; over several nodes each adds its own rank."""
         publishing = self.facts["waiting_metrics"].get(self.plan.chosen.engine, {}).get("arguments", [])
-        return [*self.launching.command(self.mounted, "0.0.0.0", "container_program"), *publishing]
+        server = self.launching.command(self.mounted, "0.0.0.0", "container_program")
+        return [*self.ranking, *server, *publishing]
+
+    @property
+    def works_out_its_rank(self) -> bool:
+        """Whether a node's first attention copy follows from its number: Kubernetes itself does not calculate."""
+        return self.plan.chosen.nodes > 1 and self.plan.chosen.data_parallel > 1
+
+    @property
+    def attention_copies_of_a_node(self) -> int:
+        return self.plan.chosen.data_parallel // self.plan.chosen.nodes
+
+    @property
+    def ranking(self) -> list[str]:
+        """The shell that works it out, and ends in the server itself."""
+        if not self.works_out_its_rank:
+            return []
+        first = f"$((LWS_WORKER_INDEX * {self.attention_copies_of_a_node}))"
+        return ["sh", "-c", f'exec "$@" --data-parallel-start-rank={first}', "sh"]
+
+    @property
+    def bootstrap_port(self) -> int | None:
+        """Where SGLang's decode servers find a prompt server; None for every other server."""
+        return BOOTSTRAP_PORT if self.part == "prefill" and self.plan.chosen.engine == "sglang" else None
+
+    @property
+    def moves_caches(self) -> bool:
+        """Whether it is a server of a pool that vLLM's NIXL reaches by the address of its pod."""
+        return bool(self.part) and self.plan.chosen.engine == "vllm"
 
     @property
     def program_words(self) -> int:
-        return len(self.launching.engine.get("container_program", self.launching.engine["program"]))
+        program = self.launching.engine.get("container_program", self.launching.engine["program"])
+        return len(self.ranking) + len(program)
 
     @property
     def ready_within_s(self) -> int:
@@ -145,7 +175,7 @@ class Deployed:
         """Accelerators of one pod."""
         chosen = self.plan.chosen
         on_gpu = self.launching.hardware_kind == "gpu"
-        return int(chosen.tensor_parallel * chosen.pipeline_parallel // chosen.nodes) if on_gpu else 0
+        return int(chosen.accelerators // chosen.nodes) if on_gpu else 0
 
     @property
     def products(self) -> list[str]:

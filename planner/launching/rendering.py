@@ -84,21 +84,51 @@ def render(plan: Plan, kind: Kind, *, model: str | None = None, port: int | None
 
 
 def _shell(launching: Launching) -> Files:
-    return {"start.sh": _template("start.sh.j2", launching, command=launching.command(launching.model, "127.0.0.1"))}
+    from planner.launching import apart
+
+    if launching.plan.chosen.pools:
+        return apart.pool_scripts(launching)
+    more = apart.node_words(launching.plan)
+    command = launching.command(launching.model, "127.0.0.1")
+    return {"start.sh": template("start.sh.j2", launching, command=command, **more)}
 
 
 def _systemd(launching: Launching) -> Files:
+    _require_one_server(launching.plan, "a unit")
     name = f"quantplan-{quoting.slug(launching.plan.model.name)}.service"
     command = launching.command(launching.model, "127.0.0.1")
-    return {name: _template("unit.service.j2", launching, command=["/usr/bin/env", *command])}
+    return {name: template("unit.service.j2", launching, command=["/usr/bin/env", *command])}
 
 
 def _compose(launching: Launching) -> Files:
+    if launching.plan.chosen.pools:
+        from planner.launching import apart
+
+        return apart.pool_services(launching)
+    _require_one_server(launching.plan, "Compose")
     command = launching.command(launching.mounted, EVERYWHERE, "container_program")
-    files = {"compose.yaml": _template("compose.yaml.j2", launching, command=command)}
+    files = {"compose.yaml": template("compose.yaml.j2", launching, command=command)}
     if launching.image is None:
-        files["Dockerfile"] = _template("Dockerfile.j2", launching, packages=_packages(launching))
+        files["Dockerfile"] = template("Dockerfile.j2", launching, packages=_packages(launching))
     return files
+
+
+def _require_one_server(plan: Plan, what: str) -> None:
+    """BadInput where a copy is more than one server on one machine."""
+    _require_no_pools(plan, what)
+    if plan.chosen.nodes > 1:
+        raise BadInput(
+            f"{what} starts a server on one machine; a copy of this plan stands on {plan.chosen.nodes}",
+            fix="render it as shell (a script for each node) or for kubernetes",
+        )
+
+
+def _require_no_pools(plan: Plan, what: str) -> None:
+    if plan.chosen.pools:
+        raise BadInput(
+            f"{what} starts servers that are all alike; the plan has prompt and decode servers behind a router",
+            fix="render it as shell or compose, or for kubernetes",
+        )
 
 
 def _packages(launching: Launching) -> list[str]:
@@ -116,10 +146,11 @@ def _modelfile(launching: Launching) -> Files:
             f"Ollama serves GGUF files; the plan's format is {launching.plan.chosen.format}",
             fix="plan with --format gguf-q4_k_m, or render it as shell, compose or systemd",
         )
-    return {"Modelfile": _template("Modelfile.j2", launching, command=[])}
+    return {"Modelfile": template("Modelfile.j2", launching, command=[])}
 
 
-def _template(name: str, launching: Launching, **more: Any) -> str:
+def template(name: str, launching: Launching, **more: Any) -> str:
+    """A template of `templates/launch`, filled in: each value goes through the filter of its syntax."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -154,12 +185,14 @@ def _kubernetes(launching: Launching) -> Files:
 
 
 def _ray_serve(launching: Launching) -> Files:
+    _require_no_pools(launching.plan, "Ray Serve")
     from planner.launching.ray_serve import render_ray_serve
 
     return render_ray_serve(launching)
 
 
 def _skypilot(launching: Launching) -> Files:
+    _require_no_pools(launching.plan, "a SkyPilot task")
     from planner.launching.skypilot import render_skypilot
 
     return render_skypilot(launching)
