@@ -49,6 +49,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """A service that runs: its database, its address, a token that may report, its process."""
+
+    database: str
+    address: str
+    token: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """What became of a load: lines that should be there and are, seconds in all, and of each report."""
 
@@ -78,11 +88,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="of the service")
     given = parser.parse_args()
     asked = Asked(given.executors, given.measurements, given.at_once)
-    with ledger(given.workers) as (url, address, token):
-        paced = loaded(url, address, token, asked, given.seconds, "a")
+    with ledger(given.workers) as there:
+        paced = loaded(there, asked, given.seconds, "a")
         print(f"spread over {given.seconds:g} s, {asked.at_once} a report: {paced}")
         for kind, at_once in (("b", asked.at_once), ("c", asked.measurements)):
-            flat_out = loaded(url, address, token, replace(asked, at_once=at_once), 0.0, kind)
+            flat_out = loaded(there, replace(asked, at_once=at_once), 0.0, kind)
             print(f"all at once, as fast as it answers, {at_once} a report: {flat_out}")
     sys.exit(0 if is_met(paced) else 1)
 
@@ -92,32 +102,33 @@ def is_met(load: Load) -> bool:
     return load.kept == load.wanted and load.p99_ms < FLOOR_P99_MS
 
 
-def loaded(url: str, address: str, token: str, asked: Asked, seconds: float, kind: str) -> Load:
+def loaded(there: Service, asked: Asked, seconds: float, kind: str) -> Load:
     """The reports of all executors, spread over so many seconds (0: each as soon as the last is answered)."""
-    before, began = count(url), time.monotonic()
-    took = asyncio.run(report_all(address, token, asked, seconds, kind))
-    return Load(asked.lines, count(url) - before, time.monotonic() - began, tuple(took))
+    before, began = count(there.database), time.monotonic()
+    took = asyncio.run(report_all(there, asked, seconds, kind))
+    seconds = time.monotonic() - began
+    return Load(asked.lines, count(there.database) - before, seconds, tuple(took))
 
 
 @contextlib.contextmanager
-def ledger(workers: int = 1) -> Iterator[tuple[str, str, str]]:
-    """A PostgreSQL of its own with a service on it: the database, the service's address, a token that may report."""
+def ledger(workers: int = 1) -> Iterator[Service]:
+    """A PostgreSQL of its own with a service on it."""
     with (
         tempfile.TemporaryDirectory() as folder,
         postgresql(Path(folder)) as url,
-        service(url, workers) as (address, token),
+        service(url, workers) as running,
     ):
-        yield url, address, token
+        yield running
 
 
-async def report_all(address: str, token: str, asked: Asked, seconds: float, kind: str) -> list[float]:
+async def report_all(there: Service, asked: Asked, seconds: float, kind: str) -> list[float]:
     """Every executor at once, each over a connection of its own; the seconds each report took."""
     dice, took = random.Random(SEED), []
 
     async def executor(number: int) -> None:
         name, starts = f"{kind}{number:031x}", range(0, asked.measurements, asked.at_once)
         gap = seconds / len(starts)
-        async with connected(address, token) as send:
+        async with connected(there.address, there.token) as send:
             await asyncio.sleep(dice.random() * gap)
             for start in starts:
                 body, began = json.dumps(report(name, start, asked.at_once)).encode(), time.monotonic()
@@ -180,8 +191,8 @@ def postgresql(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def service(url: str, workers: int) -> Iterator[tuple[str, str]]:
-    """`quantplan serve` on that database: its address, and a token that may report."""
+def service(url: str, workers: int) -> Iterator[Service]:
+    """`quantplan serve` on that database."""
     from planner.service.store.database import open_database
     from planner.service.store.tokens import TokenStore
 
@@ -195,18 +206,18 @@ def service(url: str, workers: int) -> Iterator[tuple[str, str]]:
     command = [*serve, "--workers", str(workers)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until_up(f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}", token
+        wait_until_up(f"http://127.0.0.1:{port}", process)
+        yield Service(url, f"http://127.0.0.1:{port}", token, process.pid)
     finally:
         process.terminate()
         process.wait(30)
 
 
-def wait_until_up(address: str) -> None:
+def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
     import httpx
 
     deadline = time.monotonic() + UP_WITHIN_S
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(f"{address}/readyz", trust_env=False).status_code == 200:
                 return

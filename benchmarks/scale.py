@@ -104,9 +104,9 @@ def ray_floor() -> Floor:
 
 def ledger_floor() -> Floor:
     asked = Asked()
-    with ledger() as (url, address, token):
-        paced = loaded(url, address, token, asked, LEDGER_SPREAD_S, "a")
-        flat_out = loaded(url, address, token, asked, 0.0, "b")
+    with ledger() as there:
+        paced = loaded(there, asked, LEDGER_SPREAD_S, "a")
+        flat_out = loaded(there, asked, 0.0, "b")
     return Floor(
         f"{asked.lines:,} measurements from {asked.executors} executors on PostgreSQL, none lost or doubled, "
         "p99 under 100 ms",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,9 +11,9 @@ from anyio import to_thread
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from planner.service.parts import Service
+from planner.service.parts import Parts, Service
 from planner.service.problems import Refused
-from planner.service.store.tokens import Scope
+from planner.service.store.tokens import Scope, TokenLine
 
 HOW = "send `Authorization: Bearer TOKEN`; make one with `quantplan tokens create NAME --scope {scope}`"
 ANYBODY = "anybody"
@@ -36,8 +37,7 @@ def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
             if open_here:
                 return Caller(ANYBODY)
             raise _refused(scope, 401, "token-missing", "A token is needed", f"this needs the scope {scope}")
-        token = credentials.credentials
-        line = service.tokens.just_verified(token) or await to_thread.run_sync(service.tokens.verify, token)
+        line = await _verified(service, credentials.credentials)
         if line is None:
             raise _refused(scope, 401, "token-invalid", "The token is not valid", "no such token, or it was revoked")
         if scope not in line.scopes and not open_here:
@@ -46,6 +46,18 @@ def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         return Caller(line.token_id)
 
     return check
+
+
+async def _verified(service: Parts, token: str) -> TokenLine | None:
+    """The token's line; however many requests come with it at once, it is looked up once."""
+    found = service.tokens.just_verified(token)
+    if found is not None:
+        return found
+    if token not in service.verifying:
+        looking = asyncio.ensure_future(to_thread.run_sync(service.tokens.verify, token))
+        service.verifying[token] = looking
+        looking.add_done_callback(lambda _: service.verifying.pop(token, None))
+    return await asyncio.shield(service.verifying[token])
 
 
 def _refused(scope: str, status: int, kind: str, title: str, detail: str) -> Refused:

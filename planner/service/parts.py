@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -18,12 +19,12 @@ from planner.service.runs.supervisor import Supervisor
 from planner.service.settings import Settings
 from planner.service.store.plans import PlanStore
 from planner.service.store.runs import RunStore
-from planner.service.store.tokens import TokenStore
+from planner.service.store.tokens import TokenLine, TokenStore
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One running service. `registry` gives the Prometheus figures to show."""
+    """One running service. `registry` gives the Prometheus figures to show; `verifying`: tokens being looked up now."""
 
     settings: Settings
     engine: Engine
@@ -36,6 +37,7 @@ class Parts:
     supervisor: Supervisor
     figures: Figures
     registry: Callable[[], CollectorRegistry]
+    verifying: dict[str, asyncio.Future[TokenLine | None]] = field(default_factory=dict)
 
 
 async def parts_of(request: Request) -> Parts:

@@ -1,10 +1,11 @@
 """Reports become lines of the ledger: all that are given together in one transaction, each of them whole or not at all.
 
-In PostgreSQL that is one statement for any number of lines, whose text never changes; its parameters are the columns.
+In PostgreSQL that is one statement for any number of lines, whose text never changes; its parameter is all of them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -57,21 +58,22 @@ def _kept(connection: Connection, told: Sequence[Told]) -> list[Receipt]:
 def _inserted(connection: Connection, rows: list[dict[str, Any]]) -> set[Line]:
     """The lines that were not there before, by executor and number."""
     if connection.dialect.name == "postgresql":
-        columns = {column.name: [row[column.name] for row in rows] for column in COLUMNS}
-        return {(row.executor, row.sequence) for row in connection.execute(_of_arrays(), columns)}
+        told = connection.execute(_from_json(), {"lines": json.dumps(rows)})
+        return {(row.executor, row.sequence) for row in told}
     once = sqlite.insert(measurements).on_conflict_do_nothing(index_elements=["executor", "sequence"])
     back = once.returning(measurements.c.executor, measurements.c.sequence)
     return {(row.executor, row.sequence) for row in connection.execute(back, rows)}
 
 
 @cache
-def _of_arrays() -> TextClause:
-    """The one statement that inserts any number of lines: a parameter is a column."""
+def _from_json() -> TextClause:
+    """The one statement that inserts any number of lines, given as one JSON array of objects."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    arrays = ", ".join(f"CAST(:{column.name} AS {column.type.compile(dialect)}[])" for column in COLUMNS)
     names = ", ".join(column.name for column in COLUMNS)
+    typed = ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in COLUMNS)
     return text(
-        f"INSERT INTO measurements ({names}) SELECT * FROM unnest({arrays}) "
+        f"INSERT INTO measurements ({names}) "
+        f"SELECT {names} FROM json_to_recordset(CAST(:lines AS json)) AS told({typed}) "
         "ON CONFLICT (executor, sequence) DO NOTHING RETURNING executor, sequence"
     )
 
