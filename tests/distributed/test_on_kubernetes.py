@@ -74,11 +74,13 @@ def test_the_journal_and_the_findings_come_back(plan: Plan, cluster: FakeKuberne
     cluster.on_apply = lambda found: COMPLETE
     cluster.pods = [{"metadata": {"name": "q-1"}, "status": {"phase": "Succeeded"}}]
     cluster.log = f"progress ...\nmore\n{json.dumps(run_of(plan), indent=2)}\n"
-    record = applied(tmp_path, plan, cluster)
+    said: list[Event] = []
+    record = applied(tmp_path, plan, cluster, said)
     assert record.state == "done" and {step.state for step in record.steps} == {"done"}
     assert [finding.measured for finding in record.findings] == [41.0]
     assert {step.seconds for step in record.steps} == {2.0}
     assert record.report_path is None
+    assert {event.message for event in said[-len(plan.stages) :]} == {"done on the cluster in 2.0 s"}
     assert cluster.applied == ["ConfigMap", "PersistentVolumeClaim", "Job"]
     (told,) = [o for o in cluster.objects.values() if o["kind"] == "ConfigMap"]
     assert json.loads(told["data"]["plan.json"])["digest"] == plan.digest

@@ -72,7 +72,7 @@ class KubernetesExecutor(LocalExecutor):
                 raise
             record = self._record(journal, journal.run(run_id))
         for step in record.steps:
-            on_event(Event(step.name, step.state, "", 1.0))
+            on_event(Event(step.name, "skipped", taking_over.in_words(step), 1.0))
         return record
 
     def _model_to_carry(self, plan: Plan, options: ApplyOptions) -> Path | None:

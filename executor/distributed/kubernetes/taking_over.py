@@ -18,7 +18,7 @@ from executor.ways import way_to
 from planner.errors import ExecutionFailed
 from planner.launching.locating import making_stage
 from planner.plan import Plan
-from planner.ports import FindingRecord
+from planner.ports import FindingRecord, StepRecord
 
 NOT_HERE = ("report_path",)  # files of the claim that this machine's journal must not name as its own
 
@@ -91,6 +91,14 @@ def _write_step(journal: Journal, plan: Plan, run_id: str, kind: str, result: Re
     number = journal.next_attempt(run_id, stage.name)
     journal.begin_step(run_id, stage.name, number, Path(), way_to(plan, stage))
     journal.end_step(run_id, stage.name, number, dict(result))
+
+
+def in_words(step: StepRecord) -> str:
+    """What became of a step that was the cluster's."""
+    if step.state == "skipped":
+        return f"not done: {step.result['why']}"
+    took = f" in {step.seconds:.1f} s" if step.seconds is not None else ""
+    return f"{step.state} on the cluster{took}"
 
 
 def _merged(now: list[FindingRecord], before: tuple[FindingRecord, ...]) -> list[FindingRecord]:
