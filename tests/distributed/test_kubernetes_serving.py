@@ -23,7 +23,7 @@ from planner.planning import make_plan
 from planner.ports import ApplyOptions, Event, OnMessage, StoredModel
 from planner.request import Request
 
-HASTE = Patience(request_s=1, poll_s=0.01, silent_s=0.2, pending_s=0.2)
+HASTE = Patience(request_s=30, poll_s=0.01, silent_s=0.2, pending_s=0.2)
 COMPLETE = {"conditions": [{"type": "Complete", "status": "True"}]}
 MEASURED = {
     "url": "http://x", "requests": 48, "errors": 0, "ttft_ms": {"mean": 480.0}, "tpot_ms": {"mean": 41.5},
