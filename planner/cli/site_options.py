@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from planner.errors import BadInput
 if TYPE_CHECKING:
     from planner.launching.site import Site
 
+STORE = re.compile(r"[a-z0-9]+://[^/]+(/.*)?")
 Command = Callable[..., Any]
 OPTIONS = (
     click.option("--namespace", help="Kubernetes: where everything goes.  [default: default]"),
@@ -35,10 +37,12 @@ def site_options(command: Command) -> Command:
 
 
 def site_asked(options: Mapping[str, Any]) -> Site:
-    """What the options name. BadInput for a node selector that is not KEY=VALUE."""
+    """What the options name. BadInput for a node selector that is not KEY=VALUE, and for no address of a store."""
     from planner.launching.site import Site
 
     given = {name: value for name, value in options.items() if value}
+    if (address := options["artefacts"]) and not STORE.fullmatch(address):
+        raise BadInput(f"--artefacts {address!r} is no address of an object store", fix="write s3://BUCKET/PREFIX")
     return Site(**{**given, "node_selector": tuple(_label(text) for text in options["node_selector"])})
 
 

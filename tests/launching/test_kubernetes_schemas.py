@@ -93,10 +93,10 @@ def test_keda_reads_the_scaled_object_whole(variant: str) -> None:
     assert read(misspelt) != misspelt
 
 
-@pytest.mark.parametrize("variant", PLANS)
+@pytest.mark.parametrize("variant", [*PLANS, "stored"])
 def test_kserve_knows_every_field_of_the_inference_service(variant: str) -> None:
     models = kserve_models()
-    service = of_kind(manifests(plan_for(variant)), "InferenceService")
+    (service,) = [d for d in documents_of(variant) if d["kind"] == "InferenceService"]
     assert list(unknown_fields(service, models.V1beta1InferenceService, models)) == []
     pod = {key: value for key, value in service["spec"]["predictor"].items() if key not in KSERVE_OWN}
     validator.validate(pod_template({"metadata": {}, "spec": pod}), VERSION, strict=True)

@@ -65,6 +65,10 @@ def test_a_store_that_is_not_there_is_said_before_anything_is_done(
             ["--on", "kubernetes", "--node-selector", "gpus"],
             "--node-selector 'gpus' is no label\nTo fix: write KEY=VALUE, as kubectl get nodes --show-labels",
         ),
+        (
+            ["--artefacts", "bucket/models"],
+            "--artefacts 'bucket/models' is no address of an object store\nTo fix: write s3://BUCKET/PREFIX",
+        ),
     ],
 )
 def test_options_that_make_no_sense_are_refused(given: list[str], says: str, tmp_path: Path) -> None:
