@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -47,8 +48,10 @@ class LaunchElsewhere:
         return Elsewhere(self.cluster, holds=True, listens=self.to_keep)
 
     def spread_of(self, context: StepContext) -> Spread | None:
+        """On the largest nodes, and the server on its own where it must be on one."""
         jobs = self.cluster.jobs
-        return spread_of(context.plan, context.stage, self.cores, jobs.nodes(), place_of(context.plan, jobs))
+        nodes = sorted(jobs.nodes(), key=lambda node: (node.address != self.node, -node.memory_bytes))
+        return spread_of(context.plan, context.stage, self.cores, nodes, place_of(context.plan, jobs))
 
     def spread(self, context: StepContext, spread: Spread) -> Result:
         """The workers first, then the server that is told of them; all again where a worker was lost meanwhile."""
@@ -56,12 +59,12 @@ class LaunchElsewhere:
         lost: list[str] = []
         while len(lost) < self.cluster.patience.attempts:
             workers = [self.worker(context, number, spread) for number in range(len(spread.workers))]
+            held = {"workers": [worker["ran_on"] for worker in workers]}
             told = asking(context, context.stage.name, spread.launch(context.stage, workers))
             try:
-                launched = self.server.attempted(told, spread.server)
-                return {**launched, "workers": [worker["ran_on"] for worker in workers]}
+                return {**self.server.attempted(told, spread.server), **held}
             except ExecutionFailed:
-                if not (gone := ended_jobs(self.cluster, [worker["ran_on"] for worker in workers])):
+                if not (gone := lost_of(held, self.cluster)):
                     raise
             lost += gone
             context.report(f"lost: {gone[0]}; trying again", None)
@@ -96,6 +99,17 @@ def ended_jobs(cluster: Cluster, held: Iterable[Mapping[str, str]]) -> list[str]
     return gone
 
 
+def lost_of(launched: Result, cluster: Cluster) -> list[str]:
+    """Which jobs of a server have ended: asked until one of its workers has (or its own, where it has none), for as
+    long as Ray may take to notice.
+    """
+    own, workers = [launched["ran_on"]] if "ran_on" in launched else [], launched.get("workers", [])
+    deadline = time.monotonic() + cluster.patience.lost_s
+    while not (gone := ended_jobs(cluster, workers or own)) and time.monotonic() < deadline:
+        time.sleep(cluster.patience.poll_s)
+    return gone or ended_jobs(cluster, own)
+
+
 def naming_lost_server(step: Elsewhere) -> Step:
     """A step that uses the server: when it fails and the server or a worker of it is gone, that is what is said."""
 
@@ -103,9 +117,7 @@ def naming_lost_server(step: Elsewhere) -> Step:
         try:
             return step(context)
         except ExecutionFailed as failed:
-            launched = launched_in(context.plan, context.results)
-            held = [launched.get("ran_on"), *launched.get("workers", ())]
-            if not (gone := ended_jobs(step.cluster, filter(None, held))):
+            if not (gone := lost_of(launched_in(context.plan, context.results), step.cluster)):
                 raise
             raise ExecutionFailed(
                 f"the server was lost: {'; '.join(gone)}",

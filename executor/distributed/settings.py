@@ -25,6 +25,7 @@ class Patience(Frozen):
     pending_s: float
     start_s: float
     settle_s: float
+    lost_s: float
     beat_s: float
     lease_s: float
     attempts: int

@@ -94,7 +94,8 @@ def spread_of(
 ) -> Spread | None:
     """How the launch is spread: as the plan says; or, of llama.cpp on CPUs, where no node holds it and several do.
 
-    None where one node is to hold it. ExecutionFailed where the plan's nodes are not there, or its engine cannot.
+    The first of the nodes that can gets the server. None where one node is to hold it all. ExecutionFailed where the
+    plan's nodes are not there, or its engine cannot.
     """
     if plan.chosen.pools:
         raise ExecutionFailed(
@@ -135,7 +136,7 @@ def by_rpc(plan: Plan, whole: Needs, nodes: Sequence[Node]) -> RpcSpread | None:
     for count in range(2, min(len(nodes), plan.model.layer_count) + 1):
         worker = replace(whole, memory_bytes=worker_bytes(plan, count))
         first = replace(worker, memory_bytes=worker.memory_bytes + server.memory_bytes)
-        able = sorted((node for node in nodes if holds(node, worker)), key=lambda node: -node.memory_bytes)
+        able = [node for node in nodes if holds(node, worker)]
         if len(able) >= count and holds(able[0], first):
             workers = tuple(replace(worker, beside=node.address) for node in able[:count])
             return RpcSpread(replace(server, beside=able[0].address), workers, whole)

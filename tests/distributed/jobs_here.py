@@ -22,7 +22,7 @@ from executor.distributed.settings import Patience, RaySettings, ray_settings
 NODE = Path(__file__).with_name("fake_node.py")
 HASTE = Patience(
     request_s=1, poll_s=0.02, head_silent_s=0.3, node_silent_s=10, pending_s=10, start_s=10,
-    settle_s=0, beat_s=0.1, lease_s=0.6, attempts=2,
+    settle_s=0, lost_s=1, beat_s=0.1, lease_s=0.6, attempts=2,
 )  # fmt: skip
 
 

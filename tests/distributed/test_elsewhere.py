@@ -28,7 +28,7 @@ from planner.request import Request
 
 HASTE = Patience(
     request_s=1, poll_s=0.01, head_silent_s=0.2, node_silent_s=0.2, pending_s=0.2, start_s=0.2,
-    settle_s=0, beat_s=0.05, lease_s=0.3, attempts=3,
+    settle_s=0, lost_s=0, beat_s=0.05, lease_s=0.3, attempts=3,
 )  # fmt: skip
 Script = Callable[[Attempt], JobState]
 
