@@ -16,6 +16,7 @@ from planner.cli.quantizing_view import needs_line
 from planner.cli.why_view import why
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
+from planner.placed import how_it_lies
 from planner.plan import Alternative, Candidate, Cost, Memory, Offload, Plan, Rung, Span
 from planner.support import engines
 from planner.units import GB, GIB
@@ -79,7 +80,7 @@ def _choice(plan: Plan) -> Panel:
     copies = f" x {chosen.replicas} replicas" if chosen.replicas > 1 else ""
     split = "layers split over" if engines()[chosen.engine].splits_layers else "tensor parallel"
     where = f"{split} {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else "one device"
-    where = spread_over(chosen, where)
+    where = how_it_lies(chosen, where)
     lines = [
         f"[bold green]{chosen.format}[/bold green]{group}  on  [bold]{chosen.engine} {chosen.engine_version}[/bold]",
         f"{where}{copies}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",
@@ -90,21 +91,6 @@ def _choice(plan: Plan) -> Panel:
         lines.append(f"[dim]{' '.join(chosen.engine_arguments)}[/dim]")
     title = f"{plan.model.name} ({plan.model.parameters / 1e9:.3g} B) on {plan.hardware.label}"
     return Panel("\n".join(lines), title=title, title_align="left", expand=False, padding=(0, 2))
-
-
-def spread_over(chosen: Candidate, split: str) -> str:
-    """How one copy lies over more than one split."""
-    on = f" on {chosen.nodes} nodes" if chosen.nodes > 1 else ""
-    if chosen.pipeline_parallel > 1:
-        return f"{split} in each of {chosen.pipeline_parallel} stages{on}"
-    if chosen.data_parallel > 1:
-        return (
-            f"{chosen.data_parallel} copies of the attention, experts dealt over {chosen.expert_parallel} devices{on}"
-        )
-    if chosen.pools:
-        servers = " and ".join(f"{pool.servers} {pool.role}" for pool in chosen.pools)
-        return f"{servers} servers, each {split}{on}"
-    return split + on
 
 
 def _memory(candidate: Candidate, served_tokens: int) -> Group:

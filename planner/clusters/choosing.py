@@ -100,10 +100,10 @@ def _carrying_the_rate(survey: Survey, rate: float) -> tuple[Copies, str]:
         raise _refused(survey, f"{rate:g} requests/s")
     chosen = min(able, key=lambda load: (load.usd_per_hour, load.accelerators, -load.tokens_per_s))
     each = chosen.requests_per_s / chosen.copies
-    copies = f"{chosen.copies} copies" if chosen.copies > 1 else "one copy"
+    copies = f"{chosen.copies} copies, each" if chosen.copies > 1 else "one copy,"
     return chosen, (
-        f"The least that carries {rate:g} requests/s within the targets: {copies}, each planned for {each:.3g} "
-        f"requests/s, {chosen.busy_share:.0%} of what it carries with {chosen.batch} requests in flight."
+        f"The least that carries {rate:g} requests/s within the targets: {copies} planned for {each:.3g} "
+        f"requests/s: {chosen.busy_share:.0%} of what it carries with {chosen.batch} requests in flight."
     )
 
 

@@ -88,7 +88,7 @@ class Case:
 
     @property
     def accelerators_a_copy(self) -> int:
-        return self.plan.chosen.tensor_parallel
+        return self.plan.chosen.accelerators
 
     @property
     def accelerators(self) -> int:

@@ -55,7 +55,7 @@ def accelerators(plan: Plan) -> dict[str, Any]:
             nearest=nearest(plan.hardware.name, known),
             fix="plan for one of its accelerators (sky show-gpus --all)",
         )
-    each = plan.chosen.tensor_parallel * plan.chosen.pipeline_parallel // plan.chosen.nodes
+    each = plan.chosen.accelerators // plan.chosen.nodes
     return {"accelerators": dict.fromkeys(known[plan.hardware.name], each)}
 
 

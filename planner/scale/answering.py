@@ -137,7 +137,7 @@ def targets_of(plan: Plan, asked: Question) -> Targets:
 def pool_of(plan: Plan, trace: Trace, asked: Question, name: str, curve: Curve | None = None) -> Pool:
     """The plan's copies as a pool: their waits simulated, their start and price as the plan tells them."""
     chosen, curve = plan.chosen, curve or curve_for(plan, asked)
-    gpus = chosen.tensor_parallel * chosen.pipeline_parallel
+    gpus = chosen.accelerators
     nodes = plan.request.nodes
     per_node = asked.gpus_per_node or (nodes.accelerators_per_node if nodes else gpus)
     mtbf = asked.gpu_mtbf_hours or float(load_yaml("scaling.yaml")["gpu_mtbf_hours"]["value"])

@@ -11,7 +11,7 @@ from planner.hardware.resolving import resolve_hardware
 from planner.models.model import Model
 from planner.models.resolving import resolve_model
 from planner.models.shape import Shape
-from planner.plan import Plan
+from planner.plan import Candidate, Plan
 from planner.planning.offloading import WEIGHT_LABELS
 from planner.schemes import Scheme, scheme
 from planner.serving.drafting import Draft, cache_width, draft_named
@@ -79,6 +79,11 @@ def _target_clock(plan: Plan, model: Model, hardware: Hardware) -> StepTimes:
             f"a copy in {chosen.pipeline_parallel} stages cannot be simulated step by step",
             fix="plan for a copy on one machine; `quantplan layouts` tells what stages cost",
         )
+    if chosen.pools or chosen.data_parallel > 1 or chosen.nodes > 1:
+        raise BadInput(
+            f"{_what_it_is(chosen)} cannot be simulated step by step: the simulator has one server and one cache",
+            fix="plan for a copy on one machine; `quantplan layouts` and the plan itself tell the means of such a copy",
+        )
     if chosen.memory.offload:
         raise BadInput(
             "a model with part of it in host memory cannot be simulated step by step",
@@ -93,6 +98,14 @@ def _target_clock(plan: Plan, model: Model, hardware: Hardware) -> StepTimes:
     held = sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB
     stored = Stored(entry.bits_per_weight(), held, memory.kv_bytes_per_token)
     return _clock(plan, model.shape, hardware.accelerator, entry, chosen.kernel, stored)
+
+
+def _what_it_is(chosen: Candidate) -> str:
+    if chosen.pools:
+        return "a copy of prompt and decode servers"
+    if chosen.data_parallel > 1:
+        return f"a copy with {chosen.data_parallel} copies of the attention"
+    return f"a copy split over {chosen.nodes} nodes"
 
 
 def _draft_clock(plan: Plan, draft: Draft, shape: Shape, kv_each: float, hardware: Hardware) -> StepTimes:

@@ -51,7 +51,7 @@ def lines(plans: Sequence[Plan]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     yield "choice", [_cell(f"{p.chosen.format} on {p.chosen.engine}", p.chosen.quality) for p in plans]
     yield (
         "split",
-        [_cell(f"{p.chosen.tensor_parallel} x {p.chosen.replicas}", "accelerators a copy x copies") for p in plans],
+        [_cell(f"{p.chosen.accelerators} x {p.chosen.replicas}", "accelerators a copy x copies") for p in plans],
     )
     yield "memory used", [_memory(p.chosen) for p in plans]
     yield "KV tokens", [_cell(f"{p.chosen.memory.kv_tokens:,}", "") for p in plans]

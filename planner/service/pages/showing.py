@@ -11,6 +11,7 @@ from planner.cli.outlook_view import COLUMNS, carried
 from planner.cli.why_view import DECISIONS, outcome
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
+from planner.placed import how_it_lies
 from planner.plan import Alternative, Decision, Evidence, Memory, Outlook, Plan, Prediction
 
 BAR_WIDTH = 1000.0
@@ -58,13 +59,12 @@ def shown(plan: Plan, address: Address) -> dict[str, Any]:
     chosen = plan.chosen
     group = f", groups of {chosen.group_size}" if chosen.group_size else ""
     split = f"split over {chosen.tensor_parallel}" if chosen.tensor_parallel > 1 else "one device a copy"
-    if chosen.pipeline_parallel > 1:
-        split += f" in each of {chosen.pipeline_parallel} stages on {chosen.nodes} nodes"
     copies = f", {chosen.replicas} copies" if chosen.replicas > 1 else ""
+    where = how_it_lies(chosen, split) + copies
     return {
         "title": f"{plan.model.name} on {plan.hardware.label}",
         "choice": f"{chosen.format}{group} on {chosen.engine} {chosen.engine_version}",
-        "how": f"{split}{copies}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",
+        "how": f"{where}, {chosen.kv_cache} KV cache, kernel {chosen.kernel}; quality: {chosen.quality}",
         "arguments": list(flags(chosen.engine_arguments)),
         "figures": list(figures(plan)),
         "power": list(energy_lines(chosen)),
