@@ -153,7 +153,7 @@ class Journal(JournalFile):
 
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every attempt at a step of the run, in the order they were made."""
-        return [dict(row) for row in self.rows("SELECT * FROM attempts WHERE run_id = ? ORDER BY started_at", run_id)]
+        return [dict(row) for row in self.rows("SELECT * FROM attempts WHERE run_id = ? ORDER BY rowid", run_id)]
 
     def findings(self, run_id: str) -> tuple[FindingRecord, ...]:
         rows = self.rows("SELECT * FROM findings WHERE run_id = ? ORDER BY position", run_id)

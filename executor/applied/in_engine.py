@@ -9,7 +9,9 @@ from typing import Any
 
 from executor.applied.fingerprint import Fingerprint, Verdict, limits
 from planner.errors import ExecutionFailed
+from planner.figures import memory
 from planner.schemes import scheme
+from planner.units import GIB
 from rules.vocabulary import KvFormat
 
 SIXTEEN_BIT = {"bfloat16", "float16", "float32"}
@@ -130,5 +132,9 @@ def _by_bytes(held: int | None, expected: float | None) -> Iterator[tuple[Verdic
     """Engines that print the memory of the weights; never less than the file, and not the 16-bit size."""
     if held is None or not expected:
         return
-    says = f"the engine's log reports {held:,} bytes of weights; the checkpoint has {expected:,.0f}"
-    yield ("applied" if abs(held / expected - 1) <= limits()["weights_share"] else "unknown"), says
+    share = held / expected - 1
+    says = f"the engine's log reports {memory(held / GIB)} of weights; the checkpoint has {memory(expected / GIB)}"
+    if abs(share) <= limits()["weights_share"]:
+        yield "applied", says
+    else:
+        yield "unknown", f"{says}: {share:+.1%}, which shows nothing"

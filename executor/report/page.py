@@ -8,23 +8,8 @@ from typing import Any
 from executor.report.document import Finding, Report
 from executor.report.drawing import interval_marks, memory_segments, timeline
 from executor.report.templating import render
-from planner.figures import figure, usd
+from planner.figures import NAMES, figure, memory, usd, with_unit
 from planner.units import GIB
-
-TITLES = {
-    "artifact_bytes": "Size of the file",
-    "weights_gib": "Weights in memory",
-    "kv_cache_gib": "KV cache",
-    "kv_tokens": "Tokens the KV cache holds",
-    "host_memory_gib": "Memory of the server",
-    "compute_buffer_gib": "Compute buffer",
-    "ttft_ms": "Time to first token",
-    "tpot_ms": "Time per output token",
-    "output_tokens_per_s": "Throughput, whole server",
-    "largest_concurrency": "Requests at once within targets",
-    "perplexity_increase_percent": "Perplexity increase",
-    "usd_per_1m_output_tokens": "Cost of 1M output tokens",
-}
 
 
 def render_page(report: Report) -> str:
@@ -33,24 +18,9 @@ def render_page(report: Report) -> str:
     return render("report.html.j2", {"report": report}, filters, FUNCTIONS)
 
 
-def memory(gib: float | None) -> str:
-    """GiB, or MiB where that reads better."""
-    if gib is None:
-        return figure(None)
-    return f"{figure(gib)} GiB" if gib >= 0.1 else f"{figure(gib * 1024)} MiB"
-
-
 def quantity(value: float | None, unit: str) -> str:
-    """A figure with its unit, as people write it."""
-    if value is None:
-        return figure(None)
-    if unit == "GiB":
-        return memory(value)
-    if unit == "bytes":
-        return memory(value / GIB)
-    if unit == "USD":
-        return usd(value)
-    return f"{figure(value)} {unit}"
+    """A figure with its unit, bytes as memory."""
+    return memory(value / GIB) if unit == "bytes" and value is not None else with_unit(value, unit)
 
 
 def interval(finding: Finding) -> str:
@@ -78,9 +48,15 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
 
 
+def name_of(name: str) -> str:
+    """What a prediction is called within a sentence."""
+    return NAMES.get(name, name.replace("_", " "))
+
+
 def title_of(name: str) -> str:
-    """What a prediction is called on the page."""
-    return TITLES.get(name, name.replace("_", " "))
+    """What a prediction is called at the head of its row."""
+    named = name_of(name)
+    return named[0].upper() + named[1:]
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -88,4 +64,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "segments": memory_segments,
     "timeline": timeline,
 }
-FILTERS = (figure, usd, memory, quantity, interval, percent, seconds, title_of)
+FILTERS = (figure, usd, memory, quantity, interval, percent, seconds, name_of, title_of)

@@ -56,7 +56,7 @@ def _quality(quality: QualityResult | None) -> Check:
     if quality is None or quality.tolerable is None:
         return Check(name="quality", held=None, says="perplexity before and after was not compared")
     grown = f"perplexity {quality.increase:+.3f} ({quality.increase_percent:+.2f} %)"
-    limits = f"tolerated: below {quality.max_increase} or {quality.max_increase_percent} %, {quality.tolerance_source}"
+    limits = f"tolerated: below {quality.max_increase} or {quality.max_increase_percent} % [{quality.tolerance_source}]"
     return Check(name="quality", held=quality.tolerable, says=f"{grown}; {limits}")
 
 
@@ -65,8 +65,13 @@ def _artifact(artifact: Result) -> Check:
         return Check(name="scheme", held=None, says="no file was made, so none was checked")
     stored = artifact.get("types") or artifact.get("schemes") or {}
     types = "; ".join(f"{count} x {name}" for name, count in sorted(stored.items()))
-    off = f"; {artifact['bytes_error']:+.3%} bytes against the plan" if "bytes_error" in artifact else ""
-    return Check(name="scheme", held=True, says=f"every tensor is stored as planned: {types}{off}")
+    return Check(name="scheme", held=True, says=f"every tensor is stored as planned: {types}{_bytes(artifact)}")
+
+
+def _bytes(artifact: Result) -> str:
+    if "bytes_error" not in artifact:
+        return ""
+    return f"; {artifact['bytes_error']:+.3%} bytes against the plan" if artifact["bytes_error"] else "; to the byte"
 
 
 def _calibration(calibrated: Result) -> Iterator[Check]:

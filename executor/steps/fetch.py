@@ -9,19 +9,21 @@ from typing import Any
 
 from executor.step import Result, StepContext
 from executor.steps.earlier import parameter
+from executor.steps.same_model import require_planned_model, require_tokenizer
 from executor.steps.supported import require_supported
 from planner.errors import BadInput, ExecutionFailed
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
-WANTED_FROM_HUB = ["*.safetensors", "*.json", "tokenizer.model", "*.tiktoken", "*.txt", "LICENSE*", "README.md"]
+WANTED_FROM_HUB = ["*.safetensors", "*.json", "*.model", "*.tiktoken", "*.txt", "LICENSE*", "README.md"]
 
 
 def fetch(context: StepContext) -> Result:
     """Find the model and list its files: {directory, files: [{name, bytes}], total_bytes, path of a GGUF file}.
 
     `source` is a directory of safetensors, a GGUF file, or a hub id. BadInput for pickled weights, links that lead out
-    of the directory, or no weights at all; ExecutionFailed when the hub cannot be reached.
+    of the directory, no weights or no tokenizer at all, broken files, or another model than was planned for;
+    ExecutionFailed when the hub cannot be reached.
     """
     require_supported(context.plan)
     return fetch_files(context)
@@ -37,7 +39,9 @@ def fetch_files(context: StepContext) -> Result:
         )
     local = Path(source).expanduser()
     if local.is_file():
-        return _gguf_file(local)
+        found = _gguf_file(local)
+        require_planned_model(context.plan, local, local=True)
+        return found
     if not local.is_dir() and not HUB_ID.fullmatch(source):
         raise BadInput(
             "no such model directory",
@@ -46,6 +50,8 @@ def fetch_files(context: StepContext) -> Result:
         )
     directory = local.resolve() if local.is_dir() else _from_hub(source, context)
     files = list_model_files(directory)
+    require_planned_model(context.plan, directory, local=local.is_dir())
+    require_tokenizer(directory, files)
     return _listing(directory, files)
 
 

@@ -110,7 +110,7 @@ def main() -> None:
 
     gc.set_threshold(COLLECT_EVERY)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or pydantic searches every installed package
-    from planner.errors import QuantplanError
+    from planner.errors import QuantplanError, refused_by_the_system
     from rules.errors import RuleError
 
     try:
@@ -119,6 +119,10 @@ def main() -> None:
         sys.exit(_report(error.what, error, error.exit_code))
     except RuleError as error:
         sys.exit(_report(error.message, error, BAD_INPUT))
+    except OSError as error:
+        if (refused := refused_by_the_system(error)) is None:
+            raise
+        sys.exit(_report(refused.what, refused, refused.exit_code))
 
 
 def _report(what: str, error: Any, exit_code: int) -> int:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.figures import NAMES, UNKNOWN, with_unit
+from planner.launching.locating import carried_out, made_so_far, making_stage
 from planner.ports import FindingRecord, RunRecord, StepRecord
 
 STATE_STYLE = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pending": "dim"}
@@ -38,7 +39,7 @@ def print_run(run: RunRecord, console: Console) -> None:
     """One run: what it carries out, its steps, what went wrong, and what came of it."""
     console.print(Text.assemble(("Run ", "bold"), (run.run_id, "bold"), "  ", _state(run.state)))
     console.print(_planned(run))
-    console.print(Text(f"Started {_clock(run.started_at)}{_lasted(run)}; plan {run.plan.digest}", style="dim"))
+    console.print(Text(f"Started {_clock(run.started_at)}{_lasted(run)}", style="dim"))
     console.print(_steps(run.steps))
     if logs := next((step.log_path for step in run.steps if step.log_path), None):
         console.print(Text(f"Logs: {Path(logs).parent}"), soft_wrap=True)
@@ -63,15 +64,22 @@ def print_rungs(run: RunRecord, console: Console) -> None:
 
 
 def print_outcome(run: RunRecord, console: Console) -> None:
-    """What it fell back to, the findings, where the report lies, the servers it left, and the run's id."""
+    """The findings, where the model it made and the report lie, the servers it left, and the run's id."""
     if run.findings:
         print_findings(run.findings, console)
+    if model := model_made(run):
+        console.print(Text.assemble(("Model: ", "bold"), model), soft_wrap=True)
     if run.report_path:
         console.print(Text.assemble(("Report: ", "bold"), run.report_path), soft_wrap=True)
     for left in run.deployments:
         if left.state == "running":
             console.print(Text(f"Serving at {left.url} ({left.role}): quantplan stop {left.deployment_id} ends it"))
     console.print(Text(f"Run {run.run_id}: quantplan show {run.run_id}", style="dim"))
+
+
+def model_made(run: RunRecord) -> str | None:
+    """Where the model lies that the run made; None where it makes none, or has not yet."""
+    return made_so_far(run) if making_stage(carried_out(run)) else None
 
 
 def print_findings(findings: Sequence[FindingRecord], console: Console) -> None:
@@ -131,4 +139,6 @@ def _clock(seconds: float) -> str:
 
 
 def _lasted(run: RunRecord) -> str:
-    return f", took {run.ended_at - run.started_at:.0f} s" if run.ended_at else ""
+    """By its steps' own clocks: the wall clock may be set, and a later look at a finished run takes no time of it."""
+    took_s = sum(step.seconds or 0.0 for step in run.steps if step.state == "done")
+    return f"; its steps took {took_s:.0f} s" if took_s and run.ended_at else ""

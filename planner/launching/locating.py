@@ -46,15 +46,20 @@ def carried_out(run: RunRecord) -> Plan:
     return next((run.plan.on_rung(rung) for rung in run.plan.ladder if rung.says == taken), run.plan)
 
 
-def made_by(run: RunRecord) -> str:
-    """The file or directory the run made, else the original that it fetched. BadInput where it has none yet."""
+def made_so_far(run: RunRecord) -> str | None:
+    """The file or directory the run made, else the original that it fetched; None while it has none."""
     plan = carried_out(run)
     stage = making_stage(plan) or plan.stages[0]
     result = next((step.result for step in run.steps if step.name == stage.name and step.state == "done"), {})
-    if where := result.get("path") or result.get("directory"):
-        return str(where)
+    return result.get("path") or result.get("directory")
+
+
+def made_by(run: RunRecord) -> str:
+    """The same. BadInput while it has none."""
+    if where := made_so_far(run):
+        return where
     raise BadInput(
-        f"the run has no {plan.chosen.format} model yet",
+        f"the run has no {carried_out(run).chosen.format} model yet",
         where=f"run {run.run_id}",
         fix=f"go on with it: quantplan apply {run.run_id}; or say where the model lies: --model /models/NAME",
     )

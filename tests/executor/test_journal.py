@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -89,6 +92,81 @@ def test_a_full_disk_says_so_and_leaves_the_journal_readable(path: Path, plan: P
     with pytest.raises(ExecutionFailed, match=r"No space left on the disk: .* free\. Nothing half-written was kept"):
         journal.end_step("r1", "fetch", 1, {"long": "x" * 100_000})
     assert Journal(path).steps("r1")["fetch"].state == "running", "the step does not count as done"
+
+
+def test_a_journal_that_another_process_holds_is_not_to_be_moved_away(
+    path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("executor.journal_file.BUSY_S", 0.05)
+    journal, other = Journal(path), sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(ExecutionFailed) as caught:
+        journal.begin_run("r1", plan)
+    assert str(caught.value) == (
+        f"{path}: the journal cannot be used: database is locked\n"
+        "To fix: another process has held it for 30 s: wait for that one, then try again"
+    )
+
+
+def test_a_place_where_nothing_can_be_written_is_named(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(BadInput) as caught:
+        Journal(path)
+    assert str(caught.value) == (
+        f"{path}: the journal cannot be used: unable to open database file\n"
+        "To fix: name a place you may write to; QUANTPLAN_HOME and QUANTPLAN_CACHE move quantplan's own files"
+    )
+
+
+def test_many_processes_may_open_a_new_journal_at_once(path: Path) -> None:
+    """The first makes its tables, and all of them write; none is told that it is locked."""
+    script = (
+        "import sys, time; from pathlib import Path; from executor.journal import Journal\n"
+        "time.sleep(max(0, float(sys.argv[3]) - time.time()))\n"
+        "from executor.register import RunRegister\n"
+        "journal = Journal(Path(sys.argv[1])); journal.rows('PRAGMA foreign_keys = OFF')\n"
+        "for n in range(20): RunRegister(journal, 'r').process_started(int(sys.argv[2]) * 100 + n, 1.0, 'x')\n"
+    )
+    at = str(time.time() + 1.5)
+    started = [
+        subprocess.Popen([sys.executable, "-c", script, path, str(number), at], stderr=subprocess.PIPE, text=True)
+        for number in range(6)
+    ]
+    assert [process.communicate()[1] for process in started] == [""] * 6
+    assert len(RunRegister(Journal(path), "r").unended()) == 120
+
+
+@pytest.mark.parametrize("after_s", [0.02, 0.05, 0.11])
+def test_kill_9_leaves_whole_entries_only(path: Path, plan: Plan, after_s: float) -> None:
+    """A step's beginning is two rows; whenever the writer dies, each is there with the other."""
+    journal = Journal(path)
+    journal.begin_run("r1", plan)
+    script = (
+        "import sys; from pathlib import Path; from executor.journal import Journal\n"
+        "journal, n = Journal(Path(sys.argv[1])), 0\n"
+        "print('writing', flush=True)\n"
+        "while True: journal.begin_step('r1', f'step {n}', 1, Path('log')); n += 1\n"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", script, path], stdout=subprocess.PIPE)
+    assert writer.stdout is not None and writer.stdout.readline() == b"writing\n"
+    time.sleep(after_s)
+    writer.kill()
+    writer.wait()
+    steps, attempts = set(journal.steps("r1")), {attempt["step"] for attempt in journal.attempts("r1")}
+    assert steps == attempts and len(steps) > 0
+    assert journal.rows("PRAGMA integrity_check")[0][0] == "ok"
+
+
+def test_attempts_are_told_in_their_order_though_the_clock_was_set_back(
+    path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, clock = Journal(path), iter((9000.0, 9000.0, 9001.0, 100.0, 100.0))
+    monkeypatch.setattr("executor.journal.time.time", lambda: next(clock, 101.0))
+    journal.begin_run("r1", plan)
+    journal.begin_step("r1", "fetch", 1, path)
+    journal.fail_step("r1", "fetch", 1, "failed", "no such model")
+    journal.begin_step("r1", "fetch", 2, path)
+    assert [attempt["attempt"] for attempt in journal.attempts("r1")] == [1, 2]
 
 
 def test_runs_of_a_plan_version_unknown_here_are_left_out_and_explained(path: Path, plan: Plan) -> None:

@@ -134,3 +134,34 @@ def test_show_of_an_unknown_run_as_json(monkeypatch: pytest.MonkeyPatch, capsys:
     assert json.loads(capsys.readouterr().out) == {
         "error": "no run 'zz'", "where": "", "nearest": [], "fix": "list them with `quantplan runs`"
     }  # fmt: skip
+
+
+def test_a_path_that_cannot_be_written_is_named_with_what_to_do(
+    plan_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "plan.json"
+    arguments = ("plan", "llama-3.1-8b", "--on", "1xL4", "--out", out)
+    assert quantplan(*arguments, monkeypatch=monkeypatch) == 2
+    assert capsys.readouterr().err == (
+        f"Error: {out}: not a directory\nTo fix: check the path: each directory on the way must be there\n"
+    )
+
+
+def test_show_tells_where_the_model_lies_and_how_long_the_steps_took_by_their_own_clocks(
+    plan_file: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    executor: LocalExecutor,
+) -> None:  # fmt: skip
+    """Applied again a day later, the run did not take a day."""
+    quantplan("apply", plan_file, monkeypatch=monkeypatch)
+    record = executor.runs()[0]
+    with monkeypatch.context() as later:
+        later.setattr("executor.journal.time.time", lambda: record.started_at + 86_400)
+        quantplan("apply", plan_file, monkeypatch=monkeypatch)
+    capsys.readouterr()
+    quantplan("show", record.run_id, monkeypatch=monkeypatch)
+    shown = capsys.readouterr().out
+    took = round(sum(step.seconds or 0 for step in record.steps))
+    assert f"its steps took {took} s" in shown
+    made = next(step.result["path"] for step in record.steps if step.name == "quantize" and "path" in step.result)
+    assert f"Model: {made}" in shown

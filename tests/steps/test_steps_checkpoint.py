@@ -167,7 +167,7 @@ def test_the_report_says_what_was_calibrated_with_and_what_the_engine_holds() ->
     assert said["scheme in the engine"] == (True, "28 of 28 linear layers are held quantized")
     assert said["scheme"] == (
         True,
-        "every tensor is stored as planned: 28 x I32, 4 bits, a scale for every 128; +0.000% bytes against the plan",
+        "every tensor is stored as planned: 28 x I32, 4 bits, a scale for every 128; to the byte",
     )
 
 
