@@ -34,7 +34,10 @@ def nothing(document: Document) -> Document:
 
 @dataclass
 class FakeKubernetes:
-    """Objects by path. `forbidden`: what the user may not do, as `verb resource`; `quota`: refuses what is applied."""
+    """Objects by path. `forbidden`: what the user may not do, as `verb resource`; `quota`: refuses what is applied.
+
+    `lingers`: how often what was deleted is still found; until then what is applied to it goes with it.
+    """
 
     groups: dict[str, dict[str, str]] = field(default_factory=lambda: dict(GROUPS))
     namespaces: set[str] = field(default_factory=lambda: {"default"})
@@ -48,6 +51,7 @@ class FakeKubernetes:
     forbidden: set[str] = field(default_factory=set)
     quota: str | None = None
     out_of_order: int | None = None
+    lingers: int = 0
     requests: list[str] = field(default_factory=list)
     applied: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -79,9 +83,20 @@ class FakeKubernetes:
         if path not in self.objects:
             return absent(plural, name)
         if method == "DELETE":
-            self.deleted.append(self.objects.pop(path)["kind"])
+            self.deleted.append(self.objects[path]["kind"])
+            self.objects[path]["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
+            self.end(path, self.lingers)
             return 200, status(200, "deleted", "Success")
-        return 200, self.objects[path]
+        found = self.objects[path]
+        if "deletionTimestamp" in found["metadata"]:
+            self.end(path, found["metadata"]["left"] - 1)
+        return 200, found
+
+    def end(self, path: str, left: int) -> None:
+        """An object that was deleted is there until it was asked for so often."""
+        self.objects[path]["metadata"]["left"] = left
+        if left <= 0:
+            del self.objects[path]
 
     def apply(self, path: str, namespace: str, kind: str, body: Document) -> Answer:
         if kind != "application/apply-patch+yaml":
@@ -93,6 +108,8 @@ class FakeKubernetes:
         if self.quota:
             told = f'{body["kind"].lower()}s "{body["metadata"]["name"]}" is forbidden: exceeded quota: {self.quota}'
             return 403, status(403, told)
+        if "deletionTimestamp" in self.objects.get(path, {}).get("metadata", {}):
+            return 200, self.objects[path]
         is_new = path not in self.objects
         self.applied.append(body["kind"])
         metadata = {"uid": f"uid-{len(self.applied)}", "resourceVersion": str(len(self.applied)), **body["metadata"]}

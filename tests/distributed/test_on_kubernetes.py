@@ -110,9 +110,16 @@ def test_a_job_that_failed_says_why_and_is_made_anew(plan: Plan, cluster: FakeKu
         f" --address {cluster.address} (finished steps are not repeated)"
     )
     assert KubernetesExecutor(tmp_path).show(run_id).state == "failed"
-    cluster.on_apply, cluster.log = lambda found: COMPLETE, json.dumps(run_of(plan), indent=2)
+    cluster.on_apply, cluster.log, cluster.lingers = lambda found: COMPLETE, json.dumps(run_of(plan), indent=2), 3
     assert applied(tmp_path, plan, cluster).state == "done"
     assert len(cluster.deleted) == 1
+
+
+def test_a_job_that_does_not_go_is_said(plan: Plan, cluster: FakeKubernetes, tmp_path: Path) -> None:
+    cluster.on_apply, cluster.lingers = lambda found: FAILED, 10**6
+    for says in ("the Job failed", "it was deleted 0 s ago and is still there"):
+        with pytest.raises(ExecutionFailed, match=says):
+            applied(tmp_path, plan, cluster)
 
 
 def test_no_node_for_the_job_is_said_in_the_schedulers_words(

@@ -59,6 +59,11 @@ def test_the_job_applies_the_plan_and_goes_on_where_it_stopped() -> None:
     volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}
     assert "persistentVolumeClaim" in volumes[homes[0]]
     assert job["spec"]["backoffLimit"] > 0
+    environment = {entry["name"]: entry.get("value") for entry in worker["env"]}
+    assert environment["QUANTPLAN_CACHE"].startswith("/quantplan/")  # toolchains outlive the pod
+    user = job["spec"]["template"]["spec"]["securityContext"]["fsGroup"]
+    image = render(plan_for("vllm"), "kubernetes", model=MODEL)["quantplan.Dockerfile"]
+    assert f"USER {user}\n" in image
 
 
 def test_on_a_cpu_the_memory_is_what_the_memory_model_says() -> None:

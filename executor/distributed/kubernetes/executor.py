@@ -150,7 +150,7 @@ def job_log(patiently: Patiently, documents: list[Document]) -> str:
     *before, job = documents
     found = patiently.ask(lambda: patiently.api.get(job))
     if found is not None and ended(found) == "Failed":
-        patiently.ask(lambda: patiently.api.delete(job))
+        patiently.remove(job)
         found = None
     if found is None:
         for document in (*before, job):

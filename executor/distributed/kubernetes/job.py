@@ -46,6 +46,22 @@ class Patiently:
                 told = True
                 time.sleep(self.patience.poll_s)
 
+    def remove(self, document: Document) -> None:
+        """Delete it and wait until it is gone: one that still goes would take along what is applied in its place.
+
+        ExecutionFailed when something holds it for `silent_s`.
+        """
+        self.ask(lambda: self.api.delete(document))
+        since = time.monotonic()
+        while self.ask(lambda: self.api.get(document)) is not None:
+            if time.monotonic() - since > self.patience.silent_s:
+                raise ExecutionFailed(
+                    f"it was deleted {self.patience.silent_s:.0f} s ago and is still there",
+                    where=self.where(document),
+                    fix=f"see what holds it (metadata.finalizers); then go on: {self.resume}",
+                )
+            time.sleep(self.patience.poll_s)
+
     def say(self, what: str) -> None:
         """Tell it, unless it was said just now."""
         if what != self.said:

@@ -120,7 +120,7 @@ class Served:
         ExecutionFailed when the Job fails.
         """
         job = loading(self.deployed)
-        self.patiently.ask(lambda: self.patiently.api.delete(job))
+        self.patiently.remove(job)
         self.patiently.ask(lambda: self.patiently.api.apply(job))
         try:
             log = JobWatch(self.patiently, job).until_it_ends()
