@@ -142,6 +142,12 @@ class Deployed:
         return making_stage(self.plan) is not None
 
     @property
+    def path_here(self) -> str | None:
+        """The original's path where it was planned, which no pod sees; None for a hub id or a path of the claim."""
+        source = next((str(s.parameters.get("source", "")) for s in self.plan.stages if s.kind == "fetch"), "")
+        return source if source.startswith(("/", "~")) and not source.startswith(f"{CLAIM_ROOT}/") else None
+
+    @property
     def run_id(self) -> str:
         """The run that the plan becomes where it is applied: the first digits of its digest."""
         return self.plan.digest.removeprefix("sha256:")[:12]

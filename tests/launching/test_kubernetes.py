@@ -6,6 +6,7 @@ import pytest
 import yaml
 from kubernetes_plans import HOSTILE, MODEL, container, manifests, of_kind, over_two_nodes, plan_for
 
+from executor.local import DEMO_MODEL
 from planner.errors import BadInput
 from planner.launching.rendering import render
 from planner.launching.site import Site
@@ -167,6 +168,15 @@ def test_with_an_object_store_the_job_puts_the_model_there_and_the_server_fetche
         "quantplan[executor,objects]"
         in render(plan, "kubernetes", site=Site(artefacts="s3://b"))["quantplan.Dockerfile"]
     )
+
+
+def test_a_model_of_the_machine_that_planned_is_said_to_be_out_of_sight() -> None:
+    plan = make_plan(Request(model=str(DEMO_MODEL), hardware="cpu:8GB"))
+    assert (
+        f"# The plan reads its model from {DEMO_MODEL}, which no pod sees"
+        in render(plan, "kubernetes")["quantize.yaml"]
+    )
+    assert "which no pod sees" not in render(plan_for("vllm"), "kubernetes", model=MODEL)["quantize.yaml"]
 
 
 def test_a_model_that_lies_in_a_store_already_is_fetched_from_there() -> None:
