@@ -15,6 +15,7 @@ from planner.catalog import load_yaml
 from planner.clusters.carrying import Copies, carrying
 from planner.clusters.cluster import Cluster
 from planner.clusters.survey import ANYTHING, Survey, Wanted, in_flight
+from planner.clusters.tails import cheapest_within_percentile, is_held_to_percentile
 from planner.clusters.weighing import Offer
 from planner.errors import BadInput, NoFeasiblePlan
 from planner.models.resolving import resolve_model
@@ -98,6 +99,15 @@ def _carrying_the_rate(survey: Survey, rate: float) -> tuple[Copies, str]:
             able += [load for load in loads.values() if load is not None and load.is_there]
     if not able:
         raise _refused(survey, f"{rate:g} requests/s")
+    level = survey.request.service_level
+    if is_held_to_percentile(level):
+        held = cheapest_within_percentile(able, rate, survey.book)
+        if held is None:
+            raise _refused(survey, f"{rate:g} requests/s at {level.percentile}", within_means=True)
+        return held, (
+            f"The least that was simulated to carry {rate:g} requests/s within the targets at {level.percentile}: "
+            f"{held.copies} cop{'ies' if held.copies > 1 else 'y'} of up to {held.batch} requests at once each."
+        )
     chosen = min(able, key=lambda load: (load.usd_per_hour, load.accelerators, -load.tokens_per_s))
     each = chosen.requests_per_s / chosen.copies
     copies = f"{chosen.copies} copies, each" if chosen.copies > 1 else "one copy,"
@@ -167,8 +177,13 @@ def _nearest_rows(row: Weighed, others: list[Weighed]) -> list[Weighed]:
     return sorted(others, key=key)[:ROWS_SHOWN]
 
 
-def _refused(survey: Survey, what: str) -> NoFeasiblePlan:
+def _refused(survey: Survey, what: str, *, within_means: bool = False) -> NoFeasiblePlan:
     """For each kind of node why nothing there will do: what its largest set came to."""
+    if within_means:
+        return NoFeasiblePlan(
+            f"nothing that was simulated on {survey.cluster.name} serves {survey.model.name}, {what}",
+            fix="a wider target; or --percentile mean, by which something does",
+        )
     reasons = []
     for node in survey.kinds:
         rows = [row for row in survey.rows if row.node_type == node.name]

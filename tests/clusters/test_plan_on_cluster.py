@@ -16,6 +16,7 @@ from planner.models.resolving import resolve_model
 from planner.plan import Plan, load_plan
 from planner.planning import make_plan
 from planner.request import Pools, Request, ServiceLevel, Workload
+from planner.serving.outlook import with_outlook
 
 H100 = NodeType(name="h100", gpu="H100-80GB-SXM", gpus=8, count=12, racks=3)
 L40S = NodeType(name="l40s", gpu="L40S", gpus=4, count=20, price=NodePrice(usd_per_node_hour=4.4))
@@ -131,6 +132,26 @@ def test_a_rate_gets_the_least_that_carries_it_within_the_targets() -> None:
     tpot_ms, ttft_ms = plan.chosen.predicted("tpot_ms").value, plan.chosen.predicted("ttft_ms").value
     assert tpot_ms is not None and ttft_ms is not None
     assert tpot_ms <= 50 and ttft_ms <= 1000
+
+
+def test_a_percentile_takes_as_many_copies_as_its_simulation_says() -> None:
+    by_mean = asked("llama-3.1-8b", requests_per_s=30, concurrency=64).model_copy(
+        update={"service_level": ServiceLevel(ttft_ms=600, tpot_ms=40)}
+    )
+    by_tail = by_mean.model_copy(update={"service_level": ServiceLevel(ttft_ms=600, tpot_ms=40, percentile="p95")})
+    plan = with_outlook(plan_on_cluster(by_tail, HOUSE, Wanted(node_type="h100")))
+    assert plan.outlook is not None
+    assert plan.outlook.largest_requests_per_s is not None
+    assert plan.outlook.largest_requests_per_s >= 30
+    assert plan.outlook.ttft_ms is not None
+    assert plan.outlook.ttft_ms.p95 <= 600
+    cheaper = plan_on_cluster(by_mean, HOUSE, Wanted(node_type="h100"))
+    assert plan.chosen.cost and cheaper.chosen.cost
+    assert plan.chosen.cost.usd_per_hour >= cheaper.chosen.cost.usd_per_hour
+    assert plan.placement is not None
+    assert plan.placement.because.startswith(
+        "The least that was simulated to carry 30 requests/s within the targets at p95"
+    )
 
 
 def test_the_rules_are_asked_about_one_copy_however_many_share_the_hardware() -> None:
