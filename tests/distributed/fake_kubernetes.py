@@ -22,6 +22,7 @@ GROUPS = {
     "v1": CORE,
     "batch/v1": {"Job": "jobs"},
     "apps/v1": {"Deployment": "deployments"},
+    "storage.k8s.io/v1": {"StorageClass": "storageclasses"},
     "policy/v1": {"PodDisruptionBudget": "poddisruptionbudgets"},
     "autoscaling/v2": {"HorizontalPodAutoscaler": "horizontalpodautoscalers"},
 }
@@ -41,6 +42,7 @@ class FakeKubernetes:
 
     groups: dict[str, dict[str, str]] = field(default_factory=lambda: dict(GROUPS))
     namespaces: set[str] = field(default_factory=lambda: {"default"})
+    storage_classes: set[str] = field(default_factory=lambda: {"standard", "efs"})
     on_apply: Callable[[Document], Document] = nothing
     objects: dict[str, Document] = field(default_factory=dict)
     nodes: list[Document] = field(default_factory=list)
@@ -75,9 +77,9 @@ class FakeKubernetes:
             return 200, self.logs.get(name, self.log)
         if not name:
             return 200, {"kind": "List", "apiVersion": "v1", "items": self.listed(plural, namespace, query)}
-        if plural == "namespaces":
-            found = name in self.namespaces
-            return (200, {"kind": "Namespace", "metadata": {"name": name}}) if found else absent(plural, name)
+        if plural in (named := self.named()):
+            found = name in named[plural]
+            return (200, {"kind": "Any", "metadata": {"name": name}}) if found else absent(plural, name)
         if method == "PATCH":
             return self.apply(path, namespace, kind, body)
         if path not in self.objects:
@@ -119,12 +121,16 @@ class FakeKubernetes:
     def listed(self, plural: str, namespace: str, query: Mapping[str, list[str]]) -> list[Document]:
         wanted = dict(part.split("=", 1) for part in query.get("labelSelector", [""])[0].split(",") if part)
         left = {"pods": self.pods, "nodes": self.nodes, "events": self.events}.get(plural)
-        if plural == "namespaces":
-            return [{"metadata": {"name": name}} for name in sorted(self.namespaces)]
+        if plural in (named := self.named()):
+            return [{"metadata": {"name": name}} for name in sorted(named[plural])]
         if left is None:
             inside = f"/namespaces/{namespace}/{plural}/"
             return [found for path, found in self.objects.items() if inside in path]
         return [one for one in left if has_labels(one, wanted)]
+
+    def named(self) -> dict[str, set[str]]:
+        """What lies in no namespace and is only a name here."""
+        return {"namespaces": self.namespaces, "storageclasses": self.storage_classes}
 
     def discovery(self, path: str) -> Document:
         if path == "/version":
@@ -149,7 +155,7 @@ def parsed(path: str) -> tuple[str, str, str, str, str]:
 
 
 def resources(version: str, kinds: Mapping[str, str]) -> Document:
-    alone = ("Namespace", "Node")
+    alone = ("Namespace", "Node", "StorageClass")
     listed = [
         {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": kind not in alone,
          "verbs": ["get", "list", "patch", "delete", "create", "update", "watch"]}

@@ -201,6 +201,15 @@ def test_a_namespace_that_is_not_there(plan: Plan, cluster: FakeKubernetes, tmp_
     )
 
 
+def test_a_storage_class_that_is_not_there(plan: Plan, cluster: FakeKubernetes, tmp_path: Path) -> None:
+    with pytest.raises(ExecutionFailed) as refused:
+        applied(tmp_path, plan, cluster, storage_class="nfs")
+    assert str(refused.value) == (
+        f"{cluster.address}: no storage class 'nfs'\nDid you mean: efs, standard?\n"
+        "To fix: name one that offers ReadWriteMany with --storage-class; kubectl get storageclass lists them"
+    )
+
+
 def test_no_node_with_the_planned_gpu(plan: Plan, cluster: FakeKubernetes, tmp_path: Path) -> None:
     cluster.nodes = [node("NVIDIA-A100-SXM4-80GB", 8), node("NVIDIA-A100-SXM4-80GB", 8), node("NVIDIA-L4", 0)]
     with pytest.raises(ExecutionFailed) as refused:

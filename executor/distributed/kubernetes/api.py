@@ -97,8 +97,12 @@ class KubeApi:
     def nodes(self) -> list[Document]:
         return self._listed("/api/v1/nodes", "Node", {})
 
-    def namespaces(self) -> list[str]:
-        return [found["metadata"]["name"] for found in self._listed("/api/v1/namespaces", "Namespace", {})]
+    def names(self, kind: str, version: str) -> list[str]:
+        """What there is of a kind that lies in no namespace."""
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        return [
+            found["metadata"]["name"] for found in self._listed(f"{root}/{plural_of(kind)}", kind, {}, None, version)
+        ]
 
     def events(self, document: Document) -> list[Document]:
         """What the cluster reported of an object, the oldest first."""
@@ -123,9 +127,14 @@ class KubeApi:
             return ""
 
     def _listed(
-        self, path: str, kind: str, metadata: Mapping[str, str], query: list[tuple[str, str]] | None = None
+        self,
+        path: str,
+        kind: str,
+        metadata: Mapping[str, str],
+        query: list[tuple[str, str]] | None = None,
+        version: str = "v1",
     ) -> list[Document]:
-        about = {"kind": kind, "apiVersion": "v1", "metadata": dict(metadata)}
+        about = {"kind": kind, "apiVersion": version, "metadata": dict(metadata)}
         found = self._ask("GET", path, query=query, about=about).get("items") or []
         return sorted(found, key=lambda one: one["metadata"].get("creationTimestamp") or "")
 

@@ -11,11 +11,13 @@ from planner.errors import ExecutionFailed
 from planner.launching.kubernetes_deployed import GPU, Deployed
 
 PRODUCT = "nvidia.com/gpu.product"
+STORAGE = "storage.k8s.io/v1"
 
 
 def require_cluster(api: KubeApi, deployed: Deployed, documents: Iterable[Document]) -> None:
     """ExecutionFailed when the cluster lacks what the documents need. What may not be looked at is not judged."""
     require_namespace(api, deployed.site.namespace)
+    require_storage_class(api, deployed.site.storage_class)
     for document in documents:
         if not api.serves(document["apiVersion"]):
             raise lacking(document, f"{api.address}, {name_of(document)}")
@@ -26,7 +28,23 @@ def require_namespace(api: KubeApi, name: str) -> None:
     """ExecutionFailed when there is no such namespace."""
     try:
         if api.get({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}) is None:
-            raise no_namespace(name, api.address, tuple(api.namespaces()))
+            raise no_namespace(name, api.address, tuple(api.names("Namespace", "v1")))
+    except Forbidden:
+        return
+
+
+def require_storage_class(api: KubeApi, name: str | None) -> None:
+    """ExecutionFailed when there is no such storage class: a claim of it would wait for ever."""
+    if name is None:
+        return
+    try:
+        if api.get({"apiVersion": STORAGE, "kind": "StorageClass", "metadata": {"name": name}}) is None:
+            raise ExecutionFailed(
+                f"no storage class {name!r}",
+                where=api.address,
+                nearest=api.names("StorageClass", STORAGE),
+                fix="name one that offers ReadWriteMany with --storage-class; kubectl get storageclass lists them",
+            )
     except Forbidden:
         return
 

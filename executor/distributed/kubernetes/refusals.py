@@ -16,7 +16,7 @@ TABLE = Path(__file__).with_name("cluster.yaml")
 Document = dict[str, Any]
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 400, 401, 403, 404, 429
 VERBS = {"PATCH": "patch", "GET": "get", "DELETE": "delete"}
-PLURALS = {"PodDisruptionBudget": "poddisruptionbudgets"}
+PLURALS = {"StorageClass": "storageclasses"}
 LACKS = "could not find the requested resource"
 OVER_QUOTA = "exceeded quota"
 
