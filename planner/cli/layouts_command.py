@@ -95,3 +95,5 @@ def _print(cluster: Cluster, found: Comparison) -> None:
         cells = [row.why_not, "", "", ""] if row.why_not else [figure(value) for value in figures]
         table.add_row(row.name, figure(row.weights_gib) if row.weights_gib else "", *cells)
     screen.print(table)
+    asked = f"quantplan plan {found.model} --cluster FILE --nodes {found.nodes} --node-type {node.name}"
+    screen.print(f"[dim]A plan of one: {asked} --layout tp=8 (tp=8,pp=2; dp=16; tp=4,prefill=1,decode=3)[/dim]")
