@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -60,18 +61,18 @@ class Deployment:
 def write(journal: JournalFile, deployment: Deployment) -> None:
     """Write a deployment down, in the place of an earlier one of the same id."""
     with journal.transaction() as do:
-        do.execute(
-            "INSERT OR REPLACE INTO deployments (deployment_id, run_id, service, role, state, record)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                deployment.deployment_id,
-                deployment.run_id,
-                deployment.service,
-                deployment.role,
-                deployment.state,
-                json.dumps(asdict(deployment)),
-            ),
-        )
+        _put(do, deployment)
+
+
+def put_in_service(journal: JournalFile, deployment: Deployment) -> Deployment:
+    """This one becomes "live" and what was in service "kept": both or neither, whoever else promotes meanwhile."""
+    promoted = replace(deployment, role="live")
+    with journal.transaction() as do:
+        before = live(journal, deployment.service)
+        if before and before.deployment_id != deployment.deployment_id:
+            _put(do, replace(before, role="kept"))
+        _put(do, promoted)
+    return promoted
 
 
 def all_deployments(journal: JournalFile) -> list[Deployment]:
@@ -110,6 +111,21 @@ def as_record(deployment: Deployment, *, healthy: bool | None = None) -> Deploym
 def services(deployments: Sequence[Deployment]) -> list[str]:
     """The models that have or had a server, without repetition."""
     return list(dict.fromkeys(deployment.service for deployment in deployments))
+
+
+def _put(do: sqlite3.Connection, deployment: Deployment) -> None:
+    do.execute(
+        "INSERT OR REPLACE INTO deployments (deployment_id, run_id, service, role, state, record)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            deployment.deployment_id,
+            deployment.run_id,
+            deployment.service,
+            deployment.role,
+            deployment.state,
+            json.dumps(asdict(deployment)),
+        ),
+    )
 
 
 def _read(text: str) -> Deployment:

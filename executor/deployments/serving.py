@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from executor.artifacts import altered, write_text
-from executor.deployments.deployment import Deployment, all_deployments, find, live, services, write
+from executor.deployments.deployment import Deployment, all_deployments, find, live, put_in_service, services, write
 from executor.deployments.elsewhere import holder_of
 from executor.deployments.health import answers
 from executor.engines import engine_of
@@ -67,11 +67,7 @@ def promote(journal: Journal, deployment: Deployment, home: Path) -> Deployment:
             where=deployment.url,
             fix=f"read {deployment.log_path}, or start it again: quantplan apply {deployment.run_id} --keep",
         )
-    before = live(journal, deployment.service)
-    promoted = replace(deployment, role="live")
-    write(journal, promoted)
-    if before and before.deployment_id != deployment.deployment_id:
-        write(journal, replace(before, role="kept"))
+    promoted = put_in_service(journal, deployment)
     point_to(home, promoted)
     return promoted
 

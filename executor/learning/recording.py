@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
-from executor.locking import lock
 from executor.run import Run
 from executor.step import Result
 from planner.catalog import load_yaml
 from planner.learned.correcting import FIGURES
-from planner.learned.lessons import Lesson, configuration, lessons_path, machine_name, read_lessons, write_lessons
+from planner.learned.lessons import Lesson, configuration, held, lessons_path, machine_name, read_lessons, write_lessons
 from planner.plan import Plan
 
 
@@ -23,7 +22,7 @@ def learn(run: Run, results: Mapping[str, Result]) -> str:
     if why := reason_against(run, load):
         return f"nothing learnt: {why}"
     new = list(lessons_of(run.plan, run.run_id, results))
-    with lock(path.with_suffix(".lock"), waiting=lambda holder: None):
+    with held(path):
         known = read_lessons(path)
         if not new or any(lesson.run_id == run.run_id for lesson in known):
             return ""

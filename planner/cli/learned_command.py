@@ -21,11 +21,11 @@ def command(forget: bool, as_json: bool) -> None:
 
     The environment variable QUANTPLAN_LEARNED=off makes plans leave it aside without forgetting it.
     """
-    from planner.learned.lessons import is_on, lessons_path, read_lessons
+    from planner.learned.lessons import forget_lessons, is_on, lessons_path, read_lessons
 
     path = lessons_path()
     if forget:
-        path.unlink(missing_ok=True)
+        forget_lessons(path)
         click.echo("Forgotten.")
         return
     lessons = read_lessons(path)

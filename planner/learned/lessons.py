@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,11 +70,32 @@ def _parsed(path: Path, modified_ns: int) -> tuple[Lesson, ...]:
 
 
 def write_lessons(path: Path, lessons: Sequence[Lesson]) -> None:
-    """Replace the file; written aside first, then renamed."""
+    """Replace the file; written aside and synced first, then renamed. Hold its lock (`held`) since it was read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    aside.write_text(json.dumps([lesson.model_dump(mode="json") for lesson in lessons], indent=1) + "\n")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(json.dumps([lesson.model_dump(mode="json") for lesson in lessons], indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     aside.replace(path)
+
+
+def forget_lessons(path: Path) -> None:
+    """Remove the file, between what others add to it and not while they do."""
+    if path.exists():
+        with held(path):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """The lock that whoever reads the lessons in order to add some holds meanwhile; a crash leaves it to nobody."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def is_on() -> bool:

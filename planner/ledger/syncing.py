@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from planner.learned.lessons import Lesson, lessons_path, read_lessons, write_lessons
+from planner.learned.lessons import Lesson, held, lessons_path, read_lessons, write_lessons
 from planner.ledger.outbox import name_of, read_outbox, write_outbox
 from planner.ledger.report import MOST_AT_ONCE, Entry, Receipt, Report
 
@@ -53,19 +51,10 @@ def pull(home: Path, ledger: Ledger) -> int:
 def keep(home: Path, told: Sequence[Lesson]) -> int:
     """Add the lessons that are not known here; how many those were."""
     path = lessons_path(home)
-    with _locked(path):
+    with held(path):
         lessons = read_lessons(path)
         known = {(lesson.executor, name_of(lesson)) for lesson in lessons}
         new = [lesson for lesson in told if (lesson.executor, name_of(lesson)) not in known]
         if new:
             write_lessons(path, [*lessons, *new])
     return len(new)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock that a run holds while it adds what it learnt."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import replace
 from math import exp
 from pathlib import Path
@@ -16,6 +17,8 @@ from planner.learned.correcting import corrected, narrowed, width
 from planner.learned.lessons import (
     Lesson,
     configuration,
+    forget_lessons,
+    held,
     lessons_for,
     lessons_path,
     machine_of,
@@ -163,3 +166,16 @@ def test_a_plan_for_declared_gpus_takes_what_others_measured_on_such_gpus_and_na
     after = make_plan(asked).chosen.predicted("tpot_ms")
     assert before < (after.value or 0.0) < before * 1.3
     assert "box-7" in after.source
+
+
+def test_forgetting_waits_for_whoever_is_adding(tmp_path: Path) -> None:
+    """Else what was read before it was forgotten would be written back."""
+    path = tmp_path / "learned.json"
+    write_lessons(path, [])
+    forgetting = threading.Thread(target=forget_lessons, args=(path,))
+    with held(path):
+        forgetting.start()
+        forgetting.join(0.1)
+        assert forgetting.is_alive() and path.exists()
+    forgetting.join()
+    assert not path.exists()
