@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from threading import Thread
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -42,7 +43,7 @@ from planner.service.store.database import open_database
 from planner.service.store.plans import PlanStore
 from planner.service.store.runs import RunStore
 from planner.service.store.tokens import TokenStore
-from planner.service.warming import warm
+from planner.service.warming import warm, warm_the_rest
 
 VERSIONED = (
     plan_addresses.router,
@@ -108,7 +109,9 @@ def assembled(settings: Settings) -> Parts:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Warm up, take up runs that an earlier service left, and let go at the end; the runs themselves go on."""
-    await to_thread.run_sync(warm, app.state.parts.answering)
+    answering = app.state.parts.answering
+    await to_thread.run_sync(warm, answering)
+    Thread(target=warm_the_rest, args=(answering,), name="warm-the-rest", daemon=True).start()
     app.state.parts.supervisor.start()
     yield
     app.state.parts.supervisor.stop()
