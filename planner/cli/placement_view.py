@@ -28,7 +28,7 @@ def _link(placement: Placement, chosen: Weighed) -> list[Text]:
     """What exchange takes of a token's time."""
     if chosen.link_ms is None or not chosen.tpot_ms or not chosen.link_ms:
         return []
-    over = f" (between nodes: {placement.link})" if placement.link else ""
+    over = f" (between nodes: {placement.link})" if placement.link and chosen.nodes > 1 else ""
     taken = f"{figure(chosen.link_ms)} ms of each token's {figure(chosen.tpot_ms)}"
     return [Text(f"Exchange takes {taken}, {chosen.link_ms / chosen.tpot_ms:.0%}{over}")]
 
@@ -45,7 +45,7 @@ def _table(rows: list[Weighed]) -> Table:
         figures = (row.ttft_ms, row.tpot_ms, row.link_ms, row.output_tokens_per_s)
         cells = [figure(value) if value is not None else "" for value in figures] if known else [""] * len(figures)
         style = {"chosen": "bold green", "feasible": "green"}.get(row.verdict, "red")
-        said = f"{row.verdict}: {row.reasons[0]}" if row.reasons else row.verdict
+        said = f"{row.verdict}: {row.reasons[0].rpartition(': ')[2]}" if row.reasons else row.verdict
         price = usd(row.usd_per_hour) if row.usd_per_hour is not None else ""
         table.add_row(row.node_type, row.layout, row.format, str(row.copies), *cells, price, Text(said, style=style))
     return table

@@ -66,7 +66,7 @@ class Way:
         if self.pools:
             return f"{self.pools.prefill} prompt + {self.pools.decode} decode servers of TP {self.tensor_parallel}"
         if self.data_parallel > 1:
-            return f"EP {self.tensor_parallel * self.data_parallel}, attention on each"
+            return f"DP {self.data_parallel} attention, EP {self.tensor_parallel * self.data_parallel}"
         stages = f" x {self.pipeline_parallel} stages" if self.pipeline_parallel > 1 else ""
         return f"TP {self.tensor_parallel}{stages}"
 
