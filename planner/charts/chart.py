@@ -15,18 +15,23 @@ Shape = Literal["dot", "speck", "hollow", "ring", "diamond"]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis: its title with the unit, its ends, and how a value on it is written."""
+    """One axis: its title with the unit, its ends, and how a value on it is written.
+
+    `tick_every` sets its steps where they are the reader's own (hours of a day); `whole` marks whole numbers only.
+    """
 
     title: str
     low: float
     high: float
     logarithmic: bool = False
     label: Callable[[float], str] = figure
+    tick_every: float | None = None
+    whole: bool = False
 
     @classmethod
-    def from_zero(cls, title: str, most: float, label: Callable[[float], str] = figure) -> Axis:
+    def from_zero(cls, title: str, most: float, label: Callable[[float], str] = figure, *, whole: bool = False) -> Axis:
         """From zero to a little above `most`."""
-        return cls(title, 0.0, 1.06 * most or 1.0, label=label)
+        return cls(title, 0.0, 1.06 * most or 1.0, label=label, whole=whole)
 
     @classmethod
     def around(cls, title: str, values: Iterable[float], label: Callable[[float], str] = figure) -> Axis:

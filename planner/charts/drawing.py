@@ -112,10 +112,15 @@ def _draw_chart(figure: Figure, chart: Chart, number: int, top: float) -> Iterat
 
 
 def _scale(drawn: DrawnAxis, axis: Axis) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, MultipleLocator, NullLocator
 
     drawn._set_axes_scale("log" if axis.logarithmic else "linear")  # type: ignore[attr-defined]
-    locator = LogLocator(subs=STEPS, numticks=99) if axis.logarithmic else MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+    if axis.logarithmic:
+        locator: Locator = LogLocator(subs=STEPS, numticks=99)
+    elif axis.tick_every is not None:
+        locator = MultipleLocator(axis.tick_every)
+    else:
+        locator = MaxNLocator(6, steps=[1, 2, 5, 10] if axis.whole else [1, 2, 2.5, 5, 10], integer=axis.whole)
     drawn.set_major_locator(locator)
     drawn.set_minor_locator(NullLocator())
     drawn.set_major_formatter(FuncFormatter(lambda value, _: axis.label(round(value, 12))))

@@ -56,5 +56,5 @@ def _day(serving: Serving, trace: Trace, question: Question) -> Simulated:
     part, share = serving.part, serving.share
     least = max(1, min(part.copies, round(part.served.min_replicas * share)))
     asked = replace(question, least=least, most=part.copies)
-    own = replace(trace, requests_per_s=trace.requests_per_s * share)
+    own = trace.with_peak(trace.peak_per_s * share)
     return simulate_plan(serving.plan, own, asked, part.name, serving.curve)

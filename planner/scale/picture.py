@@ -11,11 +11,11 @@ from planner.scale.answering import Simulated
 from planner.scale.day import Series
 
 POINTS = 288  # one for five minutes of a day
-SECONDS_PER_HOUR = 3600
+SECONDS_PER_HOUR, DAY_HOURS, HOURS_A_TICK = 3600, 24, 3
 
 
 def picture(days: Sequence[Simulated]) -> Picture:
-    """Three charts below each other: load, copies, requests within their targets (the worst of each five minutes)."""
+    """Three charts below each other, of five minutes a point: mean load, most copies, least within their targets."""
     requests = sum(day.counts.requests for day in days)
     within = sum(day.counts.within for day in days) / requests if requests else 1.0
     known = [day.usd for day in days if day.usd is not None]
@@ -25,7 +25,7 @@ def picture(days: Sequence[Simulated]) -> Picture:
         subtitle=", ".join(f"{label} {day.name}".strip() for label, day in _labelled(days)),
         charts=(
             _chart(days, "load", "requests a second", lambda series: series.offered_per_s, _mean),
-            _chart(days, "copies", "copies that serve", lambda series: series.serving, _mean),
+            _chart(days, "copies", "copies that serve", lambda series: series.serving, max, whole=True),
             _chart(days, "within", "requests within targets, %", _percent, min),
         ),
     )
@@ -50,6 +50,8 @@ def _chart(
     title: str,
     values_of: Callable[[Series], Sequence[float]],
     together: Callable[[Sequence[float]], float],
+    *,
+    whole: bool = False,
 ) -> Chart:
     lines = [(label, tuple(_points(day, values_of(day.series), together))) for label, day in _labelled(days)]
     hours = max(day.seconds for day in days) / SECONDS_PER_HOUR
@@ -57,8 +59,8 @@ def _chart(
     says = "; ".join(f"{day.name} up to {figure(top)}" for day, top in zip(days, tops, strict=True))
     return Chart(
         says=f"{title} against the hour: {says}",
-        x=Axis("hour", 0, hours),
-        y=Axis.from_zero(title, max(tops)),
+        x=Axis("hour", 0, hours, tick_every=HOURS_A_TICK if hours <= DAY_HOURS else None),
+        y=Axis.from_zero(title, max(tops), whole=whole),
         lines=tuple(Line(label, line, number) for number, (label, line) in enumerate(lines)),
     )
 

@@ -37,7 +37,7 @@ class Trace:
 
     def with_peak(self, peak_per_s: float) -> Trace:
         """The same day, its busiest step at this rate."""
-        says = f"{self.says.split(',')[0]}, at most {peak_per_s:g} requests/s"
+        says = f"{self.says.split(',')[0]}, at most {peak_per_s:.3g} requests/s"
         return replace(self, requests_per_s=self.requests_per_s * (peak_per_s / self.peak_per_s), says=says)
 
 
