@@ -60,7 +60,7 @@ class RayHolder:
         try:
             states = {job: jobs.state(job) for job in holding.jobs}
         except Unreachable as silence:
-            return Standing("running", f"{holding.cluster} does not answer ({silence}); this is what was known before")
+            return Standing("running", f"{holding.cluster} does not answer ({silence}); the server was asked itself")
         ended = {job: state for job, state in states.items() if state.phase in ENDED}
         if not ended:
             return Standing("running")

@@ -73,7 +73,7 @@ def is_type(gpu: str, ray_type: str) -> bool:
 def in_words(needs: Needs) -> str:
     """What is asked for: `1 x L4, 1 core, 2.0 GiB of memory`."""
     gpus = [f"{needs.gpus} x {needs.gpu or 'GPU'}"] if needs.gpus else []
-    cores = [f"{needs.cores:g} core{'s' if needs.cores != 1 else ''}"] if needs.cores else []
+    cores = [count_of(needs.cores)] if needs.cores else []
     room = [f"{memory(needs.memory_bytes / GIB)} of memory"] if needs.memory_bytes else []
     return ", ".join([*gpus, *cores, *room, *([f"the address {needs.beside}"] if needs.beside else [])])
 
@@ -86,7 +86,11 @@ def listed(nodes: Sequence[Node]) -> str:
 
 def has_in_words(node: Node) -> str:
     gpus = f"{node.gpus:g} x {'/'.join(node.gpu_types) or 'GPU'}, " if node.gpus else ""
-    return f"{gpus}{node.cores:g} cores, {memory(node.memory_bytes / GIB)}"
+    return f"{gpus}{count_of(node.cores)}, {memory(node.memory_bytes / GIB)}"
+
+
+def count_of(cores: float) -> str:
+    return f"{cores:g} core{'s' if cores != 1 else ''}"
 
 
 def _at_most(predicted: Prediction) -> int:

@@ -12,9 +12,10 @@ from executor.distributed.elsewhere import Elsewhere
 from executor.distributed.jobs import Jobs
 from executor.distributed.kept import KeptOnRay
 from executor.distributed.launching import LaunchElsewhere, naming_lost_server
-from executor.distributed.ray_cluster import cluster_of, renewing, stop_held
+from executor.distributed.ray_cluster import cluster_of, place_of, renewing, stop_held
 from executor.distributed.ray_jobs import RayJobs
 from executor.distributed.settings import RaySettings, ray_settings
+from executor.distributed.spreading import spread_of
 from executor.journal import Journal
 from executor.local import LocalExecutor, run_id_of
 from executor.run import Run
@@ -56,6 +57,7 @@ class RayExecutor(LocalExecutor):
         with closing(self._journal()) as journal:
             run = self._run(plan, journal, cluster, on_event, options)
             cluster.require_there()
+            require_places(cluster, self._settings, plan, done_in(journal, run.run_id))
             with renewing(run.workspace.directory, cluster.patience.lease_s):
                 try:
                     apply_plan(run)
@@ -81,6 +83,19 @@ class SharedWorkspace(Workspace):
 
     def clear(self) -> None:
         """Nothing: half-written files there may be those of a living job, which clears its own."""
+
+
+def done_in(journal: Journal, run_id: str) -> set[str]:
+    return {name for name, record in journal.steps(run_id).items() if record.state == "done"}
+
+
+def require_places(cluster: Cluster, settings: RaySettings, plan: Plan, done: set[str]) -> None:
+    """ExecutionFailed, before anything is begun, where no node could hold a step that is still to be done."""
+    jobs = cluster.jobs
+    for stage in (s for s in plan.stages if s.kind in ON_NODES and (s.name not in done or s.kind == "launch")):
+        spread = stage.kind == "launch" and spread_of(plan, stage, settings.cores, jobs.nodes(), place_of(plan, jobs))
+        if not spread:
+            cluster.needs(plan, stage, {})
 
 
 def steps_on(cluster: Cluster, settings: RaySettings, *, to_keep: bool = False) -> dict[StageKind, StepSpec]:

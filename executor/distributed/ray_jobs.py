@@ -25,7 +25,8 @@ class RayJobs:
 
     def __init__(self, address: str, request_s: float | None = None, known: Known | None = None) -> None:
         if not address.startswith(("http://", "https://")):
-            fix = "name the dashboard, such as --address http://HEAD:8265"
+            named = "HEAD:8265" if "://" in address else address
+            fix = f"name the dashboard, such as --address http://{named}"
             raise BadInput("Ray's jobs are submitted over HTTP", where=address, fix=fix)
         self._address = address.rstrip("/")
         self._request_s = request_s or ray_settings().patience.request_s

@@ -117,7 +117,7 @@ def test_a_silent_head_is_reported_beside_what_the_server_says_itself(
     jobs.head.unlink()
     (found,) = local.deployments()
     assert (found.state, found.healthy) == ("running", True)
-    assert found.note == ("http://head:8265 does not answer (ConnectError: refused); this is what was known before")
+    assert found.note == ("http://head:8265 does not answer (ConnectError: refused); the server was asked itself")
 
 
 def test_a_server_of_a_silent_head_is_released_and_ends(apply: Apply, local: LocalExecutor, jobs: JobsHere) -> None:
@@ -176,6 +176,19 @@ def test_no_such_cluster_is_said_at_once(tmp_path: Path, plan: Plan) -> None:
         "To fix: name the dashboard of one that runs (--address http://HEAD:8265, or QUANTPLAN_RAY_ADDRESS), or start"
         " one: ray start --head --dashboard-host 0.0.0.0"
     )
+
+
+def test_what_no_node_can_hold_is_said_before_anything_is_begun(tmp_path: Path, jobs: JobsHere) -> None:
+    plan = make_plan(Request(model=str(DEMO_MODEL), hardware="1xL4", engine="vllm", format="bf16"))
+    executor = RayExecutor(tmp_path / "home", hasty(), connect=lambda address: jobs)
+    with pytest.raises(ExecutionFailed) as refused:
+        executor.apply(plan, on_event=lambda event: pytest.fail(event.message))
+    assert str(refused.value) == (
+        "plan for pydocs-3m, on http://head:8265: no node of the cluster has 1 x L4, 1 core; its nodes: 2 with 8 cores,"
+        " 64 GiB\n"
+        "To fix: plan for what the cluster has (quantplan plan MODEL --on COUNTxGPU), or add such a node to it"
+    )
+    assert executor.runs() == []
 
 
 # However an apply ends

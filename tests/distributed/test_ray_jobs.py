@@ -49,6 +49,11 @@ def test_an_address_that_is_not_http_is_refused() -> None:
     )
 
 
+def test_an_address_without_its_scheme_is_told_with_it() -> None:
+    with pytest.raises(BadInput, match=r"such as --address http://10\.0\.0\.4:8265$"):
+        RayJobs("10.0.0.4:8265")
+
+
 def test_nodes_are_told_with_their_resources(head: FakeRay) -> None:
     head.nodes.append({"node_ip": "10.0.0.6", "state": "DEAD", "resources_total": {}})
     (node,) = RayJobs(head.address).nodes()
