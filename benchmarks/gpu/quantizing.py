@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ SECONDS_A_MINUTE = 60
 
 
 def quantize(asked: Quantizing, python: Path, hardware: Hardware, work: Path, within_s: float) -> dict[str, Any]:
-    """The row. ExecutionFailed when the tool fails or is not done in time."""
+    """The row. ExecutionFailed when the tool fails, or making the checkpoint and quantizing it take longer."""
+    deadline = time.monotonic() + within_s
     source, target = work / f"{asked.model}-{asked.layers or 'all'}", work / "quantized"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -44,7 +46,7 @@ def quantize(asked: Quantizing, python: Path, hardware: Hardware, work: Path, wi
             log_path=work / f"{asked.tool}-{asked.format}.log",
             processes=processes,
             report=lambda message, fraction: None,
-            timeout_s=within_s,
+            timeout_s=max(deadline - time.monotonic(), 1.0),
         )
     written = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     device = said.get("peak_device_bytes")
