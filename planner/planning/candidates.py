@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from planner.candidate import Alternative, Candidate, Cost, Lever, Span
 from planner.costs.plan_cost import tokens_apart
@@ -18,7 +19,6 @@ from planner.planning.arguments import engine_arguments, engine_environment
 from planner.planning.assessing import Assessed, Assessor, Layout
 from planner.planning.extras import PLANNED_UNDER, extra_arguments
 from planner.planning.offloading import WEIGHT_LABELS
-from planner.planning.pooling import cache_transfer, pools_of
 from planner.planning.predictions import (
     cache_predictions,
     cost_prediction,
@@ -57,8 +57,7 @@ def candidate_of(assessor: Assessor, found: Assessed, more_arguments: tuple[str,
         expert_parallel=experts_dealt_over(assessor, layout),
         nodes=nodes_of_copy(split[0], split[1] * layout.data_parallel * layout.servers, assessor.request.nodes),
         replicas=layout.replicas,
-        pools=pools_of(assessor, found, arguments) if layout.pools else (),
-        cache_transfer=cache_transfer(assessor, found) if layout.pools else None,
+        **(pooled(assessor, found, arguments) if layout.pools else {}),
         kv_cache=choice.kv_cache,
         group_size=choice.group_size,
         tool=choice.tool,
@@ -81,6 +80,13 @@ def candidate_of(assessor: Assessor, found: Assessed, more_arguments: tuple[str,
         engine_environment=engine_environment(choice.engine, hardware),
         verdict="chosen",
     )
+
+
+def pooled(assessor: Assessor, found: Assessed, arguments: tuple[str, ...]) -> dict[str, Any]:
+    """What a candidate has besides where its prompts and tokens are on servers of their own."""
+    from planner.planning.pooling import cache_transfer, pools_of
+
+    return {"pools": pools_of(assessor, found, arguments), "cache_transfer": cache_transfer(assessor, found)}
 
 
 def experts_dealt_over(assessor: Assessor, layout: Layout) -> int:
