@@ -130,6 +130,23 @@ def test_a_server_that_is_kept_stays_until_it_is_stopped(
     assert [found.state for found in here.deployments()] == ["stopped"]
 
 
+def test_a_server_that_was_kept_outlives_a_later_trouble(
+    served_as_it_is: Plan, cluster: FakeKubernetes, tmp_path: Path
+) -> None:
+    applied(tmp_path, served_as_it_is, cluster, keep=True)
+    cluster.logs["load-1"] = "no measurement"
+    with pytest.raises(ExecutionFailed, match="the load Job ended well, but its log has no measurement"):
+        applied(tmp_path, served_as_it_is, cluster)
+    assert [d["kind"] for d in cluster.objects.values()] == ["Deployment", "Service", "PodDisruptionBudget"]
+
+
+def test_a_plan_for_a_mere_size_is_refused_before_anything_is_begun(cluster: FakeKubernetes, tmp_path: Path) -> None:
+    plan = make_plan(Request(model="8B", hardware="1xL4", format="bf16", kv_cache="fp8"))
+    with pytest.raises(BadInput, match="neither makes nor serves a model"):
+        applied(tmp_path, plan, cluster)
+    assert LocalExecutor(tmp_path).runs() == []
+
+
 def test_a_kept_server_that_was_deleted_there_has_ended(
     served_as_it_is: Plan, cluster: FakeKubernetes, tmp_path: Path
 ) -> None:
@@ -267,7 +284,7 @@ def test_a_model_of_this_machine_is_carried_to_where_the_plan_says_it_lies(
     executor = Carrying(tmp_path, patience=HASTE)
     options = ApplyOptions(address=cluster.address, site=Site(artefacts="s3://bucket/x"))
     executor.apply(plan, on_event=lambda event: None, options=options)
-    assert executor.pushed == (DEMO_MODEL, f"s3://bucket/x/originals/{DEMO_MODEL.name}")
+    assert executor.pushed == (DEMO_MODEL, f"s3://bucket/x/originals/{run_id_of(plan)}")
     (job,) = [d for d in sent if d["kind"] == "Job"]
     pod = job["spec"]["template"]["spec"]
     assert pod["initContainers"][0]["command"] == [

@@ -65,7 +65,7 @@ class KubernetesExecutor(LocalExecutor):
         with closing(self._journal()) as journal:
             journal.begin_run(run_id, plan)
             try:
-                original = self._carried(local, options, patiently) if local else None
+                original = self._carried(local, run_id, options, patiently) if local else None
                 carry_out(patiently, journal, plan, original, options)
             except (ExecutionFailed, KeyboardInterrupt) as end:
                 journal.end_run(run_id, "failed" if isinstance(end, ExecutionFailed) else "interrupted")
@@ -84,15 +84,19 @@ class KubernetesExecutor(LocalExecutor):
             self.require_store(str(site.artefacts))
         return local
 
-    def _carried(self, local: Path, options: ApplyOptions, patiently: Patiently) -> Original:
-        """It in the object store, put there once for all plans of it."""
-        address = f"{str(options.site.artefacts).rstrip('/')}/originals/{local.name}"
+    def _carried(self, local: Path, run_id: str, options: ApplyOptions, patiently: Patiently) -> Original:
+        """It in the object store, below the run's id."""
+        address = f"{str(options.site.artefacts).rstrip('/')}/originals/{run_id}"
         stored = self.push_artefacts(local, address, on_message=lambda said, fraction: patiently.say(said))
         return original_there(local, stored)
 
 
 def require_room(patiently: Patiently, plan: Plan, options: ApplyOptions) -> None:
-    """Look whether the cluster has what everything that will be applied needs. ExecutionFailed when it has not."""
+    """ExecutionFailed when the cluster lacks what something that will be applied needs; BadInput for nothing to do."""
+    if making_stage(plan) is None and not (named_by(plan) and is_served(plan)):
+        raise BadInput(
+            f"the plan for {plan.model.name} neither makes nor serves a model", fix="plan for a model by name"
+        )
     deployed = deployed_as(plan, options.site, CLAIM_ROOT)
     documents = making(deployed, None) if deployed.makes else []
     if is_served(plan) and (options.keep or not deployed.makes):
@@ -115,11 +119,7 @@ def carry_out(
         if not (options.keep and good and is_served(plan)):
             return
         plan, model = taking_over.made_there(journal, plan, run_id, told, options.site.artefacts)
-    elif model is None or not is_served(plan):
-        raise BadInput(
-            f"the plan for {plan.model.name} neither makes nor serves a model", fix="plan for a model's name"
-        )
-    serve(patiently, journal, run_id, deployed_as(plan, options.site, model), options.keep)
+    serve(patiently, journal, run_id, deployed_as(plan, options.site, str(model)), options.keep)
 
 
 def is_served(plan: Plan) -> bool:
@@ -127,9 +127,9 @@ def is_served(plan: Plan) -> bool:
 
 
 def serve(patiently: Patiently, journal: Journal, run_id: str, deployed: Deployed, keep: bool) -> None:
-    """Deploy the server, measure it, and write down both; then leave it as it is, or remove it again."""
+    """Deploy the server, measure it, write down both; one that is not kept, and was not there before, goes again."""
     served, plan = Served(patiently, deployed), deployed.plan
-    stays = False
+    stays = patiently.ask(lambda: patiently.api.get(served.workload)) is not None
     try:
         launched = served.up()
         measured = served.loaded()
@@ -138,7 +138,7 @@ def serve(patiently: Patiently, journal: Journal, run_id: str, deployed: Deploye
             holding = holding_of(patiently.api, served.documents)
             write(journal, taking_over.kept_as(plan, run_id, launched, deployed.launching.model, holding))
             patiently.say(f"left running at {launched['url']}; quantplan stop {run_id} removes it")
-        stays = keep
+        stays = stays or keep
     finally:
         if not stays:
             served.remove()
