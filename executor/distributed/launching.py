@@ -10,7 +10,8 @@ from typing import Any
 
 from executor.distributed.cluster import Cluster
 from executor.distributed.elsewhere import Elsewhere
-from executor.distributed.jobs import ENDED, Unreachable
+from executor.distributed.jobs import ENDED, Needs, Unreachable
+from executor.distributed.placing import placed
 from executor.distributed.ray_cluster import launched_in, place_of
 from executor.distributed.spreading import Spread, spread_of
 from executor.step import Result, Step, StepContext
@@ -38,14 +39,18 @@ class LaunchElsewhere:
         spread = cluster.patiently(lambda: self.spread_of(context), context.report, run_id)
         if spread is not None:
             return self.spread(context, spread)
-        needs = cluster.patiently(
-            lambda: cluster.needs(context.plan, context.stage, context.results), context.report, run_id
-        )
-        return self.server.attempted(context, replace(needs, beside=self.node or needs.beside))
+        return self.server.attempted(context, cluster.patiently(lambda: self.needs(context), context.report, run_id))
 
     @property
     def server(self) -> Elsewhere:
         return Elsewhere(self.cluster, holds=True, listens=self.to_keep)
+
+    def needs(self, context: StepContext) -> Needs:
+        """ExecutionFailed also where the node that it must be on is gone."""
+        jobs, needs = self.cluster.jobs, self.cluster.needs(context.plan, context.stage, context.results)
+        if not self.node:
+            return needs
+        return placed(replace(needs, beside=self.node), jobs.nodes(), place_of(context.plan, jobs))
 
     def spread_of(self, context: StepContext) -> Spread | None:
         """On the largest nodes, and the server on its own where it must be on one."""

@@ -17,6 +17,7 @@ from jobs_here import HASTE, JobsHere, hasty, nodes_here
 from left_over import in_child, processes_with
 
 from executor.distributed import kept
+from executor.distributed.jobs import Node
 from executor.distributed.ray_executor import RayExecutor
 from executor.local import DEMO_MODEL, LocalExecutor
 from planner.errors import ExecutionFailed
@@ -156,6 +157,19 @@ def test_it_is_promoted_and_rolled_back_at_its_own_address(
     states = {found.deployment_id: found.state for found in local.deployments()}
     assert states == {record.run_id: "stopped", f"{record.run_id}-original": "running"}
     local.stop(f"{record.run_id}-original")
+    assert jobs.all_end()
+
+
+def test_a_rollback_whose_node_is_gone_says_so_at_once(
+    apply: Apply, local: LocalExecutor, jobs: JobsHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = apply()
+    local.promote(record.run_id)
+    monkeypatch.setattr(jobs, "nodes", lambda: (Node("127.0.0.9", 8, 0, 64 * 2**30),))
+    with pytest.raises(
+        ExecutionFailed, match=r"no node of the cluster has .*the address 127\.0\.0\.1; its nodes: 1 with"
+    ):
+        local.rollback("pydocs-3m")
     assert jobs.all_end()
 
 
