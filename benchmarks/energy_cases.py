@@ -17,10 +17,11 @@ from planner.schemes import scheme
 from planner.speed.anatomy import anatomy
 from planner.speed.batch.architectures import Architectures
 from planner.speed.batch.names import accelerator_named
-from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
+from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants
 from planner.speed.estimate import Estimate
 from planner.speed.gpu import peaks_of
 from planner.speed.loads import Load, served
+from planner.speed.measured import support
 from planner.speed.work import Layout, Stored, nominal_weight_bytes
 from planner.support import kernel_for
 from rules.vocabulary import FormatId

@@ -25,7 +25,7 @@ from published_folder import folder_with
 from speed_cases import Case, published
 from speed_cpu import fit_cpu, leave_one_model_out, measured_runs
 from speed_fitting import Problem, best_fit, fit
-from speed_intervals import inside, report_coverage, slices
+from speed_intervals import inside, inside_unfamiliar, report_coverage, slices
 from speed_kernels import kernel_shares
 from speed_parameters import Parameters
 from speed_printing import print_crossovers, print_times
@@ -103,11 +103,10 @@ def main() -> None:
     bench = Bench.of(published(truth, skipped), kernels)
     report("in sample", bench.cases, bench.in_sample)
     if not given.quick:
-        folds, models, gpus = bench.ways_of_holding_out()
-        errors = [bench.held_out(folds), bench.held_out(models)]
+        errors = [bench.held_out(groups) for groups in bench.ways_of_holding_out()]
         if given.fit:
             write(bench, errors, kernels)
-        report_held_out(bench, [*errors, bench.held_out(gpus)])
+        report_held_out(bench, errors)
     print("\nleft out:", ", ".join(f"{why} ({count})" for why, count in skipped.most_common()))
     print_crossovers(truth)
     print_times()
@@ -117,19 +116,23 @@ def write(bench: Bench, errors: list[np.ndarray], kernels: dict[str, tuple[float
     """The data files; CPU constants from the committed measurements."""
     runs = measured_runs()
     cpu = leave_one_model_out(runs)
-    write_constants(bench.cases, bench.parameters, bench.vector, errors, kernels, fit_cpu(runs), cpu)
+    folds, *held_out = errors
+    write_constants(bench.cases, bench.parameters, bench.vector, folds, held_out, kernels, fit_cpu(runs), cpu)
     print("\nllama.cpp on a CPU, models left out, median TTFT / TPOT / throughput:", end=" ")
     print(" / ".join(f"{m:.1%}" for m in np.median(abs(cpu), axis=0)))
 
 
 def report_held_out(bench: Bench, errors: list[np.ndarray]) -> None:
-    """The three ways of holding out, and whether intervals made of the first two hold."""
-    found = slices(bench.cases, errors[:2])
-    for title, each in zip(HELD_OUT, errors, strict=True):
+    """The three ways of holding out, and whether intervals hold: of folds by their own slices, of a model or GPU type
+    by intervals that were made without it."""
+    folds, *held_out = errors
+    ways = bench.ways_of_holding_out()
+    held = [inside(bench.cases, slices(bench.cases, [folds]), folds)]
+    held += [inside_unfamiliar(bench.cases, held_out, e, g) for e, g in zip(held_out, ways[1:], strict=True)]
+    for title, each, holds in zip(HELD_OUT, errors, held, strict=True):
         report(title, bench.cases, each)
-        held = inside(bench.cases, found, each)
-        print(f"  90 % intervals hold {held.mean():.0%}")
-        report_coverage(bench.cases, held)
+        print(f"  90 % intervals hold {holds.mean():.0%}")
+        report_coverage(bench.cases, holds)
 
 
 def report(title: str, cases: Sequence[Case], errors: np.ndarray) -> None:

@@ -21,7 +21,7 @@ from planner.speed.batch.throughput_rows import offered_per_s, throughput_questi
 SERVING_SOURCE = "InferenceX serving runs, Oct 2025 to Apr 2026 (Apache-2.0, as shipped in aiconfigurator)"
 MEASURED_COLUMNS = {"ttft_ms": "silicon_ttft_ms", "tpot_ms": "silicon_tpot_ms"}
 # figures above the card's bandwidth, overheads of a web interface, prompts that are not stated
-LESS_TRUSTED = ("premAI-io", "geerlingguy", "PanQiWei", "ninehills", "mlc-ai")
+LESS_TRUSTED = ("premAI-io", "PanQiWei", "ninehills", "mlc-ai")
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,9 @@ def _from_value(row: dict[str, str], mode: str, asked: Question) -> Case:
 def _case(
     row: dict[str, str], source: str, mode: str, figure: Figure, measured: float, asked: Question, gpu: str
 ) -> Case:
-    model = asked.load.model
-    total = model.attention + model.dense + model.expert + model.plain + model.looked_up
-    group = f"{total / 1e9:.1f}B {model.layers} x {model.hidden_size}"
     accelerator = accelerator_named(gpu)
     assert accelerator is not None
-    return Case(row["id"], source, mode, figure, measured, asked, group, accelerator.name)
+    return Case(row["id"], source, mode, figure, measured, asked, asked.load.model.label, accelerator.name)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -26,7 +26,7 @@ KNEE = 3.0
 # typical values before any measurement, in the order of `constants`
 SHARED = {
     "step_ms": 0.1, "layer_ms": 0.03, "sequence_ms": 0.25, "attention_efficiency": 0.1,
-    "interference": 0.3, "request_ms": 3.0, "queue": 0.9, "entry_steps": 1.0,
+    "interference": 1.1, "request_ms": 3.0, "queue": 0.8, "entry_steps": 1.0,
 }  # fmt: skip
 PER_TYPE = {"bandwidth_efficiency": 0.8, "decode_efficiency": 0.25, "prefill_efficiency": 0.4}
 SPREAD, NOISE = 0.8, 0.15
@@ -67,7 +67,7 @@ def _run(row: dict[str, str], shape: Shape) -> Run:
     return Run(
         shape=shape,
         type_id=type_id,
-        stored=Stored(scheme(type_id).bits_per_weight(), weight_bytes(shape, scheme(type_id)).total, kv_bytes),
+        stored=Stored.of(scheme(type_id), weight_bytes(shape, scheme(type_id)).total, kv_bytes),
         workload=Workload(**load),
         bandwidth_gb_s=float(row["bandwidth_gb_s"]),
         matmul_gflops=float(row["matmul_gflops"]),

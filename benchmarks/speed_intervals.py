@@ -11,6 +11,7 @@ import numpy as np
 from speed_cases import Case
 
 from planner.speed.intervals import slice_names
+from planner.speed.measured import WHATEVER
 
 ENOUGH = 20
 REPORTED_FROM = 30
@@ -59,9 +60,32 @@ def slices(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> dict[str, Qua
 
 def inside(cases: Sequence[Case], found: dict[str, Quantiles], errors: np.ndarray) -> np.ndarray:
     """True where a measurement lies in the interval of its slice."""
-    bounds = [next(found[n] for n in names_of(case) if n in found) for case in cases]
-    low, high = (np.log([getattr(b, end) for b in bounds]) for end in ("low", "high"))
-    return (errors >= low) & (errors <= high)
+    return np.array([_holds((_speaking(case, found),), error) for case, error in zip(cases, errors, strict=True)])
+
+
+def inside_unfamiliar(
+    cases: Sequence[Case], held_out: Sequence[np.ndarray], errors: np.ndarray, groups: np.ndarray
+) -> np.ndarray:
+    """True where a measurement lies in the interval that is made without its group: of its slice and of all slices."""
+    held = np.zeros(len(cases), bool)
+    for group in set(groups):
+        out = np.flatnonzero(groups == group)
+        others = np.flatnonzero(groups != group)
+        found = slices([cases[at] for at in others], [each[others] for each in held_out])
+        for at in out:
+            whole = found.get(names_of(cases[at])[-1])
+            bounds = (_speaking(cases[at], found), whole) if whole else ()
+            held[at] = _holds(bounds, errors[at])
+    return held
+
+
+def _speaking(case: Case, found: dict[str, Quantiles]) -> Quantiles:
+    return next(found[name] for name in names_of(case) if name in found)
+
+
+def _holds(bounds: Sequence[Quantiles], error: float) -> bool:
+    """Whether the widest of these holds a residual; False where there is none."""
+    return bool(bounds) and min(b.low for b in bounds) <= np.exp(error) <= max(b.high for b in bounds)
 
 
 def report_coverage(cases: Sequence[Case], held: np.ndarray) -> None:
@@ -75,9 +99,11 @@ def report_coverage(cases: Sequence[Case], held: np.ndarray) -> None:
     print("".join(f"\n      {np.mean(ones):.0%} of {len(ones)} rows: {name}" for name, ones in low.items()))
 
 
-def supports(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> list[dict[str, Any]]:
-    """For each measured engine, kernel and GPU class: sources, and the interval of each figure of a plan."""
-    cases, errors = _of_plans(cases, errors)
+def supports(cases: Sequence[Case], folds: np.ndarray, held_out: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    """For each measured engine, kernel and GPU class: sources, and the interval of each figure of a plan; last, for
+    what no fit has seen, those of everything."""
+    everything = _whole(*_of_plans(cases, held_out))
+    cases, errors = _of_plans(cases, [folds])
     keys = [(c.question.named.engine, c.question.named.kernel, c.question.named.gpu_class) for c in cases]
     kinds = np.array([c.kind for c in cases])
     found = []
@@ -94,8 +120,6 @@ def supports(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> list[dict[s
         for kind in ("ttft_ms", "tpot_ms"):
             chosen = next(n & (kinds == kind) for n in nested if (n & (kinds == kind)).sum() >= ENOUGH)
             intervals[kind] = Quantiles.of(np.concatenate([e[chosen] for e in errors]), len(errors))
-        tpot = intervals["tpot_ms"]
-        intervals["output_tokens_per_s"] = Quantiles(1 / tpot.high, 1 / tpot.low, tpot.rows, tpot.residual)
         sources = Counter(c.source for c, own in zip(cases, nested[0], strict=True) if own)
         found.append(
             {
@@ -103,10 +127,28 @@ def supports(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> list[dict[s
                 "kernel": kernel,
                 "gpu_class": group,
                 "source": "; ".join(source for source, _ in sources.most_common(3)),
-                "intervals": {name: each.rounded() for name, each in intervals.items()},
+                "intervals": _with_rate(intervals),
             }
         )
-    return found
+    return [*found, everything]
+
+
+def _whole(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> dict[str, Any]:
+    """The intervals of all that a plan is about, of what was held out."""
+    kinds = np.array([case.kind for case in cases])
+    intervals = {
+        kind: Quantiles.of(np.concatenate([each[kinds == kind] for each in errors]), len(errors))
+        for kind in ("ttft_ms", "tpot_ms")
+    }
+    names = dict(zip(("engine", "kernel", "gpu_class"), WHATEVER, strict=True))
+    return {**names, "source": "all of the above, models and GPU types held out", "intervals": _with_rate(intervals)}
+
+
+def _with_rate(intervals: dict[str, Quantiles]) -> dict[str, dict[str, float]]:
+    """Tokens a second vary as the time between tokens does."""
+    tpot = intervals["tpot_ms"]
+    rate = Quantiles(1 / tpot.high, 1 / tpot.low, tpot.rows, tpot.residual)
+    return {name: each.rounded() for name, each in {**intervals, "output_tokens_per_s": rate}.items()}
 
 
 def _of_plans(cases: Sequence[Case], errors: Sequence[np.ndarray]) -> tuple[list[Case], list[np.ndarray]]:

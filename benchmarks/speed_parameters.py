@@ -26,8 +26,8 @@ PRIORS: dict[str, tuple[float, float, dict[str, float]]] = {
     "cache_efficiency": (0.6, 0.3, {"engine": 0.3, "gpu_class": 0.2, "vintage": 0.2}),
     "attention_efficiency": (0.4, 0.4, {"engine": 0.3, "gpu_class": 0.2, "vintage": 0.3}),
     "link_efficiency": (0.5, 0.4, {"engine": 0.2, "gpu_class": 0.2}),
-    "step_ms": (1.0, 0.7, {"family": 0.4, "engine": 0.4, "vintage": 0.3}),
-    "layer_ms": (0.02, 0.7, {"family": 0.5, "engine": 0.4, "kernel": 0.2, "gpu_class": 0.2, "vintage": 0.3}),
+    "step_ms": (1.0, 0.7, {"family": 0.4, "engine": 0.4, "vintage": 0.6}),
+    "layer_ms": (0.02, 0.7, {"family": 0.5, "engine": 0.4, "kernel": 0.2, "gpu_class": 0.2, "vintage": 0.4}),
     "expert_layer_ms": (0.02, 0.7, {"family": 1.5, "engine": 0.3, "gpu_class": 0.2}),
     "recurrent_layer_ms": (0.02, 0.7, {}),
     "sequence_ms": (0.01, 1.0, {"engine": 0.5}),
@@ -35,7 +35,7 @@ PRIORS: dict[str, tuple[float, float, dict[str, float]]] = {
     "launch_layer_ms": (0.3, 0.7, {"family": 0.4, "engine": 0.4, "vintage": 0.3}),
     "launch_expert_layer_ms": (0.5, 0.7, {"engine": 0.4}),
     "crowding": (0.3, 0.7, {"engine": 0.3}),
-    "interference": (1.0, 0.1, {"engine": 0.1}),
+    "interference": (1.1, 0.2, {"engine": 0.15}),
     "request_ms": (30.0, 0.7, {"engine": 0.5, "vintage": 0.3}),
     "queue": (0.15, 1.0, {"engine": 0.5, "vintage": 0.5}),
     "entry_steps": (1.0, 0.5, {"engine": 0.5, "vintage": 0.3}),
@@ -43,7 +43,7 @@ PRIORS: dict[str, tuple[float, float, dict[str, float]]] = {
     "dealing_steps": (3.0, 0.7, {"engine": 0.5}),
     "handover_ms": (100.0, 1.0, {"engine": 0.5}),
     "pool_queue": (0.4, 1.0, {"engine": 0.5}),
-    "saturation": (0.85, 0.1, {"engine": 0.1, "vintage": 0.2, "scenario": 0.3}),
+    "saturation": (0.85, 0.1, {"engine": 0.1, "vintage": 0.1, "scenario": 0.15}),
     "speculation": (1.0, 1e-3, {"release": 0.3}),
 }  # fmt: skip
 ONE_SERVER_RELEASE = 0.1

@@ -92,4 +92,4 @@ def sweep_s() -> float:
 def stored(format_id: str, ranks: int = 1) -> Stored:
     shape, found = resolve_model(MODEL).shape, scheme(format_id)
     held = weight_bytes(shape, found, None, ranks).total
-    return Stored(found.bits_per_weight(), held, kv_cache(shape, "16-bit", ranks).bytes_per_token)
+    return Stored.of(found, held, kv_cache(shape, "16-bit", ranks).bytes_per_token)

@@ -85,7 +85,7 @@ def stack(items: Sequence[Any]) -> Any:
     """Dataclasses of numbers as one dataclass of arrays; tuples of cache groups are padded to one length."""
     first = items[0]
     if isinstance(first, Stored):
-        names = ("weight_bits", "weight_bytes", "kv_bytes_per_token", "bits_of_dense")
+        names = ("weight_bits", "weight_bytes", "kv_bytes_per_token", "bits_of_dense", "plain_bits")
         return Stored(*(np.array([getattr(i, n) for i in items], float) for n in names))
     if is_dataclass(first):
         return type(first)(**{f.name: stack([getattr(i, f.name) for i in items]) for f in fields(first)})

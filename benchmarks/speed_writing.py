@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from speed_parameters import Parameters
 from speed_tables import KNEE
 
 from planner.speed.cpu import CpuConstants
+from planner.speed.measured import TABLE
 
 TARGET = Path(__file__).parents[1] / "planner" / "catalog" / "speed_constants.yaml"
 CPU_SOURCE = (
@@ -30,15 +32,17 @@ HEADER = """\
 #   constants   a base each, times the factor of the engine, the kernel and the GPU class; efficiencies are shares of
 #               datasheet rates, *_ms are milliseconds (planner/speed/steps.py and serving.py say where each enters)
 #   few_token_arithmetic  share of a 16-bit kernel's arithmetic that a 4-bit kernel reaches while a step has few tokens
-#   support     what was measured: residual = median |log(measured / predicted)|; low and high = multipliers of a
-#               prediction that hold 90 % of residuals, of the fit and of fits that had not seen the model, together
+# What was measured of which engine, kernel and GPU class is in speed_support.csv: residual = median |log(measured /
+# predicted)|; low and high = multipliers of a prediction that hold 90 % of residuals, of random folds. The line
+# of `*` is of fits that had not seen the model or the GPU type.
 """
 
 
 INTERVALS_HEADER = """\
 # 90 % intervals of predictions of published runs, written by benchmarks/speed.py --fit: do not edit by hand.
 #   slices      mode, figure, engine, kernel, GPU class -> multipliers of a prediction that held 90 % of the residuals
-#               of random folds and of folds that had not seen the model, together; residual = median |log(error)|
+#               of random folds; residual = median |log(error)|
+#   unfamiliar  the same of fits that had not seen the model, and of fits that had not seen the GPU type, together
 #   modes       agg and disagg: servers under load; stream: one stream or a small batch; full: a server kept full
 """
 SERVED_LESS_OFTEN = {"tpot_ms": [0.33, 3.0], "ttft_ms": [0.2, 5.0], "tokens_per_s": [0.3, 2.0]}
@@ -48,34 +52,54 @@ def write_constants(
     cases: Sequence[Case],
     parameters: Parameters,
     vector: np.ndarray,
-    errors: Sequence[np.ndarray],
+    folds: np.ndarray,
+    held_out: Sequence[np.ndarray],
     kernels: dict[str, tuple[float, float]],
     cpu: CpuConstants,
     cpu_errors: np.ndarray,
 ) -> None:
-    """Both data files; `errors` are held-out residuals, one array for each way of holding out."""
+    """The data files; `folds` are residuals of random folds, `held_out` of models and of GPU types left out."""
     as_of = datetime.now(UTC).date().isoformat()
     content = {
         "as_of": as_of,
         "knee": KNEE,
+        "fitted": {
+            "architectures": sorted({case.group for case in cases}),
+            "accelerators": sorted({case.gpu for case in cases}),
+        },
         "engines": sorted({case.question.named.engine for case in cases}),
         "borrowed_widening": 1.5,
         "constants": constants(parameters, vector),
         "few_token_arithmetic": {"source": KERNEL_SOURCE, **{kernel: share for kernel, (_, share) in kernels.items()}},
-        "support": supports(cases, errors),
         "datasheet_bound": datasheet_bound(),
         "cpu": cpu_section(cpu, cpu_errors),
     }
     _write(TARGET, HEADER, content)
+    write_support(supports(cases, folds, held_out))
     intervals = {
         "as_of": as_of,
         "source": "held-out residuals of the tables that speed_constants.yaml names under support",
         "borrowed_widening": 1.25,
         "guessed_widening": 1.5,
         "unmeasured": SERVED_LESS_OFTEN,
-        "slices": {name: found.rounded() for name, found in slices(cases, errors).items()},
+        "slices": {name: found.rounded() for name, found in slices(cases, [folds]).items()},
+        "unfamiliar": {name: found.rounded() for name, found in slices(cases, held_out).items()},
     }
     _write(TARGET.with_name("speed_intervals.yaml"), INTERVALS_HEADER, intervals)
+
+
+def write_support(found: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each figure of each measured combination."""
+    columns = ("engine", "kernel", "gpu_class", "figure", "low", "high", "rows", "residual", "source")
+    path = TARGET.with_name(TABLE)
+    aside = path.with_suffix(".aside")
+    with aside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        for each in found:
+            for figure, interval in each["intervals"].items():
+                writer.writerow({**each, **interval, "figure": figure})
+    aside.replace(path)
 
 
 def _write(path: Path, header: str, content: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ class Scheme:
     keeps_8_bit: tuple[str, ...] = ()
     quantizes_too: tuple[str, ...] = ()
     layers_in_16_bit: tuple[tuple[str, int], ...] = ()
+    head_bits: float = 16
     ggml: str | None = None
     tool: str | None = None
     engine_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)

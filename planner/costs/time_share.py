@@ -36,7 +36,7 @@ def predicted_prompt_share(
     kernel = kernel_for(engine, scheme.id, hardware)
     if kernel is None:
         return None
-    stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu, kv_bytes_per_token)
+    stored = Stored.of(scheme, weight_bytes_per_gpu, kv_bytes_per_token)
     if hardware.accelerator is None:
         phases = _on_cpu(shape, hardware, scheme, stored, workload)
     else:

@@ -68,7 +68,7 @@ def predict_energy(
     if output_tokens_per_s.value is None or kernel is None or peaks is None:
         reason = output_tokens_per_s.abstained or "no throughput was predicted"
         return _bounded(reason, accelerator.tdp_watts, tensor_parallel, output_tokens_per_s)
-    stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu, kv_bytes_per_token)
+    stored = Stored.of(scheme, weight_bytes_per_gpu, kv_bytes_per_token)
     run = Running(engine, kernel.name, Layout(tensor_parallel=tensor_parallel), stored)
     watts = estimated_watts(load_of(shape, peaks, run, workload), accelerator, support, output_tokens_per_s.value)
     return Energy(watts, joules_of(watts, tensor_parallel, output_tokens_per_s, support))

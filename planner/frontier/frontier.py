@@ -116,7 +116,9 @@ class Frontier:
             return "avoided"
         if self.swept.in_set[number]:
             return "in the set"
-        return "beaten" if self.swept.meets[number] else "misses targets"
+        if not self.swept.meets[number]:
+            return "misses targets"
+        return "only a bound" if self.swept.only_bounds[number] else "beaten"
 
     @cached_property
     def disagreement(self) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rules.vocabulary import EngineId, FormatId, KvFormat
 
-Standing = Literal["in the set", "beaten", "avoided", "misses targets"]
+Standing = Literal["in the set", "beaten", "avoided", "misses targets", "only a bound"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,4 +134,4 @@ class _Ways:
         cache = kv_cache(self.shape, offer.kv_format, size, offer.engine)
         context = self.workload.served_context_tokens
         per_token = cache.bytes_per_token if cache.is_proportional else cache.sequence_bytes(context) / context
-        return Stored(scheme(offer.format).bits_per_weight(), weights, per_token)
+        return Stored.of(scheme(offer.format), weights, per_token)

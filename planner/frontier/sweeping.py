@@ -16,6 +16,8 @@ from planner.frontier.pareto import pareto
 from planner.frontier.runs import Run, counted_at
 from planner.models.model import Model
 from planner.request import Request
+from planner.speed.constants import gpu_class
+from planner.speed.measured import support
 from planner.speed.sweeping import Speeds, speed_many
 
 KV_PLACES = 8  # more than any engine has kinds of cache
@@ -118,17 +120,27 @@ class Swept:
         return meets
 
     @cached_property
+    def only_bounds(self) -> Flags:
+        """What is timed by its datasheet alone: nothing near it was measured."""
+        bounds: Flags = np.array([_is_bound(run) for run in self.runs], dtype=bool)[self.which]
+        return bounds
+
+    @cached_property
     def in_set(self) -> Flags:
         """The Pareto set of cost, delay and loss of quality, of what meets the targets and is not avoided.
 
-        By throughput the two are USD an hour and output tokens a second instead.
+        By throughput the two are USD an hour and output tokens a second instead. A bound of a datasheet beats nothing:
+        such candidates stand in the set only where there are no others.
         """
-        return self._unbeaten(np.flatnonzero(self.meets & ~self.avoided))
+        allowed = self.meets & ~self.avoided
+        predicted = allowed & ~self.only_bounds
+        return self._unbeaten(np.flatnonzero(predicted if predicted.any() else allowed))
 
     @cached_property
     def avoided_in_set(self) -> Flags:
         """What would be in the set if no rule advised against it."""
-        found: Flags = self._unbeaten(np.flatnonzero(self.meets)) & self.avoided
+        predicted = self.meets & ~self.only_bounds
+        found: Flags = self._unbeaten(np.flatnonzero(predicted)) & self.avoided
         return found
 
     def _unbeaten(self, among: Ints) -> Flags:
@@ -170,6 +182,11 @@ def swept(model: Model, runs: Sequence[Run], request: Request) -> Swept:
         which=which,
     )
     return Swept(runs, request, which, batch, speeds)
+
+
+def _is_bound(run: Run) -> bool:
+    known = support(run.offer.engine, run.offer.kernel.name, gpu_class(run.place.accelerator))
+    return known is not None and known.is_bound
 
 
 def _loss(run: Run) -> int:

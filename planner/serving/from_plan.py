@@ -96,7 +96,7 @@ def _target_clock(plan: Plan, model: Model, hardware: Hardware) -> StepTimes:
         )
     entry, memory = scheme(chosen.format), chosen.memory
     held = sum(memory.gib(label) for label in WEIGHT_LABELS) * GIB
-    stored = Stored(entry.bits_per_weight(), held, memory.kv_bytes_per_token)
+    stored = Stored.of(entry, held, memory.kv_bytes_per_token)
     return _clock(plan, model.shape, hardware.accelerator, entry, chosen.kernel, stored)
 
 

@@ -47,6 +47,12 @@ class Anatomy:
     hidden_size: float
     cache_groups: tuple[CacheGroup, ...]
 
+    @property
+    def label(self) -> str:
+        """The architecture, whoever tuned it: `70.6B 80 x 8192`, parameters and layers x width."""
+        total = self.attention + self.dense + self.expert + self.plain + self.looked_up
+        return f"{total / 1e9:.1f}B {self.layers:g} x {self.hidden_size:g}"
+
 
 @lru_cache(maxsize=4096)
 def anatomy(shape: Shape) -> Anatomy:

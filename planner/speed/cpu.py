@@ -18,8 +18,9 @@ from planner.hardware.hardware import Cpu
 from planner.models.shape import Shape
 from planner.request import Workload
 from planner.schemes import Scheme
-from planner.speed.constants import FILE, Interval
+from planner.speed.constants import FILE
 from planner.speed.estimate import Estimate, Speed
+from planner.speed.measured import Interval
 from planner.speed.serving import Phases, ServingConstants, closed_loop
 from planner.speed.steps import roofline
 from planner.speed.work import Layout, Stored, Work, decode_work, prefill_work

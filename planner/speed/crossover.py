@@ -50,7 +50,7 @@ def crossover_batch(
         return None
     held = nominal_weight_bytes(shape, run.layout, 16, 16)
     own = Side(run.stored, own_peaks, decode_rates(run.engine, run.kernel, group))
-    whole = replace(run.stored, weight_bits=16.0, weight_bytes=held)
+    whole = replace(run.stored, weight_bits=16.0, weight_bytes=held, plain_bits=16.0)
     plain = Side(whole, plain_peaks, decode_rates(run.engine, SIXTEEN_BIT_KERNEL, group))
     context = workload.input_tokens + workload.output_tokens / 2
 

@@ -9,9 +9,10 @@ from planner.models.shape import Shape
 from planner.request import Nodes, Workload
 from planner.schemes import Activation, Scheme
 from planner.speed.anatomy import anatomy
-from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
+from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants
 from planner.speed.estimate import Speed
 from planner.speed.loads import Load, phases_of, seen_by_users
+from planner.speed.measured import support_for
 from planner.speed.pipelines import computed, hop_of, with_hop
 from planner.speed.serving import Phases, Served
 from planner.speed.steps import Peaks
@@ -30,7 +31,7 @@ def gpu_speed(
 ) -> Speed:
     """The three figures with their intervals; abstains when the engine, a datasheet rate or a link is unknown."""
     group = gpu_class(accelerator)
-    known = support(run.engine, run.kernel, group)
+    known = support_for(run.engine, run.kernel, accelerator, anatomy(shape))
     peaks = peaks_of(accelerator, scheme.activation, run.kernel)
     if known is None:
         return Speed.unknown(f"no speed constants for the engine {run.engine}", run.kernel)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from planner.catalog import load_yaml
 
@@ -12,7 +11,7 @@ FILE = "speed_intervals.yaml"
 
 
 class Levels(Protocol):
-    """What residuals are sliced by."""
+    """What residuals are sliced by. `familiar`: the fit has seen the architecture and the GPU type."""
 
     @property
     def engine(self) -> str: ...
@@ -20,6 +19,8 @@ class Levels(Protocol):
     def kernel(self) -> str: ...
     @property
     def gpu_class(self) -> str: ...
+    @property
+    def familiar(self) -> bool: ...
 
 
 def slice_names(figure: str, mode: str, engine: str, kernel: str, gpu_class: str) -> tuple[str, ...]:
@@ -37,19 +38,21 @@ def slice_names(figure: str, mode: str, engine: str, kernel: str, gpu_class: str
 def interval_of(named: Levels, figure: str, mode: str, guessed: bool) -> tuple[float, float, str]:
     """Multipliers of a prediction that hold 90 % of measurements, and the slice they come from.
 
-    A combination nobody measured takes a wider slice's, widened; a guessed architecture widens it again.
+    What the fit has seen takes its slice's residuals in random folds; a combination nobody measured takes a wider
+    slice's, widened. An architecture or a GPU type that the fit has not seen may be unlike its slice: its interval
+    holds the residuals of what was held out so, of its slice and of all slices. A guessed architecture widens it more.
     """
     content = load_yaml(FILE)
+    slices: Mapping[str, Mapping[str, float]] = content["slices" if named.familiar else "unfamiliar"]
     names = slice_names(figure, mode, named.engine, named.kernel, named.gpu_class)
-    slices: Mapping[str, Any] = content["slices"]
-    at = next((i for i, name in enumerate(names) if name in slices), None)
-    low, high = _bounds(names[at]) if at is not None else (float(b) for b in content["unmeasured"][figure])
-    source = "datasheet bound" if at is None else names[at]
-    widening = (1.0 if at == 0 else content["borrowed_widening"]) * (content["guessed_widening"] if guessed else 1.0)
-    return low**widening, high**widening, source
-
-
-@lru_cache(maxsize=1024)
-def _bounds(name: str) -> tuple[float, float]:
-    found = load_yaml(FILE)["slices"][name]
-    return float(found["low"]), float(found["high"])
+    guess = float(content["guessed_widening"]) if guessed else 1.0
+    speaking = next((name for name in names if name in slices), None)
+    if speaking is None:
+        low, high = content["unmeasured"][figure]
+        return low**guess, high**guess, "datasheet bound"
+    found = slices[speaking]
+    if named.familiar:
+        widening = guess * (1.0 if speaking == names[0] else float(content["borrowed_widening"]))
+        return found["low"] ** widening, found["high"] ** widening, speaking
+    whole = slices[names[-1]]
+    return min(found["low"], whole["low"]) ** guess, max(found["high"], whole["high"]) ** guess, speaking

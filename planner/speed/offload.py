@@ -19,11 +19,12 @@ from planner.hardware.hardware import Accelerator, Cpu
 from planner.models.shape import Shape
 from planner.request import Workload
 from planner.schemes import Scheme
-from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
+from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants
 from planner.speed.cpu import cpu_constants
 from planner.speed.estimate import Estimate, Speed
 from planner.speed.gpu import load_of, peaks_of
 from planner.speed.loads import Load, prompt_alone_ms
+from planner.speed.measured import support
 from planner.speed.serving import Phases, closed_loop
 from planner.speed.steps import Rates, roofline, step_ms
 from planner.speed.work import Running, Work, decode_work

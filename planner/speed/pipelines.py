@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from planner.catalog import load_yaml
 from planner.hardware.hardware import Accelerator
 from planner.request import Nodes
-from planner.speed.constants import FILE, Support
+from planner.speed.constants import FILE
+from planner.speed.measured import Support
 from planner.speed.steps import Peaks
 from planner.speed.work import Layout, Work
 
@@ -72,8 +73,5 @@ def computed(known: Support, what: str = COMPUTED) -> Support:
     `what` says so of another layout that is as little measured.
     """
     widening = float(load_yaml(FILE)["borrowed_widening"])
-    wider = {
-        figure: replace(interval, low=interval.low**widening, high=interval.high**widening)
-        for figure, interval in known.intervals.items()
-    }
+    wider = {figure: interval.widened(widening) for figure, interval in known.intervals.items()}
     return Support(wider, False, f"{what}; {known.note}" if known.note else what)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planner.hardware.hardware import Hardware
 from planner.models.shape import Shape
 from planner.request import Nodes, Pools, Workload
@@ -53,13 +55,14 @@ def predict_speed(
             kv_bytes_per_token * tensor_parallel,
         )
         tensor_parallel = 1
-    stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu * stages, kv_bytes_per_token * stages)
+    stored = Stored.of(scheme, weight_bytes_per_gpu * stages, kv_bytes_per_token * stages)
     if hardware.accelerator is None:
         return cpu_speed(
             shape, hardware.cpu, scheme, engine=engine, kernel=kernel.name, stored=stored, workload=workload
         )
     if on_host is not None:
-        run = Running(engine, kernel.name, Layout(), stored)
+        as_fitted = replace(stored, plain_bits=16.0)  # offload_constants.yaml counts the head so
+        run = Running(engine, kernel.name, Layout(), as_fitted)
         return offloaded_speed(shape, hardware.accelerator, hardware.cpu, scheme, run, on_host, workload)
     experts = tensor_parallel * data_parallel if data_parallel > 1 else 1
     layout = Layout(tensor_parallel, data_parallel, experts, stages)
@@ -91,6 +94,6 @@ def predict_crossover(
     kernel = kernel_for(engine, scheme.id, hardware)
     if kernel is None or hardware.accelerator is None:
         return None
-    stored = Stored(scheme.bits_per_weight(), weight_bytes_per_gpu, kv_bytes_per_token)
+    stored = Stored.of(scheme, weight_bytes_per_gpu, kv_bytes_per_token)
     run = Running(engine, kernel.name, Layout(tensor_parallel=tensor_parallel), stored)
     return crossover_batch(shape, hardware.accelerator, scheme, run, workload)

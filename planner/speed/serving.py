@@ -73,11 +73,12 @@ def closed_loop(
     others_ms = phases.prefill_share_ms * (concurrency - 1)
     decode_ms = phases.decode_ms / constants.speculation
     busy = others_ms / (others_ms + decode_ms * output_tokens)
-    tpot_ms = decode_ms + constants.interference * others_ms / output_tokens
+    before = lesser(constants.queue + constants.crowding * busy, 1.0)
+    tpot_ms = decode_ms + constants.interference * (1 - before) * others_ms / output_tokens
     first_ms = (
         constants.request_ms
         + phases.prefill_alone_ms
-        + (constants.queue + constants.crowding * busy) * others_ms
+        + constants.interference * before * others_ms
         + (constants.entry_steps + constants.dealing_steps * one_if(copies > 1)) * phases.decode_ms
     )
     request_ms = first_ms + tpot_ms * (output_tokens - 1)

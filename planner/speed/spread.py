@@ -12,10 +12,12 @@ from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
 from planner.request import Nodes, Pools, Workload
 from planner.schemes import Scheme
-from planner.speed.constants import Support, decode_rates, gpu_class, rates, serving_constants, support
+from planner.speed.anatomy import anatomy
+from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants
 from planner.speed.estimate import Speed
 from planner.speed.gpu import load_of, peaks_of, serve
 from planner.speed.loads import PooledLoad, pooled_served
+from planner.speed.measured import Support, support_for
 from planner.speed.pipelines import Hop, computed, hop_between, hop_inside, hops_ms, with_hop
 from planner.speed.serving import Served
 from planner.speed.steps import Peaks, exchange_ms
@@ -50,7 +52,7 @@ def spread_speed(
     shape: Shape, accelerator: Accelerator, scheme: Scheme, run: Running, workload: Workload, nodes: Nodes | None
 ) -> Speed:
     """One copy split or dealt out over all its accelerators; abstains like `gpu_speed`."""
-    known, peaks = support(run.engine, run.kernel, gpu_class(accelerator)), _peaks(accelerator, scheme, run)
+    known, peaks = support_for(run.engine, run.kernel, accelerator, anatomy(shape)), _peaks(accelerator, scheme, run)
     if known is None or peaks is None:
         return Speed.unknown(f"nothing is known of the speed of {run.engine} {run.kernel} there", run.kernel)
     joined = joined_by(shape, peaks, run.layout, nodes)
@@ -72,7 +74,7 @@ def pooled_speed(
 ) -> Speed:
     """Prompt and decode servers, each laid out as `run`; a prompt's cache is handed over before its second token."""
     group = gpu_class(accelerator)
-    known, peaks = support(run.engine, run.kernel, group), _peaks(accelerator, scheme, run)
+    known, peaks = support_for(run.engine, run.kernel, accelerator, anatomy(shape)), _peaks(accelerator, scheme, run)
     if known is None or peaks is None:
         return Speed.unknown(f"nothing is known of the speed of {run.engine} {run.kernel} there", run.kernel)
     moving_ms = handing_over_ms(accelerator, peaks, run, workload, nodes, pools)

@@ -8,8 +8,9 @@ from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
 from planner.schemes import Scheme
 from planner.speed.anatomy import Anatomy, anatomy
-from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
+from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants
 from planner.speed.gpu import peaks_of
+from planner.speed.measured import support
 from planner.speed.serving import ServingConstants
 from planner.speed.steps import Peaks, Rates, prompt_step_ms, step_ms
 from planner.speed.work import Running, chunk_work, decode_work

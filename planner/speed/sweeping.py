@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from planner.hardware.hardware import Accelerator
 from planner.models.shape import Shape
 from planner.schemes import Activation
-from planner.speed.anatomy import anatomy
-from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants, support
+from planner.speed.anatomy import Anatomy, anatomy
+from planner.speed.constants import decode_rates, gpu_class, rates, serving_constants
 from planner.speed.gpu import peaks_of
 from planner.speed.loads import NO_LIMIT, Load, served
+from planner.speed.measured import support_for
 from planner.speed.serving import ServingConstants
 from planner.speed.steps import Peaks, Rates
 from planner.speed.work import Layout, Stored
@@ -80,7 +81,7 @@ def speed_many(
     import numpy as np
 
     chosen = np.arange(len(runs)) if which is None else np.asarray(which)
-    parts = [_parts(run) for run in runs]
+    parts = [_parts(run, anatomy(shape)) for run in runs]
 
     def spread(number: ArrayLike) -> Any:
         return np.broadcast_to(np.asarray(number, float), chosen.shape)
@@ -110,11 +111,11 @@ def speed_many(
 FIGURES = ("ttft_ms", "tpot_ms", "output_tokens_per_s")
 
 
-def _parts(run: Candidate) -> tuple[Any, ...]:
+def _parts(run: Candidate, model: Anatomy) -> tuple[Any, ...]:
     """Peaks, storage, layout, constants and interval multipliers of one run; NaN bounds and peaks where it abstains."""
     group = gpu_class(run.accelerator)
     named = run.engine, run.kernel, group
-    known = support(*named)
+    known = support_for(run.engine, run.kernel, run.accelerator, model)
     peaks = peaks_of(run.accelerator, run.activation, run.kernel)
     nothing = float("nan")
     bounds = [(i.low, i.high) for i in (known.intervals[f] for f in FIGURES)] if known else [(nothing, nothing)] * 3

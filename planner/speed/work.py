@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from planner.models.shape import Shape
+from planner.schemes import Scheme
 from planner.speed.anatomy import SIXTEEN_BIT_BYTES, Anatomy, anatomy
 
 
@@ -33,12 +34,20 @@ class Stored:
     """How weights and cache are stored: bits a quantized weight takes with its scales, and bytes on one accelerator.
 
     `dense_bits`: bits of attention and shared layers where only the experts are quantized; None: as `weight_bits`.
+    `plain_bits`: of the head and the routers: 16, but for GGUF files, which quantize the head, too.
     """
 
     weight_bits: float
     weight_bytes: float
     kv_bytes_per_token: float
     dense_bits: float | None = None
+    plain_bits: float = 16.0
+
+    @classmethod
+    def of(cls, scheme: Scheme, weight_bytes: float, kv_bytes_per_token: float) -> Stored:
+        """Weights in this scheme, and the cache, as one accelerator holds them."""
+        bits = scheme.bits_per_weight()
+        return cls(bits, weight_bytes, kv_bytes_per_token, plain_bits=scheme.head_bits)
 
     @property
     def bits_of_dense(self) -> float:
@@ -59,8 +68,9 @@ class Running:
 class Work:
     """One step on one accelerator. Bytes read from memory, multiply-adds counted as two operations.
 
-    `dense` is what every token touches in the weight format, `expert` the routed experts, `plain` what stays in 16 bits
-    (head, routers), `cache` the keys and values and recurrent states. `message_bytes` is what one all-reduce carries.
+    `dense` is what every token touches in the weight format, `expert` the routed experts, `plain` what is stored apart
+    (head, routers: mostly in 16 bits), `cache` the keys and values and recurrent states. `message_bytes` is what one
+    all-reduce carries.
     """
 
     tokens: float
@@ -127,10 +137,12 @@ def chunk_work(model: Shape | Anatomy, stored: Stored, layout: Layout, tokens: f
     )
 
 
-def nominal_weight_bytes(model: Shape | Anatomy, layout: Layout, weight_bits: float, dense_bits: float) -> float:
+def nominal_weight_bytes(
+    model: Shape | Anatomy, layout: Layout, weight_bits: float, dense_bits: float, plain_bits: float = 16.0
+) -> float:
     """Weights on one accelerator: attention once a copy, the rest shared by all."""
     known = _known(model)
-    shared = known.dense * dense_bits + known.expert * weight_bits + (known.plain + known.looked_up) * 16
+    shared = known.dense * dense_bits + known.expert * weight_bits + (known.plain + known.looked_up) * plain_bits
     return (known.attention * dense_bits / layout.tensor_parallel + shared / layout.accelerators) / 8
 
 
@@ -149,7 +161,7 @@ def _work(
     attention_operations: float,
 ) -> Work:
     ranks, copies, dense_bits = layout.accelerators, layout.attention_data_parallel, stored.bits_of_dense
-    scale = stored.weight_bytes / nominal_weight_bytes(model, layout, stored.weight_bits, dense_bits)
+    scale = stored.weight_bytes / nominal_weight_bytes(model, layout, stored.weight_bits, dense_bits, stored.plain_bits)
     dense_parameters = model.attention * copies + model.dense
     quantized = one_if(dense_bits < 16)
     dense_bytes = dense_parameters * dense_bits / 8 * scale / ranks
@@ -161,7 +173,7 @@ def _work(
         dense_operations=dense_operations * quantized,
         expert_bytes=model.expert * stored.weight_bits / 8 * scale / ranks * touched_share(model, tokens),
         expert_operations=2 * model.active_expert * tokens / ranks,
-        plain_bytes=model.plain * SIXTEEN_BIT_BYTES * scale / ranks + dense_bytes * (1 - quantized),
+        plain_bytes=model.plain * stored.plain_bits / 8 * scale / ranks + dense_bytes * (1 - quantized),
         plain_operations=2 * model.plain * sequences / ranks + dense_operations * (1 - quantized),
         cache_bytes=cache_tokens * stored.kv_bytes_per_token / copies + model.state_bytes * sequences / ranks,
         attention_operations=attention_operations / ranks,

@@ -281,3 +281,12 @@ def test_the_command_shows_what_a_load_costs_a_month() -> None:
     assert "costs at 5 requests/s, whole copies counted" in shown.output and "$/month" in shown.output
     plain = json.loads(CliRunner().invoke(cli, [*args, "--json"]).output)
     assert all(point["busy"] <= 1 and point["usd_per_request"] > 0 for point in plain["frontier"])
+
+
+def test_a_bound_of_a_datasheet_beats_no_prediction() -> None:
+    """bitsandbytes was measured on transformers alone: what vLLM would make of it is a bound, and leads no set."""
+    found = make_frontier(Request(model="llama-3.1-8b", hardware="1xRTX-5090"), ["1xRTX-5090"])
+    kernels = {found.swept.runs[found.swept.which[number]].offer.kernel.name for number in found.swept.order}
+    assert kernels and not any(kernel.startswith("bitsandbytes") for kernel in kernels)
+    alone = make_frontier(Request(model="llama-3.1-8b", hardware="1xRTX-5090", format="int8-bnb"), ["1xRTX-5090"])
+    assert alone.points and all(point.kernel == "bitsandbytes-int8" for point in alone.points)

@@ -21,7 +21,7 @@ from planner.speed.batch.predicting import (
     predict_single_stream,
     predict_throughput,
 )
-from planner.speed.batch.serving_rows import concurrency, layout_of
+from planner.speed.batch.serving_rows import concurrency, layout_of, serving_question
 
 SERVING = {
     "id": "llama_h200_vllm_c64_x", "backend": "vllm", "model_path": "meta-llama/Llama-3.1-70B", "system": "h200_sxm",
@@ -57,6 +57,16 @@ def test_disaggregated_rows_are_answered_with_and_without_the_number_of_servers(
     stated = predict_serving({**SERVING, **pools, "prefill_num_workers": "1", "decode_num_workers": "9"}, KNOWN)
     assert unstated["abstained"] is stated["abstained"] is None
     assert stated["tpot_ms"] < unstated["tpot_ms"]
+
+
+@pytest.mark.parametrize(
+    ("isl", "clients", "gpus"), [(1024, 64, 8), (1024, 2048, 16), (8192, 256, 16), (8192, 1024, 40)]
+)
+def test_prompt_servers_that_are_not_stated_keep_pace(isl: int, clients: int, gpus: int) -> None:
+    row = {**SERVING, "id": f"x_c{clients}_y", "mode": "disagg", "isl": str(isl), "osl": "1024", "batch_size": ""}
+    asked = serving_question({**row, "prefill_tp_size": "4", "decode_tp_size": "8"}, KNOWN)
+    assert not isinstance(asked, str) and asked.pools is not None
+    assert asked.pools.prompt_servers * asked.pools.prompts.layout.accelerators == gpus
 
 
 def test_prompts_on_servers_of_their_own_do_not_stretch_the_tokens_of_others() -> None:

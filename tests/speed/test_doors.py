@@ -19,7 +19,7 @@ GPUS = ("H100-80GB-SXM", "A100-80GB-SXM")
 
 
 def stored(format_id: str) -> Stored:
-    return Stored(scheme(format_id).bits_per_weight(), weight_bytes(SHAPE, scheme(format_id)).total, 131072.0)
+    return Stored.of(scheme(format_id), weight_bytes(SHAPE, scheme(format_id)).total, 131072.0)
 
 
 def candidates(engine: str = "vllm") -> list[Candidate]:

@@ -34,7 +34,7 @@ def predicted(row: dict[str, str]) -> Served:
     shape, type_id, constants = SHAPES[row["model"]], f"gguf-{row['type'].lower()}", cpu_constants()
     load = Workload(**{name: int(row[name]) for name in ("concurrency", "input_tokens", "output_tokens")})
     cached = sum(2 * 2 * group.count * group.kv_heads * group.head_dim for group in shape.attention)
-    stored = Stored(scheme(type_id).bits_per_weight(), weight_bytes(shape, scheme(type_id)).total, cached)
+    stored = Stored.of(scheme(type_id), weight_bytes(shape, scheme(type_id)).total, cached)
     rates = float(row["bandwidth_gb_s"]), float(row["matmul_gflops"])
     phases = cpu_phases(shape, *rates, type_id, constants, stored, load)
     return closed_loop(phases, constants.serving, load.concurrency, load.output_tokens)

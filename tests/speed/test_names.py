@@ -57,6 +57,20 @@ def test_engines_with_the_year_of_their_kernels(cell: str, engine: str, vintage:
 
 
 @pytest.mark.parametrize(
+    ("cell", "table", "vintage"),
+    [
+        ("vllm", "premAI-io/benchmarks README.md", "2023"),
+        ("vllm", "a page of this year", "2026"),
+        ("vLLM (0.6.3)", "premAI-io/benchmarks README.md", "2024"),
+        ("llama.cpp (May 2024) llama-bench", "XiongjieDai/GPU-Benchmarks-on-LLM-Inference README.md", "2024"),
+    ],
+)
+def test_a_table_dates_an_engine_that_its_cells_do_not(cell: str, table: str, vintage: str) -> None:
+    found = engine_named(cell, table)
+    assert found is not None and found.vintage == vintage
+
+
+@pytest.mark.parametrize(
     ("cell", "format_id"),
     [
         ("", "bf16"), ("fp8", "fp8"), ("fp4", "nvfp4"), ("int4_awq", "awq-int4"), ("GPTQ 4-bit g128", "gptq-int4"),

@@ -8,6 +8,7 @@ import pytest
 
 from planner.hardware.resolving import resolve_hardware
 from planner.models.resolving import resolve_model
+from planner.schemes import scheme
 from planner.speed.constants import rates, serving_constants
 from planner.speed.serving import Phases, closed_loop
 from planner.speed.steps import Peaks, exchange_ms, roofline, step_ms
@@ -104,3 +105,9 @@ def test_hardware_with_more_bandwidth_answers_faster(predict) -> None:
     )
     assert h200.tpot_ms.value < h100.tpot_ms.value
     assert resolve_hardware("H200").accelerator.bandwidth_gb_s > resolve_hardware("H100").accelerator.bandwidth_gb_s
+
+
+def test_a_step_reads_a_gguf_file_at_its_own_size() -> None:
+    """Llama-3.1-8B Q4_K_M is a file of 4.92 GB, of which 0.30 GB are embeddings that are only looked up."""
+    work = decode_work(LLAMA, Stored.of(scheme("gguf-q4_k_m"), 4.92e9, 131072), Layout(), 1, 100.0)
+    assert work.dense_bytes + work.plain_bytes == pytest.approx(4.62e9, rel=0.04)

@@ -70,3 +70,12 @@ def test_no_share_of_a_datasheet_passes_one() -> None:
     assert within_datasheet(0.5) == pytest.approx(0.5, rel=0.01)
     assert within_datasheet(0.9) < 0.9
     assert within_datasheet(3.0) == pytest.approx(1.0, rel=0.01) and within_datasheet(30.0) <= 1.0
+
+
+@pytest.mark.parametrize("queue", [0.0, 0.3, 1.0, 4.0])
+def test_prompts_of_others_cost_their_time_once(queue: float) -> None:
+    """Whatever part of 15 prompts of 40 ms a request waits behind, the rest falls between its 100 tokens."""
+    served = closed_loop(PHASES, replace(PLAIN, queue=queue), 16, 100)
+    first_ms, between_ms = served.ttft_ms - 50.0, (served.tpot_ms - 20.0) * 100
+    assert first_ms + between_ms == pytest.approx(15 * 40.0)
+    assert first_ms == pytest.approx(min(queue, 1.0) * 15 * 40.0)

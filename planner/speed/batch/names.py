@@ -28,17 +28,19 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A weight format as a table spells it: bits of a quantized weight with its scales, and what it multiplies with."""
+    """A weight format as a table spells it: bits of a quantized weight with its scales, what it multiplies with, and
+    bits of a weight of the head."""
 
     id: str
     weight_bits: float
     activation: Activation
+    head_bits: float = 16.0
 
 
 @lru_cache(maxsize=1024)
-def engine_named(text: str) -> Engine | None:
-    """The engine a cell means; None for one that speed_names.yaml does not know."""
-    line = _first("engines", text)
+def engine_named(text: str, source: str = "") -> Engine | None:
+    """The engine a cell means, dated by the table's `source` where the cell is not; None for an unknown one."""
+    line = _first("engines", text, source)
     return Engine(line["engine"], str(line["vintage"]), line["ranks"] == "all") if line else None
 
 
@@ -46,7 +48,9 @@ def engine_named(text: str) -> Engine | None:
 def format_named(text: str) -> Format | None:
     """The weight format a cell means; an empty cell is 16-bit."""
     line = _first("formats", text.strip())
-    return Format(line["id"], float(line["bits"]), line["activation"]) if line else None
+    return (
+        Format(line["id"], float(line["bits"]), line["activation"], float(line.get("head_bits", 16))) if line else None
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -84,13 +88,22 @@ def model_alias(text: str) -> str | None:
     return str(line["model"]) if line else None
 
 
-def _first(section: str, text: str) -> Mapping[str, Any] | None:
-    return next((line for pattern, line in _patterns(section) if pattern.search(text)), None)
+def _first(section: str, text: str, source: str = "") -> Mapping[str, Any] | None:
+    return next(
+        (line for match, of, line in _patterns(section) if match.search(text) and (of is None or of.search(source))),
+        None,
+    )
 
 
 @cache
-def _patterns(section: str) -> tuple[tuple[re.Pattern[str], Mapping[str, Any]], ...]:
-    return tuple((re.compile(line["match"], re.IGNORECASE), line) for line in load_yaml(FILE)[section])
+def _patterns(section: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Mapping[str, Any]], ...]:
+    """Of each line what a cell spells, what its table's source must then be named like, and the line."""
+    lines = load_yaml(FILE)[section]
+    return tuple((_spelt(line["match"]), _spelt(line["tables"]) if "tables" in line else None, line) for line in lines)
+
+
+def _spelt(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _runs(line: Mapping[str, Any], engine: Engine, format: Format) -> bool:

@@ -14,6 +14,7 @@ from planner.speed.batch.names import Engine, Format, kernel_named
 from planner.speed.constants import gpu_class
 from planner.speed.gpu import peaks_of
 from planner.speed.loads import NO_LIMIT, Load, PooledLoad
+from planner.speed.measured import is_familiar
 from planner.speed.work import Layout, Stored, nominal_weight_bytes
 from planner.units import GIB
 
@@ -25,7 +26,7 @@ USABLE_MEMORY, LEFT_FOR_ACTIVATIONS_GIB, LARGEST_BATCH = 0.93, 2.0, 2048.0
 @dataclass(frozen=True, slots=True)
 class Named:
     """What constants a question is answered with. `release` tells a build that may speculate, `scenario` a benchmark
-    whose rules hold a server back; else empty."""
+    whose rules hold a server back; else empty. `familiar`: architecture and GPU type were among what was fitted."""
 
     engine: str
     kernel: str
@@ -33,6 +34,7 @@ class Named:
     vintage: str
     release: str = ""
     scenario: str = ""
+    familiar: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class Setting:
         return SIXTEEN_BITS if self.known.shape.is_moe and self.format.id in EXPERTS_ONLY else None
 
     def named(self, release: str = "", scenario: str = "") -> Named:
-        return Named(self.engine.id, self.kernel, gpu_class(self.gpu), self.engine.vintage, release, scenario)
+        familiar = is_familiar(anatomy(self.known.shape), self.gpu)
+        return Named(self.engine.id, self.kernel, gpu_class(self.gpu), self.engine.vintage, release, scenario, familiar)
 
     def load(self, layout: Layout, input_tokens: float, output_tokens: float, concurrency: float) -> Load | None:
         """The load; None where the GPU has no published rate for the kernel's arithmetic."""
@@ -102,13 +105,20 @@ class Setting:
             room=self._room(stored, layout, input_tokens + output_tokens / 2),
         )
 
+    @property
+    def bits_of_dense(self) -> float:
+        return self.format.weight_bits if self.dense_bits is None else self.dense_bits
+
+    def held_bytes(self, layout: Layout) -> float:
+        """Weights on one accelerator, by the format's bits."""
+        bits = self.format.weight_bits, self.bits_of_dense, self.format.head_bits
+        return nominal_weight_bytes(self.known.shape, layout, *bits)
+
     def _stored(self, layout: Layout) -> Stored:
-        bits = self.format.weight_bits
-        dense = bits if self.dense_bits is None else self.dense_bits
-        held = nominal_weight_bytes(self.known.shape, layout, bits, dense)
+        bits, held = self.format.weight_bits, self.held_bytes(layout)
         element = "fp8" if self.eight_bit_cache and bits < SIXTEEN_BITS else "16-bit"
         kv = kv_cache(self.known.shape, element, int(layout.tensor_parallel)).bytes_per_token
-        return Stored(bits, held, kv, self.dense_bits)
+        return Stored(bits, held, kv, self.dense_bits, self.format.head_bits)
 
     def _room(self, stored: Stored, layout: Layout, tokens: float) -> float:
         """Requests of that many tokens that fit beside the weights, all copies of the attention together."""
@@ -120,9 +130,7 @@ class Setting:
 
 def fits(setting: Setting, layout: Layout, share: float) -> bool:
     """True where the weights take at most that share of the GPU's memory."""
-    bits = setting.format.weight_bits
-    dense = bits if setting.dense_bits is None else setting.dense_bits
-    return nominal_weight_bytes(setting.known.shape, layout, bits, dense) <= share * setting.gpu.memory_gib * GIB
+    return setting.held_bytes(layout) <= share * setting.gpu.memory_gib * GIB
 
 
 def setting_of(

@@ -92,14 +92,16 @@ def _pools(row: Row, setting: Setting, lengths: tuple[float, float], clients: fl
     prompts, decode = _pool_layout(row, "prefill"), _pool_layout(row, "decode")
     prompt_servers, decode_servers = (whole(row, f"{pool}_num_workers") for pool in ("prefill", "decode"))
     if not prompt_servers or not decode_servers:
-        prompts, prompt_servers, decode, decode_servers = _usual_pools(prompts, decode, clients)
+        prompts, prompt_servers, decode, decode_servers = _usual_pools(prompts, decode, lengths, clients)
     load, reading = (setting.load(layout, *lengths, clients) for layout in (decode, prompts))
     if load is None or reading is None:
         return None
     return PooledLoad(load, reading, float(prompt_servers), float(decode_servers))
 
 
-def _usual_pools(prompts: Layout, decode: Layout, clients: float) -> tuple[Layout, int, Layout, int]:
+def _usual_pools(
+    prompts: Layout, decode: Layout, lengths: tuple[float, float], clients: float
+) -> tuple[Layout, int, Layout, int]:
     """Layouts and numbers of servers that a row leaves open. One size for both pools above a server's is the number of
     all GPUs; many clients are decoded with a copy of the attention on each GPU."""
     usual = load_yaml(FILE)["unstated_pools"]
@@ -109,7 +111,16 @@ def _usual_pools(prompts: Layout, decode: Layout, clients: float) -> tuple[Layou
         prompts = Layout(usual["least_prompt_gpus"])
     ranks = max(ranks, usual["fewest_copies"]) if clients >= usual["attention_copies_from"] else ranks
     decode = Layout(1, ranks, ranks) if clients >= usual["attention_copies_from"] else Layout(ranks)
-    return prompts, max(1, round(usual["prompt_gpus"] / prompts.accelerators)), decode, max(1, round(gpus / ranks))
+    reading = max(1, round(_usual_prompt_gpus(lengths, clients) / prompts.accelerators))
+    return prompts, reading, decode, max(1, round(gpus / ranks))
+
+
+def _usual_prompt_gpus(lengths: tuple[float, float], clients: float) -> float:
+    """More for many clients, and more for those whose prompts are long beside their answers: runs are set up so that
+    prompts keep pace."""
+    usual, ratio = load_yaml(FILE)["unstated_pools"]["prompt_gpus"], lengths[0] / lengths[1]
+    fitting = (line for line in usual if clients >= line["clients_from"] and ratio >= line["prompt_over_answer_from"])
+    return float(max(line["gpus"] for line in fitting))
 
 
 def _pool_layout(row: Row, pool: str) -> Layout:

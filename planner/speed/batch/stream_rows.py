@@ -25,7 +25,7 @@ def setting_of_row(row: Row, architectures: Architectures) -> Setting | str:
         return "partial-offload"
     known = architectures.find(cell(row, "model"))
     gpu = accelerator_named(cell(row, "gpu"))
-    engine = engine_named(cell(row, "engine"))
+    engine = engine_named(cell(row, "engine"), cell(row, "source"))
     if known is None:
         return "unknown-model"
     if gpu is None:
