@@ -72,21 +72,17 @@ class RayHolder:
         return Standing("ended", why_ended(ended))
 
     def stop(self, deployment: Deployment) -> Standing:
-        """Release it and stop its jobs. Where the head is silent, releasing ends it within its lease."""
+        """Release it and stop its jobs. Where the head is silent, or has forgotten them, releasing alone ends it."""
         holding, jobs = held(deployment), self._jobs(deployment)
+        within = f"it was released, and ends within {self._settings.patience.lease_s:.0f} s where its node still runs"
         release(holding)
         try:
             for job in holding.jobs:
                 jobs.stop(job)
             self._ended(jobs, holding)
         except Unreachable as silence:
-            lease_s = self._settings.patience.lease_s
-            return Standing(
-                "stopped",
-                f"{holding.cluster} does not answer ({silence}); it was released, and ends within {lease_s:.0f} s"
-                " where its node still runs",
-            )
-        return Standing("stopped")
+            return Standing("stopped", f"{holding.cluster} does not answer ({silence}); {within}")
+        return Standing("stopped", within if is_healthy(deployment.url) else "")
 
     def start(self, deployment: Deployment, plan: Plan, write_down: Callable[[Deployment], None]) -> Deployment:
         """As a job on the node it was on, so that its address stays. ExecutionFailed when it does not start there."""

@@ -141,7 +141,7 @@ def test_a_head_that_lost_its_memory_does_not_make_a_server_an_orphan(
     assert found.state == "running" and found.note == (
         "the head at http://head:8265 has lost its memory of it; it answers all the same"
     )
-    local.stop(record.run_id)
+    assert local.stop(record.run_id).note == "it was released, and ends within 1 s where its node still runs"
     assert jobs.all_end()
 
 
