@@ -19,7 +19,6 @@ CORES = (2, 8, 32)
 PLANS_A_DAY = (10_000, 1_000_000, 100_000_000)
 RUNS_OF_PLANS = 0.01
 LINES_A_DAY = 1_000_000
-MOST_LINES = 2**31 - 1
 POOL = 18
 DEFAULT_CONNECTIONS = 100
 GB = 1e9
@@ -203,8 +202,7 @@ def _by_lines(lines: Costs, sizes: Bytes) -> str:
     cores = LINES_A_DAY / DAY_S * PEAK_OVER_MEAN * lines.two_ms / 1000 / BUSY
     said = (
         f"A ledger of {LINES_A_DAY:,} measurements a day: {_short(cores)} cores in its busiest hour, "
-        f"{a_year / 1e6:,.0f} million lines and {_disk(a_year * sizes.measurement)} a year. Its lines are numbered in "
-        f"32 bits: {MOST_LINES / a_year:.1f} years of them."
+        f"{a_year / 1e6:,.0f} million lines and {_disk(a_year * sizes.measurement)} a year."
     )
     return fill(said, WIDTH) + "\n"
 

@@ -26,6 +26,8 @@ NOT_ALL_SERVED = 3
 @click.option("--output-tokens", type=click.IntRange(min=1), default=300, help="For one model (300).")
 @click.option("--ttft-ms", type=click.FloatRange(min=0, min_open=True), help="For one model: target.")
 @click.option("--tpot-ms", type=click.FloatRange(min=0, min_open=True), help="For one model: target.")
+@click.option("--percentile", type=click.Choice(["50", "95", "99"]),
+              help="For one model: so many of 100 requests keep the targets (means).")  # fmt: skip
 @click.option("--loss", type=click.Choice(["none", "almost-none", "some"]), default="almost-none",
               help="For one model: what quantizing may cost in quality.")  # fmt: skip
 @click.option("--spare-nodes", type=click.IntRange(min=0), help="Nodes of each kind in use kept empty (1).")
@@ -42,6 +44,7 @@ def command(
     output_tokens: int,
     ttft_ms: float | None,
     tpot_ms: float | None,
+    percentile: str | None,
     loss: str,
     spare_nodes: int | None,
     objective: str | None,
@@ -61,7 +64,8 @@ def command(
 
     asked = {"spare_nodes": spare_nodes, "objective": objective}
     one = {"input_tokens": input_tokens, "output_tokens": output_tokens, "ttft_ms": ttft_ms, "tpot_ms": tpot_ms}
-    fleet = _fleet(fleet_or_model, rate, {**one, "loss": loss})
+    held_to = int(percentile) if percentile else None
+    fleet = _fleet(fleet_or_model, rate, {**one, "percentile": held_to, "loss": loss})
     fleet = fleet.model_copy(update={name: value for name, value in asked.items() if value is not None})
     limits = Limits() if time_limit_s is None else Limits(time_limit_s=time_limit_s)
     answer = plan_fleet(read_cluster(cluster_file), fleet, limits=limits)

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("fastapi", reason="pip install 'quantplan[service]'")
 
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, delete, event
+from sqlalchemy import Engine, delete, event, update
 from sqlalchemy.exc import OperationalError
 
 from planner.ledger.report import Measurement, Receipt, Report
@@ -142,6 +142,17 @@ def test_a_database_that_is_gone_fails_every_report_and_not_the_next(tmp_path: P
     assert all(isinstance(each, OperationalError) for each in lost) and len(lost) == 2
     assert isinstance(kept, Receipt) and kept.new == 1
     engine.dispose()
+
+
+def test_lines_are_numbered_beyond_32_bits(engine: Engine) -> None:
+    store = MeasurementStore(engine)
+    store.keep(report(ME, 1), "t")
+    with engine.begin() as connection:
+        connection.execute(update(measurements).values(number=2**33))
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT setval('measurements_number_seq', {2**33})")
+    store.keep(report(ME, 2), "t")
+    assert [entry.number for entry in store.entries(0, 10)] == [2**33, 2**33 + 1]
 
 
 # Over HTTP

@@ -9,7 +9,7 @@ from planner.service.store.tables import metadata
 measurements = Table(
     "measurements",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("executor", String(32), nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("machine", Text, nullable=False),
