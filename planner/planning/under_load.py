@@ -33,7 +33,7 @@ def plan_under_load(request: Request, *, book: Book | None = None) -> Plan:
         return plan
     from planner.serving.outlook import with_outlook
 
-    if _has_target(request.service_level) and _misses(plan):
+    if _has_target(request.service_level) and _meets(plan) is False:
         plan = _steered(settled, plan, shortened)
     return with_outlook(plan)
 
@@ -42,8 +42,8 @@ def _has_target(level: ServiceLevel) -> bool:
     return level.ttft_ms is not None or level.tpot_ms is not None
 
 
-def _misses(plan: Plan) -> bool:
-    """Whether the simulation says so; what cannot be simulated misses nothing that is known."""
+def _meets(plan: Plan) -> bool | None:
+    """Whether the simulation says that the targets are met under the load; None where it cannot say."""
     from planner.serving.capacity import capacity_per_s
     from planner.serving.from_plan import server_of
     from planner.serving.outlook import targets_of, traffic_of
@@ -54,11 +54,11 @@ def _misses(plan: Plan) -> bool:
     try:
         server = server_of(plan)
     except BadInput:
-        return False
+        return None
     traffic = traffic_of(plan, rate)
     if rate / plan.chosen.replicas > capacity_per_s(server, traffic):
-        return True
-    return not targets_of(plan).met_by(simulate(server, traffic))
+        return False
+    return targets_of(plan).met_by(simulate(server, traffic))
 
 
 def _steered(settled: Settled, plan: Plan, warnings: tuple[str, ...]) -> Plan:
@@ -70,7 +70,7 @@ def _steered(settled: Settled, plan: Plan, warnings: tuple[str, ...]) -> Plan:
     for way in islice(chain(_with_more_let_in(settled), _other_ways(settled)), MOST_SIMULATED):
         tried += 1
         other = drawn_up(way, warnings)
-        if not _misses(other):
+        if _meets(other):
             now = _named(way) if _named(way) != was else f"{other.request.workload.concurrency} requests at once"
             note = f"The rules chose {was}, which misses the targets {at} {load}; {now} meets them."
             return other.model_copy(update={"notes": (note, *other.notes)}).sealed()

@@ -68,3 +68,16 @@ def test_without_a_rate_or_where_the_targets_hold_it_is_the_plan_as_ever(rate: f
     assert plan.chosen == plain.chosen
     assert plan.notes == plain.notes
     assert (plan.outlook is None) == (rate is None)
+
+
+def test_what_cannot_be_simulated_is_not_said_to_meet_the_targets() -> None:
+    """Nothing carries 500 requests a second on one L4; that transformers is not simulated proves no better."""
+    request = Request(
+        model="llama-3.1-8b",
+        hardware="1xL4",
+        workload=Workload(requests_per_s=500),
+        service_level=ServiceLevel(ttft_ms=2000, percentile="p95"),
+    )
+    plan = plan_under_load(request)
+    assert plan.chosen.engine == "vllm"
+    assert plan.notes[0].startswith("Nothing that was simulated here meets the targets")
