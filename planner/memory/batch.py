@@ -85,18 +85,24 @@ def predict_start(
     shape = described_shape(known, case)
     situation = situation_of(case, shape, stored)
     if situation is None or must_be_quantized(case, situation):
-        kv = kv_cache(shape, kv_format_named(case.kv_dtype), case.tensor_parallel)
-        return StartPrediction(case.id, kv_bytes_per_token=kv.bytes_per_token, abstained="unmodelled-quantization")
+        kv_format = kv_format_named(case.kv_dtype)
+        kv_bytes = kv_cache(shape, kv_format, case.tensor_parallel, case.engine).bytes_per_token if kv_format else None
+        return StartPrediction(case.id, kv_bytes_per_token=kv_bytes, abstained="unmodelled-quantization")
     account = ACCOUNTANTS[case.engine](situation)
     return answer(case, situation, both_directions(situation, account))
 
 
 def answer(case: Case, situation: Situation, memory: Memory) -> StartPrediction:
-    """The engine's sum in the words of a start-up log. Without the GPU's memory the pool stays open."""
+    """The engine's sum in the words of a start-up log.
+
+    Without the GPU's memory the pool stays open, and what it holds with a kind of cache that is not known.
+    """
+    is_known = kv_format_named(case.kv_dtype) is not None
+    bytes_per_token = memory.kv_bytes_per_token if case.engine == "vllm" else situation.kv.bytes_per_token
     known = StartPrediction(
         case.id,
         weights_gib=sum(memory.gib(label) for label in WEIGHT_LABELS),
-        kv_bytes_per_token=memory.kv_bytes_per_token if case.engine == "vllm" else situation.kv.bytes_per_token,
+        kv_bytes_per_token=bytes_per_token if is_known else None,
         activation_gib=printed_activation_gib(case, situation, memory),
         non_torch_gib=memory.gib("non-torch") or None,
         cuda_graph_gib=memory.gib("CUDA graphs") or None,
@@ -114,8 +120,8 @@ def answer(case: Case, situation: Situation, memory: Memory) -> StartPrediction:
         kv_gib=pool_gib,
         low=pool_gib - margin,
         high=pool_gib + margin,
-        kv_tokens=memory.kv_tokens,
-        max_concurrency=memory.max_concurrency,
+        kv_tokens=int(memory.kv_tokens * case.remarks.context_parallel) if is_known else None,
+        max_concurrency=memory.max_concurrency * case.remarks.context_parallel if is_known else None,
     )
 
 

@@ -15,6 +15,7 @@ ENGINE_WORDS = {
     "vllm": "vllm", "sglang": "sglang", "tensorrt": "tensorrt-llm", "llama.cpp": "llama.cpp",
     "transformers": "transformers",
 }  # fmt: skip
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 NEEDED_COLUMNS = ("id", "engine", "config_id")
 
 
@@ -58,6 +59,7 @@ def case_from_row(row: Mapping[str, str | None]) -> Case:
     """The case a row states; measured columns are not read."""
     text = {key: (value or "").strip() for key, value in row.items() if key}
     version = text.get("engine_version", "")
+    remarks = remarks_of(text, _integer(text, "tensor_parallel_size") or 1)
     return Case(
         id=text["id"],
         engine=engine_named(text["engine"]),
@@ -76,13 +78,13 @@ def case_from_row(row: Mapping[str, str | None]) -> Case:
         utilisation=_decimal(text, "gpu_memory_utilization"),
         max_sequences=_integer(text, "max_num_seqs"),
         batched_tokens=_integer(text, "max_num_batched_tokens"),
-        eager=text.get("enforce_eager", "").lower() in ("true", "1"),
+        eager=text.get("enforce_eager", "").lower() in ("true", "1") or remarks.eager,
         kv_dtype=text.get("kv_cache_dtype", "") or text.get("llamacpp_kv_type", ""),
         llama_context=_integer(text, "llamacpp_n_ctx") or unstated_context(text["engine"]),
         llama_micro_batch=_integer(text, "llamacpp_n_ubatch"),
         llama_flash_attention=_switch(text, "llamacpp_flash_attn"),
         llama_gpu_layers=text.get("llamacpp_ngl", ""),
-        remarks=remarks_of(text, _integer(text, "tensor_parallel_size") or 1),
+        remarks=remarks,
     )
 
 
@@ -104,19 +106,34 @@ def sticker_gb(gpu_model: str) -> float | None:
 
 
 def version_named(text: str, engine: str | None, launcher: str = "") -> str | None:
-    """The version in a free text, or the one current at its date (`2026-08` -> 0.27), else the usual one or None."""
-    stated = re.search(r"(?<![\d-])0\.\d+(\.\d+)?", text)
+    """The version in a free text, or the one current at its date (`2026-08` -> 0.27), else the usual one or None.
+
+    Builds of llama.cpp (`b6123`) stand for the version that was current with them.
+    """
+    stated = re.search(r"(?<![\d.-])0\.\d+(\.\d+)?", text)
     if stated:
         return stated.group()
     constants = load_yaml("memory_constants.yaml").get(engine, {})
-    date = re.search(r"20\d\d(-\d\d)?", text)
-    if not date:
+    build = re.search(r"\bb(?:uild:? )?(\d{4,5})\b", f"{text} {launcher}", re.IGNORECASE)
+    builds: Mapping[int, str] = constants.get("current_with", {})
+    if build and builds:
+        return next(version for since, version in reversed(list(builds.items())) if since <= int(build.group(1)))
+    when = month_named(text)
+    if not when:
         by_launcher: Mapping[str, str] = constants.get("unstated_version_of", {})
         unstated: str | None = constants.get("unstated_version")
         return next((known for name, known in by_launcher.items() if name in launcher.lower()), unstated)
-    when = date.group() if "-" in date.group() else f"{date.group()}-06"
     versions: Mapping[str, str] = constants.get("current_at", {})
     return next((version for since, version in reversed(list(versions.items())) if since <= when), None)
+
+
+def month_named(text: str) -> str | None:
+    """The month in a free text (`2025-09-12`, `20250912`, `Sep 2025`) as `2025-09`; June of a year alone."""
+    by_name = re.search(rf"\b({'|'.join(MONTHS)})[a-z]*\.? (20\d\d)\b", text, re.IGNORECASE)
+    if by_name:
+        return f"{by_name.group(2)}-{MONTHS.index(by_name.group(1).lower()) + 1:02}"
+    found = re.search(r"(20\d\d)(?:[-/.]?(0[1-9]|1[0-2])(?!\d(?!\d)|\d{3}))?", text)
+    return f"{found.group(1)}-{found.group(2) or '06'}" if found else None
 
 
 def _switch(row: Mapping[str, str], key: str) -> bool | None:

@@ -12,6 +12,33 @@ from planner.models.shape import AttentionLayers, RecurrentKind, RecurrentLayers
 
 
 @dataclass(frozen=True, slots=True)
+class StoredElements:
+    """How a cache stores: bytes of an element, and what a head's keys and values of one token have besides.
+
+    `latent_bytes` is what a latent takes where it is packed with its scales; `sparse` names the format that latents of
+    sparse attention have instead.
+    """
+
+    element_bytes: float
+    head_bytes: float = 0.0
+    latent_bytes: float = 0.0
+    sparse: str = ""
+
+    @classmethod
+    def of(cls, kv_format: str, engine: str = "") -> StoredElements:
+        """That of the catalogue; of two formats their mean."""
+        known = load_yaml("memory_constants.yaml")["kv_element_bytes"]
+        entries = [known[name] for name in kv_format.split("/")]
+        first = entries[0]
+        return cls(
+            element_bytes=sum(entry["bytes"] for entry in entries) / len(entries),
+            head_bytes=first.get("head_bytes", 0.0),
+            latent_bytes=first.get("latent_bytes", 0.0),
+            sparse=first.get("sparse", {}).get(engine, ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class CachedLayers:
     """`count` attention layers of one kind on one rank: bytes a token leaves in each, and how many tokens they keep.
 
@@ -88,15 +115,15 @@ def kv_cache(
 ) -> KvCache:
     """The cache one of `tensor_parallel` ranks holds, its elements in `kv_format` (16-bit, fp8, int8).
 
-    MLA's latents are rounded up to `latent_multiple` elements; convolutions remember `draft_tokens` more inputs.
+    Two formats (`int8/q4_0`) are those of keys and of values, which are taken to be equally wide. MLA's latents
+    are rounded up to `latent_multiple` elements; convolutions remember `draft_tokens` more inputs.
     """
-    constants = load_yaml("memory_constants.yaml")
-    element_bytes = constants["kv_element_bytes"][kv_format]["bytes"]
+    stored = StoredElements.of(kv_format, engine)
     caching = [layers for layers in shape.attention if layers.owns_kv and not keeps_always(layers)]
     parts = (
         CachedLayers(
             layers.count,
-            token_bytes(layers, element_bytes, tensor_parallel, latent_multiple),
+            token_bytes(layers, stored, tensor_parallel, latent_multiple),
             layers.window_tokens,
             is_chunked=layers.kind == "chunked",
         )
@@ -110,7 +137,7 @@ def kv_cache(
                 for layers in shape.recurrent
             ),
             *(
-                StateLayers(layers.count, token_bytes(layers, element_bytes, tensor_parallel) * layers.window_tokens)
+                StateLayers(layers.count, token_bytes(layers, stored, tensor_parallel) * layers.window_tokens)
                 for layers in filter(keeps_always, shape.attention)
                 if layers.window_tokens
             ),
@@ -123,14 +150,18 @@ def keeps_always(layers: AttentionLayers) -> bool:
     return layers.kind == "cross" and layers.window_tokens is not None
 
 
-def token_bytes(layers: AttentionLayers, element_bytes: float, tensor_parallel: int, latent_multiple: int = 1) -> float:
+def token_bytes(
+    layers: AttentionLayers, stored: StoredElements, tensor_parallel: int, latent_multiple: int = 1
+) -> float:
     """Bytes one token leaves in one layer of one rank. MLA's latent is replicated on every rank."""
     if layers.latent_dim:
-        latent = padded(layers.latent_dim + layers.rope_dim, latent_multiple)
-        return latent * element_bytes + layers.indexer_bytes_per_token
+        if layers.indexer_bytes_per_token and stored.sparse:
+            stored = StoredElements.of(stored.sparse)
+        latent = padded(layers.latent_dim + layers.rope_dim, latent_multiple) * stored.element_bytes
+        return (stored.latent_bytes or latent) + layers.indexer_bytes_per_token
     heads = kv_heads_per_rank(layers, tensor_parallel)
     dims = layers.head_dim if layers.key_is_value else layers.head_dim + layers.value_head_dim
-    return heads * dims * element_bytes + layers.indexer_bytes_per_token
+    return heads * (dims * stored.element_bytes + stored.head_bytes) + layers.indexer_bytes_per_token
 
 
 def state_element_bytes(layers: RecurrentLayers, family: str, engine: str) -> Mapping[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -11,6 +12,9 @@ from planner.catalog import load_yaml
 from planner.schemes import Scheme, scheme
 
 UNQUANTIZED = frozenset({"none", "no", "unquantized"})
+UNSTATED = frozenset({"auto", "default", "n/a", "-"})
+GROUPED = frozenset({"awq-int4", "gptq-int4", "gptq-int3", "gptq-int8", "rtn-int4"})
+GROUP = re.compile(r"\bg(?:s|roup)?[-_ ]?(?:size)?[-_= :]{0,2}(32|64|128|256)\b|[-_ ](32|64|128|256)g\b")
 
 
 @lru_cache(maxsize=1024)
@@ -20,6 +24,7 @@ def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False, is
     Without any hint the checkpoint is taken to be in 16 bits, unless the model is only published otherwise.
     """
     stated, name = quantization.lower().strip(), model_name.lower()
+    stated = "" if stated in UNSTATED else stated
     if stated in UNQUANTIZED:
         return scheme("bf16")
     content = load_yaml("quantization_names.yaml")
@@ -32,7 +37,7 @@ def named_scheme(quantization: str, model_name: str, *, is_moe: bool = False, is
     if entry is None:
         is_unsaid = any(word in name for word in content["unsaid"])
         return None if stated or is_unsaid else scheme("bf16")
-    return _changed(entry)
+    return _grouped(_changed(entry), text)
 
 
 def _names(entry: Mapping[str, Any], text: str) -> bool:
@@ -46,6 +51,12 @@ def _applies(entry: Mapping[str, Any], name: str, kinds: Mapping[str, bool]) -> 
 def _changed(entry: Mapping[str, Any]) -> Scheme:
     changes: dict[str, Any] = {key: _frozen(value) for key, value in entry.get("changes", {}).items()}
     return replace(scheme(entry["scheme"]), **changes)
+
+
+def _grouped(found: Scheme, text: str) -> Scheme:
+    """With groups of the size that the text names (`g32`, `-64g`, `group size 128`)."""
+    said = GROUP.search(text) if found.id in GROUPED else None
+    return replace(found, group_size=int(said.group(1) or said.group(2))) if said else found
 
 
 def _frozen(value: object) -> object:

@@ -17,7 +17,8 @@ class Remarks:
     """How a server was started, as far as its row says so in words. `draft_tokens`: tokens speculated ahead.
 
     Of llama.cpp: `gpu_shares` is `--tensor-split`, `cpu_expert_layers` `--n-cpu-moe`, and `is_per_device` says that its
-    buffers are stated for one of several GPUs.
+    buffers are stated for one of several GPUs. `context_parallel` ranks of vLLM share the tokens of each request
+    (`--decode-context-parallel-size`).
     """
 
     expert_parallel: int | None = None
@@ -34,6 +35,8 @@ class Remarks:
     gpu_shares: tuple[float, ...] = ()
     is_per_device: bool = False
     is_pipelined: bool = False
+    eager: bool = False
+    context_parallel: int = 1
 
 
 def remarks_of(row: Mapping[str, str], tensor_parallel: int) -> Remarks:
@@ -59,6 +62,8 @@ def remarks_of(row: Mapping[str, str], tensor_parallel: int) -> Remarks:
         gpu_shares=tuple(map(float, re.split("[,/]", said["tensor_split"]))) if said["tensor_split"] else (),
         is_per_device=said["per_device"] is not None,
         is_pipelined=said["pipelined"] is not None,
+        eager=said["eager"] is not None,
+        context_parallel=int(said["context_parallel"] or 1),
     )
 
 
@@ -67,8 +72,15 @@ def _first(pattern: str, column: str | None, text: str) -> str | None:
     if column and column.strip():
         value = column.strip().lower()
         return None if value in ("0", "false", "no") else "" if value in ("true", "yes") else value
-    found = re.search(pattern, text, re.IGNORECASE)
+    said = (found for found in re.finditer(pattern, text, re.IGNORECASE) if not is_denied(text, found))
+    found = next(said, None)
     return next((group for group in found.groups() if group), "") if found else None
+
+
+def is_denied(text: str, found: re.Match[str]) -> bool:
+    """Whether the words around it say that it is not so: `no MTP`, `without LoRA`, `EAGLE off`, `MTP=0`."""
+    before, after = load_yaml("remarks.yaml")["denied"]
+    return bool(re.search(before, text[: found.start()], re.IGNORECASE) or re.match(after, text[found.end() :], re.I))
 
 
 def _expert_parallel(said: Mapping[str, str | None], tensor_parallel: int) -> int | None:

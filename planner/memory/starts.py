@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -28,6 +29,7 @@ from planner.schemes import Scheme
 from planner.units import GIB
 
 UNSTATED_CONTEXT_TOKENS = 2048
+SIXTEEN_BIT = "16-bit"
 NO_SCHEMES: Mapping[str, Scheme | None] = MappingProxyType({})
 
 
@@ -56,7 +58,7 @@ def situation_of(case: Case, shape: Shape, stored: Mapping[str, Scheme | None] =
         eager=case.eager,
         flash_attention=flash_attention(case, version),
         is_offloaded=bool(case.llama_gpu_layers),
-        kv_format=kv_format_named(case.kv_dtype),
+        kv_format=kv_format_named(case.kv_dtype) or SIXTEEN_BIT,
         draft_tokens=case.remarks.draft_tokens,
         prefix_caching=prefix_caching(case),
         free_gib=case.remarks.free_gib,
@@ -123,7 +125,7 @@ def cache_of(case: Case, shape: Shape, version: str | None) -> KvCache:
     multiple = version_constants("vllm", version)["latent_multiple"] if is_padding else 1
     kv = kv_cache(
         shape,
-        kv_format_named(case.kv_dtype),
+        kv_format_named(case.kv_dtype) or SIXTEEN_BIT,
         case.tensor_parallel,
         str(case.engine),
         latent_multiple=multiple,
@@ -178,7 +180,12 @@ def profiling_version(case: Case, accelerator: Accelerator | None) -> str | None
     return case.version
 
 
-def kv_format_named(dtype: str) -> str:
-    """The cache format a log names (`fp8_e4m3`, `q8_0` ...); 16 bits where it names none of those known."""
+def kv_format_named(dtype: str) -> str | None:
+    """The cache format a log names (`fp8_e4m3`, `q8_0/q4_0`): 16 bits where it names none, None for an unknown one."""
     names: Mapping[str, str] = load_yaml("memory_constants.yaml")["kv_names"]
-    return next((kv_format for word, kv_format in names.items() if word in dtype.lower()), "16-bit")
+    if not dtype:
+        return SIXTEEN_BIT
+    both = re.findall("|".join(names), dtype.lower())
+    if len(both) == 2 and re.search(r"[/,]|\bv\b", dtype.lower()):
+        return "/".join(dict.fromkeys(names[name] for name in both))
+    return next((kv_format for word, kv_format in names.items() if word in dtype.lower()), None)

@@ -25,7 +25,7 @@ from planner.planning.operating import operating_points
 from planner.planning.refusing import refusal
 from planner.planning.spanning import as_it_stands, of_one_copy
 from planner.planning.stages import stages_for
-from planner.planning.telling import crossover, disagreement, notes_for, warnings_for
+from planner.planning.telling import crossover, disagreement, notes_for, warnings_for, without_copies
 from planner.quantizing.planned import planned_needs, shortages
 from planner.request import Request
 from rules.book import Book, load_book
@@ -120,6 +120,7 @@ def drawn_up(settled: Settled, warnings: tuple[str, ...] = ()) -> Plan:
             *notes_for(deliberation, hardware),
             *extra_notes(request.extras),
             *apart_notes(request, chosen.data_parallel),
+            *without_copies(chosen.memory),
             *crossover(crossover_batch(assessor, found)),
             *disagreement(found, settled.tree_choice, neighbours, request.objective),
         ),

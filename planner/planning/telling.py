@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from planner.candidate import Memory
 from planner.hardware.hardware import Hardware
+from planner.memory.constants import engine_constants
+from planner.memory.llama_cpp import NO_REPACK
 from planner.models.model import Model
 from planner.planning.assessing import Assessed
 from planner.planning.deciding import Deliberation
@@ -34,6 +37,13 @@ def crossover(batch: int | None) -> tuple[str, ...]:
         f"From about {batch:,} requests decoding at once these weights are no faster than 16-bit ones; "
         "they still save memory. [A.perf.qwen2_7b_a100, B.pitfall.7]",
     )
+
+
+def without_copies(memory: Memory) -> tuple[str, ...]:
+    """What llama.cpp does without on a CPU host with too little room, and what that costs; else nothing."""
+    if NO_REPACK not in memory.arguments:
+        return ()
+    return (f"{NO_REPACK}: {engine_constants('llama.cpp')['without_repacking']['says']}.",)
 
 
 def _said(deliberation: Deliberation, level: str) -> Iterator[str]:

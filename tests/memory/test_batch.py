@@ -145,6 +145,10 @@ def test_engines_versions_and_sizes_are_read_from_free_text():
     assert version_named("0.10/0.11 (2025-09..10)", "vllm") == "0.10"
     assert version_named("2026-08", "vllm") == "0.27"
     assert version_named("", "vllm") is None
+    assert version_named("pr (Dec 2024)", "vllm") == version_named("20241203", "vllm") == "0.6.4"
+    assert version_named("1.0.0", "tensorrt-llm") is None
+    assert version_named("", "llama.cpp", "llama.cpp (Vulkan b11342)") == "0.3.36"
+    assert version_named("b5000 (CUDA)", "llama.cpp") == "0.3.5"
     assert sticker_gb("24GB class (avail 22.76)") == 24
 
 
@@ -155,3 +159,14 @@ def test_v0_profiles_the_whole_context_and_old_gpus_only_know_v0(configs):
     marked = case_from_row(H100_START | {"engine_version": "0.8.x V0", "max_model_len": "20000"})
     turing = case_from_row(H100_START | {"engine_version": "0.8.5", "gpu_class": "V100", "max_model_len": "20000"})
     assert predict_start(marked, shapes).activation_gib == predict_start(turing, shapes).activation_gib
+
+
+def test_a_cache_of_an_unknown_type_leaves_its_tokens_open(tmp_path, configs):
+    """The pool has its size whatever lies in it; ranks that share a request's tokens hold as many times more."""
+    rows = [
+        {**H100_START, "id": str(n), "kv_cache_dtype": dtype, "note": note}
+        for n, (dtype, note) in enumerate([("", ""), ("turboquant_3bit_nc", ""), ("", "DCP 4")])
+    ]
+    plain, unknown, shared = predict(tmp_path, configs, *rows)
+    assert unknown["kv_gib"] == plain["kv_gib"] and unknown["kv_tokens"] is None
+    assert shared["kv_tokens"] == 4 * plain["kv_tokens"]

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from planner.memory.kv_cache import kv_cache
+from planner.memory.starts import kv_format_named
+from planner.models.catalogue import find
 from planner.models.families import shape_from_config
 from planner.models.shape import AttentionLayers, RecurrentLayers, Shape
 from planner.units import GIB, MIB
@@ -113,3 +115,37 @@ def test_the_shared_blocks_of_zamba2_keep_a_cache_for_every_call():
               "n_mamba_heads": 80, "mamba_d_state": 64, "vocab_size": 32_000, "num_mem_blocks": 2}  # fmt: skip
 
     assert kv_cache(shape_from_config(config), "16-bit").bytes_per_token == 9 * 2 * 32 * 160 * 2
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("", "16-bit"),
+        ("auto (bf16)", "16-bit"),
+        ("fp8_e4m3", "fp8"),
+        ("fp8_ds_mla", "fp8_ds_mla"),
+        ("int8_per_token_head", "per_token_head"),
+        ("q8_0/q4_0", "int8/q4_0"),
+        ("K f16, V q8_0", "16-bit/int8"),
+        ("turboquant_k8v4", None),
+    ],
+)
+def test_a_caches_type_is_read_from_what_logs_call_it(dtype, expected):
+    assert kv_format_named(dtype) == expected
+
+
+def test_latents_of_sparse_attention_are_packed_with_their_scales():
+    """vLLM: 512 bytes of FP8, four FP32 scales and 64 rotary values in 16 bits, and 132 bytes for the indexer."""
+    shape = find("deepseek-v3.2").shape
+    assert kv_cache(shape, "fp8", 8, "vllm").bytes_per_token == 61 * (656 + 132)
+    assert kv_cache(shape, "fp8", 8, "sglang").bytes_per_token == 61 * (576 + 132)
+    assert kv_cache(find("deepseek-v3").shape, "fp8", 8, "vllm").bytes_per_token == 61 * 576
+
+
+def test_keys_and_values_may_be_stored_apart(shape_of):
+    shape = shape_of("llama-3.1-8b")
+    assert kv_cache(shape, "int8/q4_0").bytes_per_token == 32 * 8 * 128 * (1.0625 + 0.5625)
+
+
+def test_a_scale_for_every_head_and_token_counts(shape_of):
+    assert kv_cache(shape_of("llama-3.1-8b"), "per_token_head").bytes_per_token == 32 * 8 * (2 * 128 + 2 * 4)

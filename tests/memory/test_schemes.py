@@ -56,6 +56,15 @@ def test_an_unknown_format_is_refused_with_the_nearest():
         ("gguf", "some-model.Q6_K", "gguf-q6_k"),
         ("hqq", "llama-3.1-8b", "rtn-int4"),
         ("auto-round", "x", "gptq-int4"),
+        ("auto", "x", "bf16"),
+        ("modelopt", "x", "fp8"),
+        ("modelopt_fp4", "x", "nvfp4"),
+        ("gguf IQ3_XXS", "x", "gguf-iq3_xxs"),
+        ("UD-Q4_K_XL", "x", "gguf-q4_k_m"),
+        ("w4afp8", "x", "rtn-int4"),
+        ("bnb 8-bit", "x", "int8-bnb"),
+        ("", "unsloth/gpt-oss-20b-BF16", "bf16"),
+        ("", "openai/gpt-oss-20b", "mxfp4"),
     ],
 )
 def test_schemes_are_recognised_by_what_logs_and_repositories_call_them(quantization, model, expected):
@@ -63,7 +72,21 @@ def test_schemes_are_recognised_by_what_logs_and_repositories_call_them(quantiza
     assert found is not None and found.id == expected
 
 
-@pytest.mark.parametrize("quantization", ["quark", "gguf IQ3_XXS", "aqlm", "modelopt"])
+@pytest.mark.parametrize(
+    ("quantization", "model", "group"),
+    [
+        ("gptq int4 g32", "x", 32),
+        ("", "ISTA-DASLab/gemma-3-27b-it-GPTQ-4b-128g", 128),
+        ("awq, group size 64", "x", 64),
+        ("nvfp4", "x-g32", 16),
+    ],
+)
+def test_groups_are_as_large_as_the_name_says(quantization, model, group):
+    found = named_scheme(quantization, model)
+    assert found is not None and found.group_size == group
+
+
+@pytest.mark.parametrize("quantization", ["quark", "gguf TQ1_0", "aqlm", "compressed-tensors"])
 def test_a_scheme_without_a_byte_count_is_no_scheme(quantization):
     assert named_scheme(quantization, "x") is None
 

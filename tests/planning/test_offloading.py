@@ -10,6 +10,7 @@ from planner.hardware.resolving import resolve_hardware
 from planner.launching.rendering import render
 from planner.plan import load_plan
 from planner.planning import make_plan
+from planner.request import Request
 
 
 def plan(model="qwen2.5-32b", hardware="1xRTX-4060-Ti-16GB", **options):
@@ -135,3 +136,13 @@ def test_a_gpu_file_may_describe_its_host(tmp_path):
     hardware = resolve_hardware(f"2x{path}")
     assert hardware.count == 2 and (hardware.cpu.memory_gib, hardware.cpu.bandwidth_gb_s) == (64, 80)
     assert plan(hardware=str(path)).chosen.memory.offload is not None
+
+
+def test_a_host_too_small_for_a_second_copy_is_told_to_make_none() -> None:
+    """70B in Q4_K_M on 64 GB: before, llama.cpp's repacked copy beside the mapped file was one too many."""
+    found = make_plan(Request(model="llama-3.1-70b", hardware="cpu:64GB:16cores"))
+    assert found.chosen.format == "gguf-q4_k_m" and found.chosen.engine_arguments[-1] == "--no-repack"
+    assert any(note.startswith("--no-repack: the second copy of the weights") for note in found.notes)
+    assert not any("--no-repack" in rung.says for rung in found.ladder), "it is so already"
+    roomy = make_plan(Request(model="llama-3.1-70b", hardware="cpu:128GB:16cores"))
+    assert "--no-repack" not in roomy.chosen.engine_arguments and not any("--no-repack" in n for n in roomy.notes)
