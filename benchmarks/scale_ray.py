@@ -27,7 +27,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "distributed")]
 
 from ray_cluster import RayCluster, ray_cluster  # noqa: E402
 
-from executor.artifacts import PARTIAL, altered  # noqa: E402
+from executor.artifacts import altered  # noqa: E402
+from executor.aside import PARTIAL  # noqa: E402
 from executor.distributed.ray_executor import RayExecutor  # noqa: E402
 from executor.distributed.task import FOLDER, OUTCOME, TASK  # noqa: E402
 from executor.journal import Journal  # noqa: E402

@@ -1,21 +1,15 @@
-"""Files that are either whole or absent: written aside, synced, checked, renamed, remembered by size and SHA-256."""
+"""Files that are either whole or absent, and are remembered by size and SHA-256."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from executor.aside import Aside, sync
 from planner.errors import ExecutionFailed
-from planner.units import GIB, MIB
-
-PARTIAL = ".partial-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +42,7 @@ class Artifact:
         return None if sha256_of(self.path) == self.sha256 else f"{self.path} has other content than when it was made"
 
 
-class ArtifactWriter:
+class ArtifactWriter(Aside):
     """Makes one artefact: write to `partial`; on a clean exit it is synced, checked and renamed to `path`.
 
         with ArtifactWriter(workspace / "model.gguf", needs_bytes=expected) as writer:
@@ -60,9 +54,7 @@ class ArtifactWriter:
     """
 
     def __init__(self, path: Path, *, needs_bytes: int = 0, check: Callable[[Path], None] | None = None) -> None:
-        self.path = path
-        self.partial = path.with_name(f"{path.name}{PARTIAL}{os.getpid()}")
-        self._needs_bytes, self._check = needs_bytes, check
+        super().__init__(path, needs_bytes, check)
         self._artifact: Artifact | None = None
 
     @property
@@ -71,25 +63,10 @@ class ArtifactWriter:
             raise RuntimeError(f"{self.path} is not finished")
         return self._artifact
 
-    def __enter__(self) -> ArtifactWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        require_space(self.path.parent, self._needs_bytes)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        try:
-            if error is None:
-                self._finish()
-        finally:
-            self.partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise no_space_left(self.path.parent, self._needs_bytes) from error
-
     def _finish(self) -> None:
         if not self.partial.is_file():
             raise ExecutionFailed(f"{self.path.name} was not written", where=str(self.path.parent))
-        if self._check is not None:
-            self._check(self.partial)
+        self._checked()
         sync(self.partial)
         finished = Artifact(self.path, self.partial.stat().st_size, sha256_of(self.partial))
         self.partial.replace(self.path)
@@ -109,44 +86,6 @@ def altered(records: Iterable[Mapping[str, Any]]) -> list[str]:
     return [said for record in records if (said := Artifact.recorded(record).difference())]
 
 
-def remove_partials(directory: Path) -> None:
-    """Remove what interrupted writers left under `directory`. Call it only while holding the workspace's lock."""
-    for left_over in directory.rglob(f"*{PARTIAL}*"):
-        if left_over.is_dir():
-            shutil.rmtree(left_over, ignore_errors=True)
-        else:
-            left_over.unlink(missing_ok=True)
-
-
-def require_space(directory: Path, needs_bytes: int) -> None:
-    """ExecutionFailed when fewer than `needs_bytes` are free where `directory` lies."""
-    if needs_bytes and shutil.disk_usage(directory).free < needs_bytes:
-        raise no_space_left(directory, needs_bytes)
-
-
-def no_space_left(directory: Path, needs_bytes: int = 0) -> ExecutionFailed:
-    free = f"{_amount(shutil.disk_usage(directory).free)} free"
-    needed = f"{_amount(needs_bytes)} needed, {free}" if needs_bytes else free
-    return ExecutionFailed(
-        f"No space left on the disk: {needed}. Nothing half-written was kept",
-        where=str(directory),
-        fix="free some space, or set QUANTPLAN_HOME to a larger disk; then run the same `quantplan apply` again",
-    )
-
-
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Make a file's content, or a directory's entries, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _amount(count: int) -> str:
-    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / MIB:.1f} MiB"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from executor.artifacts import no_space_left
+from executor.aside import NO_ROOM, no_space_left
 from executor.explaining import EXPLANATIONS
 from executor.process import Usage
 from executor.processes import RESUME, Processes
@@ -101,7 +100,7 @@ def _finished(run: Run, results: Mapping[str, Result]) -> tuple[StepRecord, ...]
 
 def _named(error: Exception, run: Run, stage: Stage, log_path: Path) -> ExecutionFailed:
     """The error as one that names its step and says how to go on."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         error = no_space_left(log_path.parent)
     go_on = f"mend what the log says, then go on: {run.resume} (finished steps are not repeated)"
     if isinstance(error, QuantplanError):

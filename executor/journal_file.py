@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from executor.artifacts import no_space_left
+from executor.aside import no_space_left
 from executor.journal_schema import require_schema
 from executor.locking import lock
 from planner.errors import ELSEWHERE, BadInput, ExecutionFailed, QuantplanError

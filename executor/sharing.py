@@ -14,7 +14,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from executor.artifacts import PARTIAL, altered, remove_partials
+from executor.artifacts import altered
+from executor.aside import PARTIAL, remove_partials
 from executor.locking import lock
 from executor.quantizers.recipe import recipe_for, recipes
 from executor.step import Result, StepContext

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from executor.artifacts import remove_partials
+from executor.aside import remove_partials
 from executor.locking import Held, is_locked, lock
 from planner.errors import ExecutionFailed
 from planner.home import home_directory

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from executor.artifacts import altered, remove_partials
+from executor.artifacts import altered
+from executor.aside import remove_partials
 from executor.attempting import carried_out
 from executor.distributed.task import (
     OVERTAKEN_STATUS,

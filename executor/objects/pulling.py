@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from executor.artifacts import PARTIAL, require_space, sha256_of, sync
+from executor.artifacts import sha256_of
+from executor.aside import PARTIAL, require_space, sync
 from executor.objects.manifest import NAME, Manifest, StoredFile, stored_manifest
 from executor.objects.store import Cut, Store
 from planner.errors import ExecutionFailed

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-from collections.abc import Callable
-from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-from executor.artifacts import PARTIAL, Artifact, no_space_left, require_space, sync
+from executor.artifacts import Artifact
+from executor.aside import Aside, remove, sync
 from planner.errors import ExecutionFailed
 
 
-class CheckpointWriter:
+class CheckpointWriter(Aside):
     """Makes one directory: fill `partial`; on a clean exit it is checked, synced and renamed to `path`.
 
     ExecutionFailed when `needs_bytes` are not free beforehand, the disk fills up, or nothing was written.
     """
 
-    def __init__(self, path: Path, *, needs_bytes: int = 0, check: Callable[[Path], None] | None = None) -> None:
-        self.path = path
-        self.partial = path.with_name(f"{path.name}{PARTIAL}{os.getpid()}")
-        self._needs_bytes, self._check = needs_bytes, check
-
-    def __enter__(self) -> CheckpointWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        require_space(self.path.parent, self._needs_bytes)
-        shutil.rmtree(self.partial, ignore_errors=True)
+    def __enter__(self) -> Self:
+        super().__enter__()
+        remove(self.partial)
         self.partial.mkdir()
         return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        try:
-            if error is None:
-                self._finish()
-        finally:
-            shutil.rmtree(self.partial, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise no_space_left(self.path.parent, self._needs_bytes) from error
 
     def records(self) -> list[dict[str, Any]]:
         """Every file of the finished directory, by path, bytes and checksum."""
@@ -48,10 +28,9 @@ class CheckpointWriter:
     def _finish(self) -> None:
         if not any(self.partial.glob("*.safetensors")):
             raise ExecutionFailed(f"no safetensors were written for {self.path.name}", where=str(self.path.parent))
-        if self._check is not None:
-            self._check(self.partial)
+        self._checked()
         for path in self.partial.rglob("*"):
             sync(path)
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
         self.partial.rename(self.path)
         sync(self.path.parent)

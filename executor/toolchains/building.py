@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from executor.artifacts import PARTIAL, no_space_left, require_space, sync
+from executor.aside import PARTIAL, no_space_left, require_space, sync
 from executor.locking import lock
 from executor.processes import Processes
 from executor.toolchains.catalog import Spec

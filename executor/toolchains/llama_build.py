@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from executor.artifacts import PARTIAL
+from executor.aside import PARTIAL
 from executor.locking import is_locked
 from executor.toolchains.building import Builder, Workshop, ensure
 from executor.toolchains.catalog import LlamaCppSpec, SourceSpec

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from executor.artifacts import Artifact, ArtifactWriter, altered, remove_partials, write_text
+from executor.artifacts import Artifact, ArtifactWriter, altered, write_text
+from executor.aside import remove_partials
 from executor.processes import Processes
 from planner.errors import ExecutionFailed
 from planner.units import GIB
