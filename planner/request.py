@@ -34,7 +34,7 @@ class Workload(Frozen):
     output_tokens: Tokens = 300
     context_tokens: Tokens | None = None
     concurrency: Annotated[int, Field(gt=0, le=1_000_000)] = 8
-    requests_per_s: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    requests_per_s: Annotated[float, Field(ge=1e-6, le=1_000_000)] | None = None
     prefix_hit_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
     task: Task = "general"
     precision_critical: bool = False

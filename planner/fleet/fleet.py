@@ -26,7 +26,7 @@ class ServedModel(Frozen):
 
     model: str
     name: str | None = None
-    requests_per_s: Annotated[float, Field(gt=0, le=1e6)]
+    requests_per_s: Annotated[float, Field(ge=1e-6, le=1e6)]
     input_tokens: Tokens = 1000
     output_tokens: Tokens = 300
     context_tokens: Tokens | None = None

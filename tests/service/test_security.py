@@ -278,3 +278,9 @@ def test_the_figures_name_addresses_and_not_what_was_asked_of_them(client: TestC
     figures = client.get("/metrics").text
     assert 'route="/v1/models/{name}",status="404"' in figures
     assert "llama-3.1-8b" not in figures
+
+
+@pytest.mark.parametrize("rate", [5e-324, 1e-300, 0, -1, 1e7])
+def test_a_rate_that_no_simulation_ends_at_is_refused(client: TestClient, rate: float) -> None:
+    told = client.post("/v1/plans", json={**EIGHT, "workload": {"requests_per_s": rate}})
+    assert (told.status_code, told.json()["where"]) == (422, "body.workload.requests_per_s")
