@@ -1,13 +1,14 @@
 """A plan asked of a cluster: on which kind of node, in which layout, how many copies; and why.
 
 Three questions. Of so many nodes: the layout that gives most output tokens a second within the targets. With a rate:
-the least set of accelerators that carries it. Otherwise one copy: the fewest accelerators that hold it. Between kinds
-of nodes the price decides, for accelerators of different kinds have no other common measure; without one their count.
+the least set of accelerators that carries it. Otherwise one copy: the fewest accelerators of a kind that hold it.
+Between kinds of nodes the price of a token decides, for accelerators of different kinds have no other common measure;
+without prices their count for a token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 
 from planner.candidate import Placement, Weighed
@@ -69,7 +70,7 @@ def _on_nodes(survey: Survey, nodes: int) -> tuple[Copies, str]:
 
 
 def _one_copy(survey: Survey) -> tuple[Copies, str]:
-    """For each kind of node the first set of accelerators that holds a copy; of those the cheapest."""
+    """For each kind of node the first set of accelerators that holds a copy; of those the best by the objective."""
     found = []
     for node in survey.kinds:
         for size in survey.sizes(node):
@@ -80,10 +81,12 @@ def _one_copy(survey: Survey) -> tuple[Copies, str]:
                 break
     if not found:
         raise _refused(survey, "one copy")
-    chosen = min(found, key=lambda way: (way.usd_per_hour, way.offer.way.accelerators, -way.offer.tokens_per_s))
+    by_wait = survey.request.objective == "latency"
+    chosen = min(found, key=lambda way: (_measure(survey.request)(way), way.usd_per_hour, way.offer.way.accelerators))
     if survey.wanted.way:
         return chosen, "The layout you insist on."
-    kind = f" {chosen.offer.site.node.name} has the lowest price an hour for it." if len(found) > 1 else ""
+    least = "least time per output token" if by_wait else "lowest cost per output token"
+    kind = f" {chosen.offer.site.node.name} has the {least}." if len(found) > 1 else ""
     return chosen, f"The fewest accelerators of a kind that hold one copy within the targets.{kind}"
 
 
@@ -125,10 +128,14 @@ def _shown(survey: Survey, offers: list[Offer]) -> list[Offer]:
 def _best(ways: Sequence[Copies], request: Request) -> Copies:
     """The simplest of those that are nearly as good as the best one."""
     within: float = load_yaml("clusters.yaml")["simpler_within"]["value"]
-    measure = _wait if request.objective == "latency" else _price_of_a_token
+    measure = _measure(request)
     bound = min(measure(way) for way in ways) * (1 + within)
     near = [way for way in ways if measure(way) <= bound] or ways
     return min(near, key=lambda way: (way.offer.way.rank, measure(way), way.offer.way.accelerators))
+
+
+def _measure(request: Request) -> Callable[[Copies], float]:
+    return _wait if request.objective == "latency" else _price_of_a_token
 
 
 def _price_of_a_token(way: Copies) -> float:

@@ -105,14 +105,15 @@ def test_without_a_rate_it_is_one_copy_on_the_fewest_accelerators() -> None:
     assert inside.verdict == "does-not-fit"  # 812 GB of weights in 640 GB
 
 
-def test_between_kinds_of_nodes_the_price_decides() -> None:
-    plan = plan_on_cluster(Request(model="llama-3.1-8b", hardware=""), HOUSE)
+@pytest.mark.parametrize(("usd_per_node_hour", "chosen"), [(2.0, "l40s"), (400.0, "h100")])
+def test_between_kinds_of_nodes_the_price_of_a_token_decides(usd_per_node_hour: float, chosen: str) -> None:
+    priced = L40S.model_copy(update={"price": NodePrice(usd_per_node_hour=usd_per_node_hour)})
+    plan = plan_on_cluster(Request(model="llama-3.1-8b", hardware=""), Cluster(nodes=(H100, priced)))
     assert plan.placement is not None
-    assert plan.placement.node_type == "l40s"  # 1.10 USD an hour each
-    dear = L40S.model_copy(update={"price": NodePrice(usd_per_node_hour=400)})
-    plan = plan_on_cluster(Request(model="llama-3.1-8b", hardware=""), Cluster(nodes=(H100, dear)))
-    assert plan.placement is not None
-    assert plan.placement.node_type == "h100"
+    assert plan.placement.node_type == chosen
+    able = [row for row in plan.placement.weighed if row.verdict in ("chosen", "feasible") and row.output_tokens_per_s]
+    by_token = {row.node_type: (row.usd_per_hour or 0) / (row.output_tokens_per_s or 1) for row in reversed(able)}
+    assert min(by_token, key=lambda node: by_token[node]) == chosen
 
 
 def test_a_rate_gets_the_least_that_carries_it_within_the_targets() -> None:
