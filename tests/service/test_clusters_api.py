@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from planner.plan import Plan
 from planner.service.clusters.desk import Desk
 from planner.service.clusters.questions import FleetQuestion
 from planner.service.problems import Refused
@@ -157,3 +158,27 @@ def test_the_process_answers_a_problem_in_words() -> None:
     command = [sys.executable, "-m", "planner.service.clusters.solving"]
     done = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=True, timeout=60)
     assert json.loads(done.stdout)["problem"]["kind"] == "BadInput"
+
+
+def test_a_plan_is_asked_of_a_cluster(client: TestClient) -> None:
+    question = {"cluster": HOUSE, "ask": {"model": "llama-3.1-70b", "workload": {"concurrency": 64}}, "nodes": 2}
+    plan = Plan.model_validate(client.post("/v1/placements", json=question | {"layout": "tp=8,pp=2"}).json())
+    assert (plan.chosen.tensor_parallel, plan.chosen.pipeline_parallel, plan.chosen.nodes) == (8, 2, 2)
+    assert plan.placement is not None
+    assert plan.placement.because == "The layout you insist on."
+    assert plan.digest == plan.computed_digest()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"layout": "tp=8,stages=2"}, "no part is called 'stages'"),
+        ({"nodes": 60}, "has at most"),
+        ({"ask": {"model": "llama-3.1-70b", "hardware": "1xL4"}}, "body.ask.hardware"),
+        ({"ask": {"model": "/etc/passwd"}}, "may not read models from there"),
+    ],
+)
+def test_what_it_cannot_be_asked_is_said(client: TestClient, more: dict[str, Any], said: str) -> None:
+    answer = client.post("/v1/placements", json={"cluster": HOUSE, "ask": {"model": "llama-3.1-70b"}} | more)
+    assert answer.status_code == 422
+    assert said in answer.text

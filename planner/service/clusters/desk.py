@@ -17,7 +17,7 @@ from typing import Any
 from anyio import CapacityLimiter
 
 from planner.errors import BadInput, NoFeasiblePlan
-from planner.service.clusters.questions import FleetQuestion, LayoutsQuestion
+from planner.service.clusters.questions import ClusterQuestion, FleetQuestion, LayoutsQuestion, PlacementQuestion
 from planner.service.problems import Refused
 from planner.service.settings import Settings
 
@@ -26,6 +26,11 @@ LOOK_EVERY_S = 0.25
 MOST_WAITING = 8
 ANSWERS_KEPT = 64
 LONGER = "ask about fewer models or kinds of nodes, or use the command line, which waits as long as you like"
+KINDS: dict[type[ClusterQuestion], str] = {
+    FleetQuestion: "fleet",
+    LayoutsQuestion: "layouts",
+    PlacementQuestion: "placement",
+}
 Gone = Callable[[], Awaitable[bool]]
 Plain = dict[str, Any]
 
@@ -40,17 +45,17 @@ class Desk:
     _waiting: int = field(default=0, init=False)
     _known: OrderedDict[str, Plain] = field(default_factory=OrderedDict, init=False)
 
-    async def answer(self, question: FleetQuestion | LayoutsQuestion, gone: Gone) -> Plain:
+    async def answer(self, question: ClusterQuestion, gone: Gone) -> Plain:
         """The answer as plain values; `gone` tells whether whoever asked still waits."""
         question.check(self.settings)
-        kind = "fleet" if isinstance(question, FleetQuestion) else "layouts"
+        kind = KINDS[type(question)]
         asked = f"{kind} {question.model_dump_json()}"
         if asked not in self._known:
             self._remember(asked, await self._in_turn(kind, question, gone))
         self._known.move_to_end(asked)
         return _answer_of(self._known[asked])
 
-    async def _in_turn(self, kind: str, question: FleetQuestion | LayoutsQuestion, gone: Gone) -> Plain:
+    async def _in_turn(self, kind: str, question: ClusterQuestion, gone: Gone) -> Plain:
         if self._waiting >= MOST_WAITING:
             detail = f"{self._waiting} questions about clusters wait already"
             raise Refused(503, "busy", "Too many ask at once", detail, fix="ask again in a minute")
@@ -61,7 +66,7 @@ class Desk:
         finally:
             self._waiting -= 1
 
-    async def _solved(self, kind: str, question: FleetQuestion | LayoutsQuestion, gone: Gone) -> Plain:
+    async def _solved(self, kind: str, question: ClusterQuestion, gone: Gone) -> Plain:
         """What the process answers. Whatever happens, it has ended when this returns."""
         rules, within_s = self.settings.rules, self.settings.solver_seconds
         content = {"kind": kind, "question": question.model_dump(mode="json"), "within_s": within_s}

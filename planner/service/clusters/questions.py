@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from planner.clusters.cluster import Cluster, NodeType
+from planner.clusters.survey import Wanted
+from planner.clusters.ways import way_written
 from planner.errors import BadInput, nearest
 from planner.fleet.fleet import Fleet
 from planner.request import Frozen, Request, Tokens, Workload
-from planner.service.allowing import check_hardware, check_model
+from planner.service.allowing import check_hardware, check_model, check_request
 from planner.service.settings import Settings
 from rules.vocabulary import FormatId
 
@@ -81,6 +83,34 @@ class LayoutsQuestion(Frozen):
         """The question about the model itself."""
         load = Workload(input_tokens=self.input_tokens, output_tokens=self.output_tokens, concurrency=self.concurrency)
         return Request(model=self.model, hardware="", workload=load, format=self.format)
+
+
+class AskedOfCluster(Request):
+    """A question to the planner whose hardware the cluster is to give."""
+
+    hardware: Literal[""] = ""
+
+
+class PlacementQuestion(Frozen):
+    """A plan asked of a cluster: `ask` as for `/v1/plans` without hardware; the rest as `quantplan plan --cluster`."""
+
+    cluster: AskedCluster
+    ask: AskedOfCluster
+    nodes: Annotated[int, Field(ge=1, le=64)] | None = None
+    node_type: str | None = None
+    layout: Annotated[str, Field(max_length=80)] | None = None
+
+    def check(self, settings: Settings) -> None:
+        """BadInput for more than one question may hold, a layout nobody writes so, and what is not to be read."""
+        check_size(self.cluster, settings)
+        check_request(self.ask, settings)
+        self.wanted()
+
+    def wanted(self) -> Wanted:
+        return Wanted(self.nodes, self.node_type, way_written(self.layout) if self.layout else None)
+
+
+ClusterQuestion = FleetQuestion | LayoutsQuestion | PlacementQuestion
 
 
 def check_size(cluster: Cluster, settings: Settings) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from planner.errors import NoFeasiblePlan, QuantplanError
-from planner.service.clusters.questions import FleetQuestion, LayoutsQuestion
+from planner.request import Request
+from planner.service.clusters.questions import FleetQuestion, LayoutsQuestion, PlacementQuestion
 
 Plain = dict[str, Any]
 
@@ -65,13 +66,30 @@ def layouts(question: Any, rules: str | None) -> Plain:
     }
 
 
+def placement(question: Any, rules: str | None) -> Plain:
+    """The plan, as `quantplan plan --cluster --json` prints it."""
+    from planner.clusters.choosing import plan_on_cluster
+    from planner.serving.outlook import with_outlook
+    from rules.book import load_book
+
+    asked = PlacementQuestion.model_validate(question)
+    book = load_book(Path(rules) if rules else None)
+    plan = with_outlook(plan_on_cluster(Request(**dict(asked.ask)), asked.cluster, asked.wanted(), book=book))
+    told: Plain = plan.model_dump(mode="json", exclude_none=True)
+    return told
+
+
 def as_plain(error: QuantplanError) -> Plain:
     """A problem, to be raised again by the service."""
     kind = "NoFeasiblePlan" if isinstance(error, NoFeasiblePlan) else "BadInput"
     return {"kind": kind, "what": error.what, "where": error.where, "nearest": list(error.nearest), "fix": error.fix}
 
 
-ANSWERS: Mapping[str, Callable[[Any, str | None], Plain]] = {"fleet": fleet, "layouts": layouts}
+ANSWERS: Mapping[str, Callable[[Any, str | None], Plain]] = {
+    "fleet": fleet,
+    "layouts": layouts,
+    "placement": placement,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
