@@ -151,3 +151,41 @@ def test_a_hostile_name_is_shown_as_text(browser: Browser, service: str) -> None
     ) as seen:
         assert seen.page.locator("main script, main img").count() == 0
         assert "<script>alert(1)</script>" in seen.page.locator("[role=alert]").inner_text()
+
+
+def test_a_fleet_is_asked_by_keyboard_and_its_line_is_named_when_wrong(browser: Browser, service: str) -> None:
+    with opened(browser, service, "/fleet") as seen:
+        page = seen.page
+        page.focus("#cluster")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".answer")
+        assert page.locator("svg.node").count() > 0
+        assert "What one lost node does" in page.inner_text("main")
+        page.fill("#cluster", page.input_value("#cluster").replace("gpus: 8", "gpu_count: 8"))
+        page.focus("#models")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector("[role=alert]")
+        assert "cluster:5" in page.inner_text("[role=alert]")
+        assert "gpu_count: 8" in page.input_value("#cluster"), "what was typed stays"
+
+
+def test_on_the_way_back_the_fields_can_be_edited(browser: Browser, service: str) -> None:
+    with opened(browser, service, "/") as seen:
+        page = seen.page
+        page.fill("#model", "llama-3.1-8b")
+        page.fill("#on", "1xL4")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".answer")
+        page.go_back()
+        page.wait_for_selector("#model")
+        assert page.locator("form.ask :disabled").count() == 0
+
+
+def test_the_report_is_as_high_as_what_it_says(browser: Browser, service: str) -> None:
+    digest = httpx.get(f"{service}/v1/plans").json()["items"][0]["digest"].removeprefix("sha256:")
+    with opened(browser, service, f"/cost?plan={digest}") as seen:
+        seen.page.wait_for_selector("iframe.report[style]")
+        frame = seen.page.locator("iframe.report")
+        inner = "(frame) => [frame.clientHeight, frame.contentDocument.documentElement.scrollHeight]"
+        shown, whole = frame.evaluate(inner)
+        assert shown >= whole > 1000
