@@ -17,14 +17,22 @@ SPEED = {"ttft_ms", "tpot_ms", "output_tokens_per_s", "usd_per_1m_output_tokens"
 def findings_of(plan: Plan, results: Mapping[str, Result]) -> list[FindingRecord]:
     """One record a figure that was predicted or measured: the chosen candidate's in their order, then the stages'."""
     measured = measurements(plan, results)
-    load = _result(plan, results, "load-test")
+    load, spread = _result(plan, results, "load-test"), spread_over(plan, results)
     told = [p for p in predictions_of(plan) if p.value is not None or measured.get(p.name) is not None]
-    return [compare(prediction, measured.get(prediction.name), load) for prediction in told]
+    return [compare(p, measured.get(p.name), load, spread if p in plan.chosen.predictions else "") for p in told]
 
 
-def compare(prediction: Prediction, measured: float | None, load: Result) -> FindingRecord:
-    """One prediction against one measurement, with the likely cause where the load test knows one."""
-    return recorded(prediction, measured, _note(prediction, measured, is_inside(prediction, measured), load))
+def compare(prediction: Prediction, measured: float | None, load: Result, spread: str = "") -> FindingRecord:
+    """One prediction against one measurement, with the likely cause where the load test knows one, or `spread` is."""
+    inside = is_inside(prediction, measured)
+    note = _note(prediction, measured, inside, load)
+    return recorded(prediction, measured, spread if spread and inside is False else note)
+
+
+def spread_over(plan: Plan, results: Mapping[str, Result]) -> str:
+    """What is to be said of a server spread over more nodes than it was planned for; empty where it was not."""
+    workers = _result(plan, results, "launch").get("workers", ())
+    return f"served from {len(workers)} nodes, and predicted for one" if workers and plan.chosen.nodes == 1 else ""
 
 
 def is_inside(prediction: Prediction, measured: float | None) -> bool | None:

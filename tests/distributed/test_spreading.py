@@ -17,6 +17,7 @@ from left_over import processes_with
 from executor.distributed.jobs import Needs, Node
 from executor.distributed.ray_executor import RayExecutor
 from executor.distributed.spreading import RankSpread, RpcSpread, server_bytes, spread_of, worker_bytes
+from executor.findings import findings_of
 from executor.local import DEMO_MODEL
 from planner.errors import ExecutionFailed
 from planner.plan import Plan, Stage
@@ -119,6 +120,14 @@ def test_what_is_not_launched_on_ray_is_said(on_gpus: Plan, apart: dict[str, Any
     with pytest.raises(ExecutionFailed, match=said) as refused:
         spread_of(plan, launch_of(plan), CORES, (A100, replace(A100, address="10.0.0.8")), "here")
     assert "quantplan render PLAN --for kubernetes" in str(refused.value)
+
+
+def test_what_is_measured_of_more_nodes_than_planned_is_said(on_cpu: Plan) -> None:
+    weights_gib = on_cpu.chosen.predicted("weights_gib").value or 0.0
+    launched = {"memory": {"weights_gib": weights_gib * 1.5}, "workers": [{}, {}, {}]}
+    found = {finding.name: finding for finding in findings_of(on_cpu, {launch_of(on_cpu).name: launched})}
+    assert found["weights_gib"].inside is False
+    assert found["weights_gib"].note == "served from 3 nodes, and predicted for one"
 
 
 # Carried out
