@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from planner.errors import QuantplanError
 from planner.plan import Plan
-from planner.request import Request
+from planner.request import Frozen, Request
 
 if TYPE_CHECKING:
     import httpx
+
+    from planner.clusters.cluster import Cluster
+    from planner.fleet.fleet import Fleet
 
 TIMEOUT_S = 60.0
 NO_HEADERS: dict[str, str] = {}
@@ -72,6 +75,21 @@ class Client:
         """What plans cost, compared. USD."""
         return self._json("GET", "/v1/costs", params={"plan": list(digests), **terms})
 
+    def fleet(self, cluster: Cluster, fleet: Fleet, *, time_limit_s: float = 5.0) -> dict[str, Any]:
+        """Models placed on a cluster: copies, nodes, cost, the solver's gap, what is short. USD."""
+        content = {"cluster": _plain(cluster), "fleet": _plain(fleet), "time_limit_s": time_limit_s}
+        return self._json("POST", "/v1/fleets", json=content)
+
+    def layouts(self, cluster: Cluster, model: str, *, nodes: int = 2, **question: Any) -> dict[str, Any]:
+        """One model over several nodes of a cluster in every way."""
+        content = {"cluster": _plain(cluster), "model": model, "nodes": nodes, **question}
+        return self._json("POST", "/v1/layouts", json=content)
+
+    def accuracy(self) -> list[dict[str, Any]]:
+        """How right predictions were, by engine, hardware, format and figure; empty where nothing was measured."""
+        found: list[dict[str, Any]] = self._json("GET", "/v1/accuracy")["items"]
+        return found
+
     def start(self, plan: Plan | str, *, idempotency_key: str | None = None) -> dict[str, Any]:
         """Carry out a plan; the same key never starts a second run."""
         digest = plan if isinstance(plan, str) else plan.digest
@@ -113,6 +131,10 @@ class Client:
             raise _problem(answer)
         found: dict[str, Any] = answer.json()
         return found
+
+
+def _plain(message: Frozen) -> dict[str, Any]:
+    return message.model_dump(mode="json", exclude_unset=True)
 
 
 OK, FIRST_ERROR = 200, 400

@@ -4,6 +4,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from planner.client import Client, ServiceProblem
+from planner.clusters.cluster import Cluster, Link, NodePrice, NodeType
+from planner.fleet.fleet import Fleet, ServedModel
 from planner.ports import Event
 from planner.request import Request
 
@@ -34,6 +36,18 @@ def test_pages_are_followed_to_the_end(asking: Client) -> None:
     assert {line["name"] for line in asking.gpus("h100")} >= {"H100-80GB-SXM"}
     assert all(line["usd_per_hour"] > 0 for line in asking.prices("l4"))
     assert asking.fits(on="1xL4", limit=1)["fits"]
+
+
+def test_clusters_are_asked_about_with_the_messages_of_their_files(asking: Client) -> None:
+    node = NodeType(name="l40s", gpu="L40S", gpus=4, count=3, price=NodePrice(usd_per_node_hour=4.4))
+    cluster = Cluster(name="house", nodes=(node,), between_nodes=Link(kind="ethernet", gbit_s=100))
+    fleet = Fleet(models=(ServedModel(model="llama-3.1-8b", requests_per_s=5),))
+    placed = asking.fleet(cluster, fleet)
+    assert (placed["cluster"], placed["short"]) == ("house", [])
+    assert len(asking.layouts(cluster, "llama-3.1-8b", concurrency=16)["layouts"]) > 3
+    with pytest.raises(ServiceProblem, match="has no node type 'h100'"):
+        asking.layouts(cluster, "llama-3.1-8b", node_type="h100")
+    assert asking.accuracy() == []
 
 
 def test_a_run_is_followed(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

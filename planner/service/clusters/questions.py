@@ -56,7 +56,7 @@ class LayoutsQuestion(Frozen):
 
     cluster: AskedCluster
     model: Annotated[str, Field(min_length=1, max_length=200)]
-    node_type: str | None = None
+    node_type: Annotated[str, Field(max_length=80)] | None = None
     nodes: Annotated[int, Field(ge=1, le=64)] = 2
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
     input_tokens: Tokens = 1000
@@ -97,7 +97,7 @@ class PlacementQuestion(Frozen):
     cluster: AskedCluster
     ask: AskedOfCluster
     nodes: Annotated[int, Field(ge=1, le=64)] | None = None
-    node_type: str | None = None
+    node_type: Annotated[str, Field(max_length=80)] | None = None
     layout: Annotated[str, Field(max_length=80)] | None = None
 
     def check(self, settings: Settings) -> None:
