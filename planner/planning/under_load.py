@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
 
 from planner.errors import BadInput
 from planner.plan import Plan
 from planner.planning.assessing import Assessed
+from planner.planning.at_once import enough_at_once
 from planner.planning.lengths import within_context
 from planner.planning.operating import LARGEST_CONCURRENCY
 from planner.planning.pipeline import Settled, asked_about, drawn_up, settle
-from planner.request import Request, ServiceLevel
+from planner.request import Request, ServiceLevel, Workload
 from rules.book import Book, load_book
 
 MOST_SIMULATED = 12
+USUAL_TOKENS = 2000  # of a request, of which so many ways are simulated; of longer ones, which take longer, fewer
 
 
 def plan_under_load(request: Request, *, book: Book | None = None) -> Plan:
     """`make_plan`, and where requests arrive at a rate what it comes to; BadInput and NoFeasiblePlan as there.
 
-    A choice that misses the targets at that rate gives way to the first that meets them: the same with more requests
-    let in at once (unless their number was stated), another split, what the book falls back to, then the other formats.
-    Where none does the rules' choice stays, and a note says so.
+    As many requests are let in at once as the rate takes, unless their number was stated. A choice that misses the
+    targets at that rate gives way to the first that meets them: the same with still more let in, another split, what
+    the book falls back to, then the other formats. Where none does the rules' choice stays, and a note says so.
     """
     book, (model, hardware) = book or load_book(), asked_about(request)
     request, shortened = within_context(request, model)
-    settled = settle(model, hardware, request, book)
-    plan = drawn_up(settled, shortened)
-    if request.workload.requests_per_s is None:
-        return plan
+    settled, rate = settle(model, hardware, request, book), request.workload.requests_per_s
+    if rate is None:
+        return drawn_up(settled, shortened)
     from planner.serving.outlook import with_outlook
 
+    stated = "concurrency" in request.workload.model_fields_set
+    if not stated and (at_once := enough_at_once(settled, rate)):
+        workload = request.workload.model_copy(update={"concurrency": at_once})
+        settled = settle(model, hardware, request.model_copy(update={"workload": workload}), book)
+    plan = drawn_up(settled, shortened)
     if _has_target(request.service_level) and _meets(plan) is False:
-        plan = _steered(settled, plan, shortened)
+        more_let_in = () if stated else _with_more_let_in(settled)
+        plan = _steered(plan, settled, chain(more_let_in, _other_ways(settled)), shortened)
     return with_outlook(plan)
 
 
@@ -61,13 +68,13 @@ def _meets(plan: Plan) -> bool | None:
     return targets_of(plan).met_by(simulate(server, traffic))
 
 
-def _steered(settled: Settled, plan: Plan, warnings: tuple[str, ...]) -> Plan:
+def _steered(plan: Plan, settled: Settled, ways: Iterable[Settled], warnings: tuple[str, ...]) -> Plan:
     """The first other way that meets the targets under the load; the plan itself, with a note, where there is none."""
     level, tried = plan.request.service_level, 1
     at = "on average" if level.percentile == "mean" else f"at the {level.percentile[1:]}th percentile"
     load = f"at {plan.request.workload.requests_per_s:g} requests/s"
     was = _named(settled)
-    for way in islice(chain(_with_more_let_in(settled), _other_ways(settled)), MOST_SIMULATED):
+    for way in islice(chain(_with_more_let_in(settled), _other_ways(settled)), _most_simulated(plan.request.workload)):
         tried += 1
         other = drawn_up(way, warnings)
         if _meets(other):
@@ -78,12 +85,15 @@ def _steered(settled: Settled, plan: Plan, warnings: tuple[str, ...]) -> Plan:
     return plan.model_copy(update={"notes": (note, *plan.notes)}).sealed()
 
 
+def _most_simulated(workload: Workload) -> int:
+    longer = (workload.input_tokens + workload.output_tokens) / USUAL_TOKENS
+    return max(1, int(MOST_SIMULATED / max(longer, 1.0)))
+
+
 def _with_more_let_in(settled: Settled) -> Iterator[Settled]:
     """The same choice with twice, four times ... as many requests at once, as far as the cache holds them."""
     assessor, chosen = settled.assessor, settled.chosen
     asked = assessor.request.workload
-    if "concurrency" in asked.model_fields_set:
-        return
     held = min(chosen.memory.max_concurrency, LARGEST_CONCURRENCY) * chosen.layout.replicas
     at_once = 2 * asked.concurrency
     while at_once <= held:
