@@ -124,14 +124,15 @@ def ledger(workers: int = 1) -> Iterator[Service]:
 async def report_all(there: Service, asked: Asked, seconds: float, kind: str) -> list[float]:
     """Every executor at once, each over a connection of its own; the seconds each report took."""
     dice, took = random.Random(SEED), []
+    told = [bodies_of(f"{kind}{number:031x}", asked) for number in range(asked.executors)]
 
     async def executor(number: int) -> None:
-        name, starts = f"{kind}{number:031x}", range(0, asked.measurements, asked.at_once)
-        gap = seconds / len(starts)
+        bodies = told[number]
+        gap = seconds / len(bodies)
         async with connected(there.address, there.token) as send:
             await asyncio.sleep(dice.random() * gap)
-            for start in starts:
-                body, began = json.dumps(report(name, start, asked.at_once)).encode(), time.monotonic()
+            for body in bodies:
+                began = time.monotonic()
                 for _ in range(2 if dice.random() < LOST_ANSWERS else 1):
                     sent = time.monotonic()
                     await send(body)
@@ -164,6 +165,12 @@ async def connected(address: str, token: str) -> AsyncIterator[Callable[[bytes],
         yield send
     finally:
         writer.close()
+
+
+def bodies_of(executor: str, asked: Asked) -> list[bytes]:
+    """All reports of one executor, as they are sent."""
+    starts = range(0, asked.measurements, asked.at_once)
+    return [json.dumps(report(executor, start, asked.at_once)).encode() for start in starts]
 
 
 def report(executor: str, start: int, count: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from planner.ledger.report import PRINTABLE, Entry, Receipt, Report
 from planner.request import Frozen
@@ -37,13 +37,14 @@ class Entries(Frozen):
 
 
 @router.post("/measurements", response_model=Receipt, responses={409: {"model": Problem}})
-async def report(service: Service, by: Reporter, told: Report) -> Receipt:
+async def report(service: Service, by: Reporter, told: Report) -> Response:
     """Report measurements. The same number of the same executor counts once; needs a token with the scope report."""
     try:
-        return await service.recorder.record(told, by.token_id)
+        receipt = await service.recorder.record(told, by.token_id)
     except Conflict as conflict:
         fix = "an executor's numbers are its own: do not copy its ledger.json to another machine"
         raise Refused(409, "conflict", "The number is taken", str(conflict), fix=fix) from None
+    return Response(receipt.model_dump_json(), media_type="application/json")
 
 
 @router.get("/measurements", response_model=Entries)
