@@ -8,6 +8,7 @@ database. Writes docs/capacity.md: the measurements, and what follows from them 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import threading
@@ -38,7 +39,7 @@ def main() -> int:
     if not has_generator():
         print("wrk is not installed (apt-get install wrk)", file=sys.stderr)
         return 1
-    measured = []
+    measured, load_before = [], os.getloadavg()[0]
     for workers in WORKERS:
         with tempfile.TemporaryDirectory() as folder, postgresql(Path(folder)) as url:
             database = int((Path(folder) / "postgresql" / "postmaster.pid").read_text().split()[0])
@@ -46,7 +47,7 @@ def main() -> int:
                 measured.append(measure(there, database, workers, seconds))
                 print(measured[-1], flush=True)
             sizes, version = bytes_of(url), version_of(url)
-    PAGE.write_text(written(measured, sizes, version, EVENTS_A_RUN), encoding="utf-8")
+    PAGE.write_text(written(measured, sizes, version, EVENTS_A_RUN, load_before), encoding="utf-8")
     print(f"Written to {PAGE.relative_to(ROOT)}.")
     return 0
 

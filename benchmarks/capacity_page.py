@@ -78,8 +78,8 @@ class Costs:
         return cores * BUSY * 1000 / max(growing, self.two_ms), cores * BUSY * 1000 / self.two_ms
 
 
-def written(measured: Sequence[Worker], sizes: Bytes, version: str, events: int) -> str:
-    """The page in Markdown."""
+def written(measured: Sequence[Worker], sizes: Bytes, version: str, events: int, load_before: float) -> str:
+    """The page in Markdown. `load_before`: what else the machine was busy with, as a load average."""
     one, two = measured
     known, new, lines = (
         Costs(getattr(one, name).core_ms, getattr(two, name).core_ms) for name in ("known", "new", "lines")
@@ -87,7 +87,7 @@ def written(measured: Sequence[Worker], sizes: Bytes, version: str, events: int)
     ones, twos = ((1 - NEW_SHARE) * worker.known.core_ms + NEW_SHARE * worker.new.core_ms for worker in (one, two))
     mixed = Costs(ones, twos)
     parts = [
-        HEAD.format(machine=machine(), version=version, python=platform.python_version(), day=date.today()),
+        _head(version, load_before),
         _measured(measured),
         _bytes(sizes, measured),
         _assumed(known, new, lines, events),
@@ -98,15 +98,15 @@ def written(measured: Sequence[Worker], sizes: Bytes, version: str, events: int)
     return "\n".join(parts)
 
 
-HEAD = """\
-<!-- Written by benchmarks/capacity.py. Do not edit: run it again (`make bench-capacity`). -->
-# What the service carries
-
-Measured {day} on {machine}, with PostgreSQL {version} and Python {python} on the same cores as the load
-(`wrk`, eight connections; for the ledger a hundred). What is worked out from it follows below its assumptions.
-
-## Measured
-"""
+def _head(version: str, load_before: float) -> str:
+    said = (
+        f"Measured {date.today()} on {machine()}, with PostgreSQL {version} and Python {platform.python_version()} on "
+        "the same cores as the load (`wrk`, eight connections; for the ledger a hundred) and as other work: the load "
+        f"average was {load_before:.1f} before it began. So rates and waits are those of a busy machine; the core time "
+        "of a request depends less on that, and is what the rest is worked out from, below its assumptions."
+    )
+    note = "<!-- Written by benchmarks/capacity.py. Do not edit: run it again (`make bench-capacity`). -->"
+    return "\n".join([note, "# What the service carries", "", fill(said, WIDTH), "", "## Measured", ""])
 
 
 def _measured(measured: Sequence[Worker]) -> str:
@@ -157,7 +157,8 @@ def _assumed(known: Costs, new: Costs, lines: Costs, events: int) -> str:
         "Workers share nothing but the database. With two of them a request took more core time than with one: "
         f"{known.contention:.0%} (asked before), {new.contention:.0%} (new), {lines.contention:.0%} (a line). Where "
         "two figures are given, the lower lets that grow with every worker more (the universal scalability law, "
-        "without its coherence term), and the upper lets it stay. More than two workers were not measured.",
+        "without its coherence term), and the upper lets it stay. Here two workers, the database and the load had two "
+        "cores between them, so the growth is more than the workers' own; more than two were not measured.",
         f"Cores are planned {BUSY:.0%} busy. The busiest hour has {PEAK_OVER_MEAN:g} times the mean of its day.",
         f"One plan in {1 / NEW_SHARE:.0f} was never asked for before, and only those are kept. One plan in "
         f"{1 / RUNS_OF_PLANS:.0f} is carried out; a run tells {events} events. Nothing is ever deleted.",

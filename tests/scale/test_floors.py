@@ -50,7 +50,7 @@ def test_cores_carry_what_a_request_costs_and_less_where_contention_grows() -> N
 def test_the_page_works_out_what_it_measured() -> None:
     known, new, lines = Rate(1000, 5, 1.0, 0.0), Rate(50, 200, 0.9, 0.1), Rate(5000, 100, 0.8, 0.2)
     workers = [Worker(number, known, new, lines, 2 * number) for number in (1, 2)]
-    page = written(workers, Bytes(30_000, 400, 300, 370), "18.4", events=100)
+    page = written(workers, Bytes(30_000, 400, 300, 370), "18.4", events=100, load_before=0.2)
     assert "| plans asked for before | 2 | 1,000 | 5.0 | 1.00 | 0.00 | 1.00 ms |" in page
     assert "| 8 | 5,600 | 280 | 56 million | 28,000 |" in page  # 8 x 0.7 / 1 ms, / 20 ms; of 2.9 ms a day's third
     # 100,000 plans of 30 kB and 10,000 runs of 30.4 kB a day; 3 x 1e6 / 86,400 s of 2.9 ms at 70 %
