@@ -15,6 +15,7 @@ from planner.fleet.placing import Placed
 from planner.fleet.shortages import told
 
 MOST_KINDS_SHOWN = 8
+MOST_LOSSES_SHOWN = 5
 LEFT = ("model", "each copy")
 
 
@@ -32,6 +33,8 @@ def print_fleet(answer: FleetPlan, console: Console, *, everything: bool = False
         f"packing in {answer.solving_s:.2f} s.\n"
     )
     console.print(_models(answer, everything))
+    if said := _one_node_lost(answer, everything):
+        console.print(f"  {said}")
     console.print()
     console.print(_nodes(answer, everything))
     for note in answer.notes:
@@ -47,20 +50,29 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _models(answer: FleetPlan, everything: bool) -> Table:
-    """A model's name, load and what a lost node leaves stand once, before the first kind of its copies."""
+    """A model's name and load stand once, before the first kind of its copies."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("model", "asked/s", "1 node lost", "copies", "each copy", "TTFT, TPOT ms", "planned/s"):
+    for heading in ("model", "asked/s", "copies", "each copy", "TTFT, TPOT ms", "planned/s"):
         table.add_column(heading, justify="left" if heading in LEFT else "right", no_wrap=True)
     table.add_column("on", overflow="fold")
     for model in answer.fleet.models:
         copies, asked = answer.copies_of(model), figure(model.requests_per_s)
         if not copies:
-            table.add_row(escape(model.label), asked, UNKNOWN, "0", *[UNKNOWN] * 3, "nowhere")
-        said = (escape(model.label), asked, f"{answer.without_worst_node(model):.0%} left")
+            table.add_row(escape(model.label), asked, "0", *[UNKNOWN] * 3, "nowhere")
+        said = (escape(model.label), asked)
         for option, count in Counter(copy.option for copy in copies).items():
             table.add_row(*said, *_row(option, count, [copy for copy in copies if copy.option == option], everything))
-            said = ("", "", "")
+            said = ("", "")
     return table
+
+
+def _one_node_lost(answer: FleetPlan, everything: bool) -> str:
+    """What stays of the models that the loss of one node hurts most, until their copies have started again."""
+    left = sorted((answer.without_worst_node(m), m.label) for m in answer.fleet.models if answer.copies_of(m))
+    shown = left if everything else left[:MOST_LOSSES_SHOWN]
+    said = ", ".join(f"{label} {part:.0%}" for part, label in shown)
+    more = f"; {len(left) - len(shown)} others more" if len(left) > len(shown) else ""
+    return f"One node lost leaves, until its copies have started elsewhere: {escape(said)}{more}." if said else ""
 
 
 def _row(option: Option, count: int, here: list[Placed], everything: bool) -> tuple[str, ...]:
@@ -98,16 +110,17 @@ def _nodes(answer: FleetPlan, everything: bool) -> Table:
     if not everything and len(kinds) > MOST_KINDS_SHOWN:
         kinds = tuple(node for node in kinds if answer.nodes_in_use.get(node.name))
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("nodes")
-    table.add_column("accelerators")
-    for heading in ("count", "in use", "spare", "free", "GPUs busy", "node an hour"):
-        table.add_column(heading, justify="right")
+    table.add_column("nodes", no_wrap=True)
+    table.add_column("accelerators", no_wrap=True)
+    for heading in ("in use", "spare", "free", "GPUs busy", "an hour"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("price")
     busy = Counter[str]()
     for copy in answer.copies:
         busy[copy.option.node_type] += copy.option.gpus
     for node in kinds:
         used, spare = answer.nodes_in_use.get(node.name, 0), answer.spare_nodes(node)
-        cells = (f"{node.count}", f"{used}", f"{spare}", f"{answer.free_nodes(node)}", f"{busy[node.name]}")
-        price = usd(node.usd_per_node_hour)
-        table.add_row(escape(node.name), f"{node.gpus} x {node.accelerator.name}", *cells, price)
+        cells = (f"{used}", f"{spare}", f"{answer.free_nodes(node)}", f"{busy[node.name]}", usd(node.usd_per_node_hour))
+        price = node.hourly.label if node.hourly else UNKNOWN
+        table.add_row(escape(node.name), f"{node.gpus} x {node.accelerator.name}", *cells, escape(price))
     return table
