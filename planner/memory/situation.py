@@ -26,7 +26,8 @@ class Situation:
     that is not described further. `draft_tokens`: tokens a draft model speculates ahead of each step.
     `free_gib`: memory free at start, where it is known. `split`: how llama.cpp divides the model between GPUs and host;
     `weights` and `kv` are then those of the whole model. `repacks`: llama.cpp may keep a second copy of the weights in
-    the order that a CPU's kernels read.
+    the order that a CPU's kernels read. `is_limited`: the server is told that no request is longer than
+    `context_tokens`.
     """
 
     shape: Shape
@@ -53,6 +54,7 @@ class Situation:
     free_gib: float | None = None
     split: LayerSplit | None = None
     repacks: bool = True
+    is_limited: bool = False
 
     @property
     def on_gpu(self) -> bool:

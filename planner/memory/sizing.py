@@ -137,6 +137,7 @@ def situation_for(
         kv_format=kv_format,
         draft_tokens=draft_tokens,
         instruction_sets=hardware.cpu.instruction_sets if hardware.cpu else (),
+        is_limited=workload.context_tokens is not None,
     )
 
 

@@ -63,6 +63,7 @@ def situation_of(case: Case, shape: Shape, stored: Mapping[str, Scheme | None] =
         prefix_caching=prefix_caching(case),
         free_gib=case.remarks.free_gib,
         split=split_of(case, shape, version),
+        is_limited=case.context_tokens is not None,
     )
 
 

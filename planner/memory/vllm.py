@@ -52,11 +52,11 @@ def account(situation: Situation) -> Account:
 
 
 def pages(situation: Situation, limits: Limits, constants: Mapping[str, Any]) -> Pages:
-    """The pool's layout on a GPU."""
+    """The pool's layout on a GPU; a window also keeps what the steps write that are under way at once."""
     return laid_out(
         situation.kv,
         engine_constants("vllm")["block_tokens"],
-        limits.batched_tokens,
+        limits.batched_tokens * constants["in_flight_steps"],
         constants,
         prefix_caching=situation.prefix_caching,
         draft_tokens=situation.draft_tokens,
@@ -96,7 +96,7 @@ def server_limits(situation: Situation, constants: Mapping[str, Any]) -> Limits:
     size = 1 if is_large_gpu(situation) else 0
     if constants["profile"] == "batched_tokens":
         sequences = situation.max_sequences or defaults["sequences"][size]
-        tokens = situation.batched_tokens or default_step(situation, defaults["batched_tokens"][size])
+        tokens = situation.batched_tokens or default_step(situation, defaults["batched_tokens"][size], sequences)
         return Limits(sequences, max(tokens, sequences))
     sequences = situation.max_sequences or defaults["sequences"][0]
     if situation.batched_tokens is None and situation.context_tokens > constants["cuts_prompts_above"]:
@@ -104,12 +104,16 @@ def server_limits(situation: Situation, constants: Mapping[str, Any]) -> Limits:
     return Limits(sequences, situation.batched_tokens or max(situation.context_tokens, defaults["batched_tokens"][0]))
 
 
-def default_step(situation: Situation, usual: int) -> int:
-    """Tokens of one step where none are stated: more on the largest GPUs, from the version on that knows them."""
+def default_step(situation: Situation, usual: int, sequences: int) -> int:
+    """Tokens of one step where none are stated: more on the largest GPUs, from the version on that knows them.
+
+    Never more than all requests hold together (vllm/engine/arg_utils.py).
+    """
     largest = engine_constants("vllm")["defaults"]["largest"]
     is_new = version_number(situation.engine_version) >= version_number(largest["from"])
     tokens: int = largest["batched_tokens"]
-    return tokens if is_new and situation.physical_gib >= largest["gib"] else usual
+    step = tokens if is_new and situation.physical_gib >= largest["gib"] else usual
+    return min(step, sequences * situation.context_tokens) if situation.is_limited else step
 
 
 def is_large_gpu(situation: Situation) -> bool:

@@ -50,3 +50,11 @@ def test_a_latent_lies_in_small_blocks_on_a_cpu():
     """vLLM 0.32 on a CPU: 128 tokens a block, 16 for MLA (benchmarks/real/vllm_cpu.csv)."""
     assert block_tokens(situation()) == 128
     assert block_tokens(situation("deepseek-v2-lite")) == 16
+
+
+def test_a_step_is_never_longer_than_all_requests_together():
+    """vllm/engine/arg_utils.py: max_num_batched_tokens = min(max_num_seqs x max_model_len, the default)."""
+    limited = replace(situation(), context_tokens=512, max_sequences=2, is_limited=True)
+    assert server_limits(limited, version_constants("vllm", "0.22")).batched_tokens == 1024
+    unlimited = replace(limited, is_limited=False)
+    assert server_limits(unlimited, version_constants("vllm", "0.22")).batched_tokens > 1024

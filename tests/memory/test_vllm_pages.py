@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from planner.memory.constants import version_constants
 from planner.memory.kv_cache import CachedLayers, KvCache, StateLayers
-from planner.memory.vllm import laid_out
+from planner.memory.vllm import laid_out, pages, server_limits
 from planner.memory.vllm_pages import Pages
 from planner.units import GIB
+from tests.memory.test_server_defaults import situation
 
 
 def delta_net_state(heads: int, conv_channels: int) -> int:
@@ -26,6 +29,7 @@ LOGS = [
     (QWEN3_8_27B_ON_TWO_GPUS, 2048, 2.67, 16384, 4.62, 75_776),
     (QWEN3_5_0_8B, 2048, 3.063, 4096, 44.73, 183_202),
     (GEMMA_4_E2B, 2048, 9.92, 8192, 129.66, 1_062_157),
+    (GEMMA_4_E2B, 2 * 2048, 4.66, 16384, 31.72, 519_681),  # vLLM of September 2026: two steps are under way at once
 ]
 
 
@@ -132,3 +136,10 @@ def test_tokens_are_whole_requests_where_blocks_are_not_counted():
     kv = KvCache((CachedLayers(6, 2 * 2 * 32 * 2),))
     assert Pages(kv, 128, 2048).tokens(333 * 2**20, 3000) == 222_000
     assert Pages(kv, 128, 2048, counts_blocks=True).tokens(333 * 2**20, 3000) == 227_328
+
+
+@pytest.mark.parametrize(("version", "steps"), [("0.22", 1), ("0.29", 2), ("0.32", 2)])
+def test_a_window_keeps_every_step_that_is_under_way(version, steps):
+    started = replace(situation("gemma-4-e2b", "T4"), engine_version=version, batched_tokens=2048)
+    constants = version_constants("vllm", version)
+    assert pages(started, server_limits(started, constants), constants).step_tokens == steps * 2048
