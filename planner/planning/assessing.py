@@ -17,80 +17,23 @@ from planner.learned.correcting import corrected
 from planner.learned.lessons import Lesson, configuration, known_lessons, lessons_for
 from planner.memory.sizing import layout_problem, size_memory
 from planner.models.model import Model
-from planner.plan import Cost, Memory, Verdict
+from planner.plan import Memory, Verdict
 from planner.planning.apart import apart_problem, require_apart
 from planner.planning.arguments import PIPELINE_FLAGS
+from planner.planning.assessed import Assessed, Layout
 from planner.planning.deciding import Choice
 from planner.planning.extras import extras_problem
 from planner.planning.offloading import WEIGHT_LABELS, host_share, laid_out
 from planner.planning.spanning import splits
-from planner.request import Pools, Request, Workload
+from planner.request import Request, Workload
 from planner.schemes import Scheme
 from planner.speed.predicting import Speed, predict_speed
 from planner.support import engines, kernel_for, kv_cache_problem, why_refused
 from planner.units import GIB
-from rules.vocabulary import EngineId, FormatId
+
+__all__ = ["NO_KERNEL", "Assessed", "Assessor", "Layout"]
 
 NO_KERNEL = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How many accelerators hold one copy of the model, in how many stages, and how many copies share the load.
-
-    `data_parallel` copies of the attention (experts dealt over all) or `pools` of servers make one copy of the model.
-    """
-
-    tensor_parallel: int
-    replicas: int
-    pipeline_parallel: int = 1
-    data_parallel: int = 1
-    pools: Pools | None = None
-
-    @property
-    def servers(self) -> int:
-        return self.pools.servers if self.pools else 1
-
-    @property
-    def caches(self) -> int:
-        """Servers, or copies of the attention, whose caches hold one copy's requests."""
-        return self.pools.decode if self.pools else self.data_parallel
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether a copy is more than one split or pipeline."""
-        return self.pools is not None or self.data_parallel > 1
-
-    @property
-    def accelerators(self) -> int:
-        each = self.tensor_parallel * self.pipeline_parallel * self.data_parallel
-        return each * self.servers * self.replicas
-
-
-@dataclass(frozen=True, slots=True)
-class Assessed:
-    """What is known of a choice before anything is written down of it. The verdict does not speak of vetoes."""
-
-    choice: Choice
-    layout: Layout
-    memory: Memory
-    kernel: str
-    speed: Speed
-    cost: Cost | None
-    verdict: Verdict = "feasible"
-    reasons: tuple[str, ...] = ()
-
-    @property
-    def format(self) -> FormatId:
-        return self.choice.format
-
-    @property
-    def engine(self) -> EngineId:
-        return self.choice.engine
-
-    @property
-    def usd_per_1m_output_tokens(self) -> float | None:
-        return self.cost.usd_per_1m_output_tokens if self.cost else None
 
 
 @dataclass(frozen=True)
