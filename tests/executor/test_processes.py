@@ -152,3 +152,11 @@ def test_survivors_are_killed_only_when_pid_and_start_time_match() -> None:
     assert stranger.poll() is None, "a pid that was given to another process is left alone"
     assert kill_survivors([(stranger.pid, started)]) == [stranger.pid]
     assert stranger.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("said", ["OSError: 262144 requested and 95520 written", "write: Disk quota exceeded"])
+def test_a_tool_that_found_no_room_is_told_apart_from_one_that_is_broken(tmp_path: Path, said: str) -> None:
+    """numpy does not say why a write was cut short; a full disk is the usual reason."""
+    with Processes() as processes, pytest.raises(ExecutionFailed) as caught:
+        processes.run_tool(["sh", "-c", f"echo '{said}'; exit 1"], tmp_path / "tool.log")
+    assert caught.value.fix.startswith("free some space, or set QUANTPLAN_HOME to a larger disk")
