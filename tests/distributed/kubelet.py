@@ -57,7 +57,7 @@ class Pod:
 
 @dataclass
 class Kubelet(FakeKubernetes):
-    """`programs`: what a container's program is on this machine; `environment`: of every container."""
+    """`programs`: what a container's program is on this machine; `environment`: of every container, before its own."""
 
     directory: Path = Path()
     programs: dict[str, list[str]] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Kubelet(FakeKubernetes):
         with pod.log.open("ab") as log:
             process = subprocess.Popen(
                 [*self.programs.get(words[0], [words[0]]), *words[1:]],
-                env={**os.environ, **self.environment, **environment}, stdout=log, stderr=log,
+                env={**os.environ, **environment, **self.environment}, stdout=log, stderr=log,
             )  # fmt: skip
         pod.started.append(process)
         return process

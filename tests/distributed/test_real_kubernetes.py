@@ -23,6 +23,7 @@ from executor.engines import engine_of
 from executor.local import DEMO_MODEL
 from executor.objects.store import Store
 from executor.toolchains import Toolchains
+from planner.cache import cache_directory
 from planner.launching.site import Site
 from planner.plan import Plan
 from planner.planning import make_plan
@@ -51,7 +52,8 @@ def cluster(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.setenv("AWS_ENDPOINT_URL", store)
         Store(f"s3://{BUCKET}").client.create_bucket(Bucket=BUCKET)
         programs = {"quantplan": [QUANTPLAN], "/app/llama-server": engine_of(plan).program(Toolchains())}
-        node = Kubelet(directory=tmp_path, programs=programs)
+        toolchains = {"QUANTPLAN_CACHE": str(cache_directory())}  # as if the claim had them already
+        node = Kubelet(directory=tmp_path, programs=programs, environment=toolchains)
         with fake_kubernetes(node) as running:
             yield running  # type: ignore[misc]
         node.stop_all()
