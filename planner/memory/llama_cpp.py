@@ -95,9 +95,13 @@ def repacked_tensors(situation: Situation) -> frozenset[GgufTensor]:
     """Tensors of which this CPU's kernels need a second copy, in another order (CPU_REPACK)."""
     if situation.on_gpu or situation.scheme.ggml is None or not situation.repacks:
         return frozenset()
-    types = repacked_types(situation.instruction_sets)
-    tensors = gguf_file(situation.shape, situation.scheme.ggml)
-    return frozenset(t for t in tensors if t.type in types and not is_looked_up(t))
+    return _tensors_of(situation.shape, situation.scheme.ggml, repacked_types(situation.instruction_sets))
+
+
+@lru_cache(maxsize=1024)
+def _tensors_of(shape: Shape, file_type: str, types: frozenset[str]) -> frozenset[GgufTensor]:
+    """The tensors of these types that are multiplied with."""
+    return frozenset(t for t in gguf_file(shape, file_type) if t.type in types and not is_looked_up(t))
 
 
 def repacked_types(instruction_sets: tuple[str, ...]) -> frozenset[str]:
