@@ -57,10 +57,8 @@ def offers_of(file: Path) -> Iterator[Offer]:
         count = _number(row["AcceleratorCount"]) or 0.0
         instance, usd, spot_usd = row["InstanceType"], _number(row["Price"]), _number(row["SpotPrice"])
         host = machines.get(row["AcceleratorName"], {}).get(int(count), "")
-        alone = not instance
-        if alone and (host, row["AvailabilityZone"]) in hosts:
+        if not instance and (of_host := hosts.get((host, row["AvailabilityZone"]))):
             instance = host
-            of_host = hosts[host, row["AvailabilityZone"]]
             usd, spot_usd = _sum(usd, of_host[0]), _sum(spot_usd, of_host[1])
         told = MEMORY.search(row["GpuInfo"])
         yield Offer(
@@ -72,7 +70,7 @@ def offers_of(file: Path) -> Iterator[Offer]:
             region=row["Region"],
             usd=usd,
             spot_usd=spot_usd,
-            apart=alone and not instance,
+            apart=not instance,
         )
 
 
