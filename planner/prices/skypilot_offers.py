@@ -6,7 +6,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatch
 from functools import cache
@@ -28,7 +28,7 @@ MIB_PER_GB = 1e9 / 2**20
 class Offer:
     """A machine with `count` accelerators in a region: USD an hour of all of it; None: not rented so.
 
-    `memory_mib` of one accelerator, where SkyPilot tells it. `apart`: the accelerators' price is not the machine's.
+    `memory_mib` of one accelerator, where SkyPilot tells it.
     """
 
     file: Path
@@ -39,11 +39,15 @@ class Offer:
     region: str
     usd: float | None
     spot_usd: float | None
-    apart: bool = False
 
     @property
     def cloud(self) -> str:
         return self.file.parent.name
+
+    @property
+    def apart(self) -> bool:
+        """Whether the price is that of the accelerators without the machine they stand in."""
+        return not self.instance
 
 
 def offers_of(file: Path) -> Iterator[Offer]:
@@ -52,26 +56,29 @@ def offers_of(file: Path) -> Iterator[Offer]:
     machines = load_yaml(FILE)["machines_of_accelerators"].get(file.parent.name, {})
     hosts = _hosts(rows, {name for by_count in machines.values() for name in by_count.values()}) if machines else {}
     for row in rows:
-        if not row["AcceleratorName"]:
-            continue
-        count = _number(row["AcceleratorCount"]) or 0.0
-        instance, usd, spot_usd = row["InstanceType"], _number(row["Price"]), _number(row["SpotPrice"])
-        host = machines.get(row["AcceleratorName"], {}).get(int(count), "")
-        if not instance and (of_host := hosts.get((host, row["AvailabilityZone"]))):
-            instance = host
-            usd, spot_usd = _sum(usd, of_host[0]), _sum(spot_usd, of_host[1])
-        told = MEMORY.search(row["GpuInfo"])
-        yield Offer(
-            file=file,
-            instance=instance,
-            name=row["AcceleratorName"],
-            count=count,
-            memory_mib=int(told[1]) if told else None,
-            region=row["Region"],
-            usd=usd,
-            spot_usd=spot_usd,
-            apart=not instance,
-        )
+        if row["AcceleratorName"]:
+            offer = _offer(file, row)
+            host = machines.get(offer.name, {}).get(int(offer.count), "")
+            of_host = hosts.get((host, row["AvailabilityZone"])) if offer.apart else None
+            yield _with_host(offer, host, *of_host) if of_host else offer
+
+
+def _offer(file: Path, row: Mapping[str, str]) -> Offer:
+    told = MEMORY.search(row["GpuInfo"])
+    return Offer(
+        file=file,
+        instance=row["InstanceType"],
+        name=row["AcceleratorName"],
+        count=_number(row["AcceleratorCount"]) or 0.0,
+        memory_mib=int(told[1]) if told else None,
+        region=row["Region"],
+        usd=_number(row["Price"]),
+        spot_usd=_number(row["SpotPrice"]),
+    )
+
+
+def _with_host(offer: Offer, host: str, usd: float | None, spot_usd: float | None) -> Offer:
+    return replace(offer, instance=host, usd=_sum(offer.usd, usd), spot_usd=_sum(offer.spot_usd, spot_usd))
 
 
 def accelerator_of(offer: Offer) -> tuple[str | None, str]:
@@ -152,10 +159,12 @@ def _check(columns: Sequence[str], file: Path) -> None:
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
-    return {**dict.fromkeys(OPTIONAL, ""), **dict(zip(columns, cells, strict=False))}
+    return {**dict.fromkeys((*OPTIONAL, *columns), ""), **dict(zip(columns, cells, strict=False))}
 
 
-def _hosts(rows: Sequence[Mapping[str, str]], names: set[Any]) -> dict[tuple[str, str], tuple[float | None, ...]]:
+def _hosts(
+    rows: Sequence[Mapping[str, str]], names: set[Any]
+) -> dict[tuple[str, str], tuple[float | None, float | None]]:
     """The prices of machines that are priced without their accelerators, by type and zone."""
     return {
         (row["InstanceType"], row["AvailabilityZone"]): (_number(row["Price"]), _number(row["SpotPrice"]))
