@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from planner.errors import BadInput
@@ -13,10 +13,11 @@ from planner.planning.at_once import enough_at_once
 from planner.planning.lengths import within_context
 from planner.planning.operating import LARGEST_CONCURRENCY
 from planner.planning.pipeline import Settled, asked_about, drawn_up, settle
-from planner.request import Request, ServiceLevel, Workload
+from planner.request import Request, Workload
 from rules.book import Book, load_book
 
 MOST_SIMULATED = 12
+MOST_SETTLED = 3
 USUAL_TOKENS = 2000  # of a request, of which so many ways are simulated; of longer ones, which take longer, fewer
 
 
@@ -35,22 +36,32 @@ def plan_under_load(request: Request, *, book: Book | None = None) -> Plan:
     from planner.serving.outlook import with_outlook
 
     stated = "concurrency" in request.workload.model_fields_set
-    if not stated and (at_once := enough_at_once(settled, rate)):
-        workload = request.workload.model_copy(update={"concurrency": at_once})
-        settled = settle(model, hardware, request.model_copy(update={"workload": workload}), book)
+    if not stated:
+        settled = _letting_in_enough(settled, rate, book)
     plan = drawn_up(settled, shortened)
-    if _has_target(request.service_level) and _meets(plan) is False:
-        more_let_in = () if stated else _with_more_let_in(settled)
-        plan = _steered(plan, settled, chain(more_let_in, _other_ways(settled)), shortened)
+    if _meets(plan) is False:
+        ways = _other_ways(settled)
+        if not stated:
+            ways = chain(_with_more_let_in(settled), (_with_its_own_number(way, rate) for way in ways))
+        plan = _steered(plan, settled, ways, shortened)
     return with_outlook(plan)
 
 
-def _has_target(level: ServiceLevel) -> bool:
-    return level.ttft_ms is not None or level.tpot_ms is not None
+def _letting_in_enough(settled: Settled, rate: float, book: Book) -> Settled:
+    """The question settled with as many requests at once as the rate takes; again where that changed the layout."""
+    for _ in range(MOST_SETTLED):
+        asked = settled.assessor.request
+        at_once = enough_at_once(settled, rate)
+        if at_once is None or at_once == asked.workload.concurrency:
+            break
+        workload = asked.workload.model_copy(update={"concurrency": at_once})
+        request = asked.model_copy(update={"workload": workload})
+        settled = settle(settled.assessor.model, settled.assessor.hardware, request, book)
+    return settled
 
 
 def _meets(plan: Plan) -> bool | None:
-    """Whether the simulation says that the targets are met under the load; None where it cannot say."""
+    """Whether the simulation says that the load is carried within the targets; None where it cannot say."""
     from planner.serving.capacity import capacity_per_s
     from planner.serving.from_plan import server_of
     from planner.serving.outlook import targets_of, traffic_of
@@ -69,25 +80,48 @@ def _meets(plan: Plan) -> bool | None:
 
 
 def _steered(plan: Plan, settled: Settled, ways: Iterable[Settled], warnings: tuple[str, ...]) -> Plan:
-    """The first other way that meets the targets under the load; the plan itself, with a note, where there is none."""
-    level, tried = plan.request.service_level, 1
-    at = "on average" if level.percentile == "mean" else f"at the {level.percentile[1:]}th percentile"
-    load = f"at {plan.request.workload.requests_per_s:g} requests/s"
-    was = _named(settled)
-    for way in islice(chain(_with_more_let_in(settled), _other_ways(settled)), _most_simulated(plan.request.workload)):
-        tried += 1
+    """The first other way that carries the load within the targets; where none does, the split that carries most."""
+    was, words, tried = _named(settled), Told.of(plan.request), [settled]
+    for way in islice(ways, _most_simulated(plan.request.workload)):
+        tried.append(way)
         other = drawn_up(way, warnings)
         if _meets(other):
             now = _named(way) if _named(way) != was else f"{other.request.workload.concurrency} requests at once"
-            note = f"The rules chose {was}, which misses the targets {at} {load}; {now} meets them."
-            return other.model_copy(update={"notes": (note, *other.notes)}).sealed()
-    note = f"Nothing that was simulated here meets the targets {at} {load} ({tried} ways)."
+            return _noted(other, f"The rules chose {was}, which {words.misses}; {now} {words.meets}.")
+    alike = (way for way in tried if way.chosen.choice == settled.chosen.choice and way.chosen.verdict == "feasible")
+    most = max(alike, key=_tokens_per_s)
+    note = f"Nothing that was simulated here {words.does} ({len(tried)} way{'s' if len(tried) > 1 else ''})."
+    return _noted(plan if most is settled else drawn_up(most, warnings), note)
+
+
+def _noted(plan: Plan, note: str) -> Plan:
     return plan.model_copy(update={"notes": (note, *plan.notes)}).sealed()
+
+
+def _tokens_per_s(way: Settled) -> float:
+    return way.chosen.speed.output_tokens_per_s.value or 0.0
 
 
 def _most_simulated(workload: Workload) -> int:
     longer = (workload.input_tokens + workload.output_tokens) / USUAL_TOKENS
     return max(1, int(MOST_SIMULATED / max(longer, 1.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a load that is carried, or is not, reads in a note."""
+
+    misses: str
+    meets: str
+    does: str
+
+    @classmethod
+    def of(cls, request: Request) -> Told:
+        level, rate = request.service_level, f"{request.workload.requests_per_s:g} requests/s"
+        if level.ttft_ms is None and level.tpot_ms is None:
+            return cls(f"cannot carry {rate}", "does", f"carries {rate}")
+        at = "on average" if level.percentile == "mean" else f"at the {level.percentile[1:]}th percentile"
+        return cls(f"misses the targets {at} at {rate}", "meets them", f"meets the targets {at} at {rate}")
 
 
 def _with_more_let_in(settled: Settled) -> Iterator[Settled]:
@@ -102,6 +136,17 @@ def _with_more_let_in(settled: Settled) -> Iterator[Settled]:
         if found.memory.fits:
             yield replace(settled, chooser=replace(settled.chooser, assessor=more), chosen=found)
         at_once *= 2
+
+
+def _with_its_own_number(way: Settled, rate: float) -> Settled:
+    """Another way with as many requests at once as the rate takes of it."""
+    at_once = enough_at_once(way, rate)
+    if at_once is None:
+        return way
+    assessor, chosen = way.assessor, way.chosen
+    load = assessor.under(assessor.request.workload.model_copy(update={"concurrency": at_once}))
+    found = load.assess(chosen.choice, chosen.layout)
+    return replace(way, chooser=replace(way.chooser, assessor=load), chosen=found)
 
 
 def _other_ways(settled: Settled) -> Iterator[Settled]:

@@ -53,11 +53,14 @@ def replicas_for(requests_per_s: float, each_per_s: float) -> int:
     return ceil(requests_per_s / each_per_s)
 
 
+WORTH_SAYING = 1.25  # a quarter more; sequences that are let in take a little of the cache's memory themselves
+
+
 def sequences_hint(server: Server, traffic: Traffic) -> str | None:
     """That the limit of sequences, not the KV cache, is what fills first; None where the cache does."""
     held = int(server.limits.kv_tokens / (traffic.input_tokens + traffic.output_tokens))
     at_once = server.limits.max_sequences
-    if at_once >= held:
+    if held <= WORTH_SAYING * at_once:
         return None
     return (
         f"At most {at_once} sequences at once are taken in, while the KV cache holds {held:,} like these: "

@@ -40,7 +40,9 @@ def outlook_of(plan: Plan, server: Server, rate: float) -> Outlook:
         capacity_requests_per_s=capacity * copies,
         largest_requests_per_s=largest * copies if largest else None,
         replicas_needed=replicas_for(rate, largest) if largest else None,
-        hint=sequences_hint(server, traffic),
+        hint=sequences_hint(server, traffic)
+        if carried is None and plan.request.service_level.tpot_ms is None
+        else None,
     )
 
 
