@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.cli.energy_view import energy_lines
-from planner.cli.outlook_view import COLUMNS, carried
 from planner.cli.why_view import DECISIONS, outcome
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
 from planner.placed import how_it_lies
-from planner.plan import Alternative, Decision, Evidence, Memory, Outlook, Plan, Prediction
+from planner.plan import Alternative, Decision, Evidence, Memory, Plan, Prediction
+from planner.service.pages.outlook import outlook
 
 BAR_WIDTH = 1000.0
 COLOURS = 8
@@ -110,33 +110,6 @@ def predicted(prediction: Prediction) -> Figure:
     if prediction.value is None:
         return Figure(label, "unknown", "", prediction.abstained or "")
     return Figure(label, figure(prediction.value), prediction.unit, interval(prediction))
-
-
-def outlook(plan: Plan) -> dict[str, Any] | None:
-    """What the rate that was asked for comes to: waits by percentile, and what the copies carry; None without one."""
-    found = plan.outlook
-    if found is None:
-        return None
-    waits = (("time to first token", found.ttft_ms), ("time per output token", found.tpot_ms),
-             ("whole request", found.end_to_end_ms))  # fmt: skip
-    return {
-        "rate": figure(found.requests_per_s),
-        "columns": COLUMNS,
-        "waits": [(label, [figure(getattr(wait, name)) for name in COLUMNS]) for label, wait in waits if wait],
-        "says": f"unknown: {found.abstained}" if found.abstained else carried(plan, found),
-        "hint": found.hint,
-        "tone": _tone(found),
-    }
-
-
-def _tone(found: Outlook) -> str:
-    """How loudly to say it: the server cannot keep up, it misses the targets, or all is well."""
-    if found.abstained:
-        return ""
-    if found.ttft_ms is None:
-        return "bad"
-    largest = found.largest_requests_per_s
-    return "warn" if largest is None or largest < found.requests_per_s else ""
 
 
 def tree(plan: Plan) -> Iterator[Branch]:
