@@ -135,15 +135,18 @@ def applied(home: Path, plan: Plan, address: str, lost: list[str]) -> RunRecord 
 
 
 def kill_a_busy_node(cluster: RayCluster, home: Path, after_done: int) -> None:
-    """Kill a node that is in the middle of converting (the longest step), once so many plans are done."""
+    """Kill a node once so many plans are done: one in the middle of converting (the longest step), where one is."""
     while sum(run.state == "done" for run in RayExecutor(home).runs()) < after_done:
         time.sleep(0.5)
     while True:
-        running = [job for job in cluster.jobs() if job["status"] == "RUNNING" and "-convert-" in job["submission_id"]]
+        running = [job for job in cluster.jobs() if job["status"] == "RUNNING"]
         busy = [job for job in running if job["driver_node_id"] in cluster.nodes]
+        busy.sort(key=lambda job: "-convert-" not in job["submission_id"])
         if busy:
             print(f"killing the node of {busy[0]['submission_id']}", flush=True)
             return cluster.kill_node(busy[0]["driver_node_id"])
+        if all(run.state == "done" for run in RayExecutor(home).runs()):
+            return None
         time.sleep(0.2)
 
 
