@@ -146,14 +146,17 @@ async def report_all(there: Service, asked: Asked, seconds: float, kind: str) ->
 @contextlib.asynccontextmanager
 async def connected(address: str, token: str) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
     """One connection that posts reports, in plain HTTP/1.1: a client library would take half of the cores."""
-    host, port = address.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    host, _, port = address.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, port)
     head = (
         f"POST /v1/measurements HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n"
         "content-type: application/json\r\ncontent-length: "
     ).encode()
 
     async def send(body: bytes) -> None:
+        nonlocal reader, writer
+        if reader.at_eof():  # the service closes connections that were idle for five seconds
+            reader, writer = await asyncio.open_connection(host, port)
         writer.write(head + str(len(body)).encode() + b"\r\n\r\n" + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         found = LENGTH.search(answer)

@@ -57,18 +57,15 @@ def main() -> int:
     wanted = parser.parse_args().parts or list(PARTS)
     if unknown := [part for part in wanted if part not in PARTS]:
         parser.error(f"there is no part {unknown[0]}: {', '.join(PARTS)}")
-    found = []
-    for part in wanted:
-        print(f"{part} ...", file=sys.stderr, flush=True)
-        found.append(PARTS[part]())
-    print(table(found))
-    return 0 if all(floor.met for floor in found) else 1
+    print("| floor | here | |\n|---|---|---|", flush=True)
+    met = [told(PARTS[part]()) for part in wanted]
+    return 0 if all(met) else 1
 
 
-def table(floors: list[Floor]) -> str:
-    """The floors as a table in Markdown."""
-    rows = [f"| {floor.asked} | {floor.found} | {'met' if floor.met else '**missed**'} |" for floor in floors]
-    return "\n".join(["| floor | here | |", "|---|---|---|", *rows])
+def told(floor: Floor) -> bool:
+    """Print the floor as a row of the table."""
+    print(f"| {floor.asked} | {floor.found} | {'met' if floor.met else '**missed**'} |", flush=True)
+    return floor.met
 
 
 def fleet_floor() -> Floor:

@@ -100,16 +100,16 @@ def plan_fleet(cluster: Cluster, fleet: Fleet, *, limits: Limits | None = None, 
     rules = book or load_book()
     ways = {model.label: ways_to_serve(model, cluster, fleet, rules) for model in fleet.models}
     timed = perf_counter()
-    bounds = limits or Limits()
     held = packed_within_percentiles(
         {label: way.options for label, way in ways.items()},
         fleet,
         cluster,
-        lambda options: _packed(Packer(cluster, fleet, options, bounds)),
+        lambda options, bounds: _packed(Packer(cluster, fleet, options, bounds)),
+        limits or Limits(),
     )
     short = _nowhere(fleet, held.options, ways)
     if any(unserved > SERVED for unserved in held.packing.unserved.values()):
-        more = Packer(cluster, fleet, held.options, bounds).nodes_to_add(held.packing)
+        more = Packer(cluster, fleet, held.options, limits or Limits()).nodes_to_add(held.packing)
         short += shortages(fleet, cluster, held.packing, more)
     copies = placed(cluster, held.packing)
     return FleetPlan(cluster, fleet, held.packing, copies, short, timed - began, perf_counter() - timed, held.notes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from planner.catalog import load_yaml
 from planner.clusters.cluster import Cluster, NodeType
@@ -47,7 +47,7 @@ class Packing:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When the solver may stop."""
+    """When the solver may stop. `again`: for a program like one that was solved just before."""
 
     relative_gap: float = field(
         default_factory=lambda: float(load_yaml("clusters.yaml")["solver"]["relative_gap"]["value"])
@@ -55,6 +55,11 @@ class Limits:
     time_limit_s: float = field(
         default_factory=lambda: float(load_yaml("clusters.yaml")["solver"]["time_limit_s"]["value"])
     )
+
+    @property
+    def again(self) -> Limits:
+        share: float = load_yaml("clusters.yaml")["solver"]["again_share"]["value"]
+        return replace(self, time_limit_s=share * self.time_limit_s)
 
 
 def patterns(gpus: int, sizes: Sequence[int]) -> tuple[Pattern, ...]:

@@ -15,7 +15,7 @@ from planner.clusters.cluster import Cluster
 from planner.errors import BadInput
 from planner.fleet.fleet import Fleet, ServedModel
 from planner.fleet.option import Option
-from planner.fleet.packing import Packing
+from planner.fleet.packing import Limits, Packing
 from planner.request import ServiceLevel
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ class Held:
 
 
 def packed_within_percentiles(
-    options: Options, fleet: Fleet, cluster: Cluster, pack: Callable[[Options], Packing]
+    options: Options, fleet: Fleet, cluster: Cluster, pack: Callable[[Options, Limits], Packing], limits: Limits
 ) -> Held:
     """`pack` asked until every copy of a model with a `percentile` carries what the simulation says it can."""
     held = {model.label: model for model in fleet.models if model.percentile is not None}
     simulated: dict[Option, Option | None] = {}
     notes: dict[str, None] = {}
     while True:
-        packing = pack(options)
+        packing = pack(options, limits.again if simulated else limits)
         unknown = {copy for copy, _ in packing.copies if copy.model in held and copy not in simulated.values()}
         if not unknown:
             return Held(packing, options, tuple(notes))
