@@ -41,7 +41,8 @@ def server_of(plan: Plan, max_sequences: int | None = None) -> Server:
         longest_tokens=min(memory.max_context_tokens, memory.kv_tokens),
     )
     clock = _target_clock(plan, resolve_model(plan.request.model), resolve_hardware(plan.request.hardware))
-    return Server(clock, limits, clock.constants.interference, clock.constants.request_ms)
+    constants = clock.constants
+    return Server(clock, limits, constants.interference, constants.request_ms, constants.entry_steps)
 
 
 def speculating(plan: Plan, server: Server, speculation: Speculation) -> Server:
@@ -69,7 +70,9 @@ def speculating(plan: Plan, server: Server, speculation: Speculation) -> Server:
     limits = replace(
         server.limits, kv_tokens=kv_tokens, longest_tokens=longest, tokens_each=speculation.draft_tokens + 1
     )
-    return Server(SpeculativeClock(target, clock, speculation), limits, server.interference, server.request_ms)
+    whole_steps = server.entry_steps * speculation.tokens_per_step  # the clock below gives a step's time per token
+    speculative = SpeculativeClock(target, clock, speculation)
+    return Server(speculative, limits, server.interference, server.request_ms, whole_steps)
 
 
 def _target_clock(plan: Plan, model: Model, hardware: Hardware) -> StepTimes:

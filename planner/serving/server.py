@@ -13,7 +13,9 @@ class StepClock(Protocol):
 
     def decode_step_ms(self, batch: float, context_tokens: float) -> float: ...
 
-    def prompt_step_ms(self, tokens: float, context_tokens: float = 0.0) -> float: ...
+    def prompt_step_ms(
+        self, tokens: float, context_tokens: float = 0.0, batch: float = 0.0, batch_context_tokens: float = 0.0
+    ) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,17 @@ class Limits:
 
 @dataclass(slots=True)
 class Server:
-    """A step clock with its limits. `interference`: the part of a prompt's time that its step takes longer, where
-    others decode in it; `request_ms`: what the host adds before a first token. Decode times are kept on a grid of
-    contexts, so that a busy minute asks the clock a few hundred times.
+    """A step clock with its limits. `interference`: how many times what a prompt adds to a step others wait for, where
+    they decode in it; `request_ms`: what the host adds before a first token; `entry_steps`: decode steps that pass
+    before the scheduler sees a new request (the same constants as in planner/speed/serving.py). Decode times are kept
+    on a grid of contexts, so that a busy minute asks the clock a few hundred times.
     """
 
     clock: StepClock
     limits: Limits
     interference: float = 1.0
     request_ms: float = 0.0
+    entry_steps: float = 0.0
     _decode: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def decode_ms(self, batch: int, context_tokens: float) -> float:
@@ -52,6 +56,13 @@ class Server:
         return found
 
     def mixed_ms(self, batch: int, context_tokens: float, chunk_tokens: int, chunk_context: float) -> float:
-        """A step that reads prompt tokens, alone or beside `batch` decoding sequences."""
-        prompt = self.clock.prompt_step_ms(chunk_tokens, chunk_context)
-        return self.decode_ms(batch, context_tokens) + self.interference * prompt if batch else prompt
+        """A step that reads prompt tokens, alone or beside `batch` decoding sequences.
+
+        It is one pass: weights are read and layers launched once for all its tokens (vLLM, "CUDA Graphs": mixed
+        batches), so a prompt adds what the pass takes longer than the decode step it stands in for.
+        """
+        together = self.clock.prompt_step_ms(chunk_tokens, chunk_context, batch, context_tokens)
+        if not batch:
+            return together
+        decode = self.decode_ms(batch, context_tokens)
+        return decode + self.interference * max(together - decode, 0.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from math import inf
 
 from planner.serving.outcome import Outcome, Waits, waits_of
 from planner.serving.server import Server
@@ -30,7 +31,8 @@ class Reading:
 
 @dataclass(slots=True)
 class Simulation:
-    """One run. `decoding` is a heap of (decode step at which it ends, number, request, step at which it began)."""
+    """One run. `entering`: when the scheduler will know of a request, and the request, in order of arrival. `decoding`
+    is a heap of (decode step at which it ends, number, request, step at which it began)."""
 
     server: Server
     source: Source
@@ -40,6 +42,7 @@ class Simulation:
     steps: int = 0
     held_tokens: float = 0.0
     preemptions: int = 0
+    entering: deque[tuple[float, Asked]] = field(default_factory=deque)
     waiting: deque[Asked] = field(default_factory=deque)
     reading: list[Reading] = field(default_factory=list)
     decoding: list[tuple[int, int, Asked, int]] = field(default_factory=list)
@@ -59,23 +62,37 @@ class Simulation:
         if clients is None:
             self.coming = self.source.next_by_rate()
         else:
-            self.waiting.extend(self.source.request(0.0) for _ in range(clients))
+            for _ in range(clients):
+                self.enter(self.source.request(0.0))
         while len(self.finished) < wanted:
             self.take_arrivals()
             chunk, context = self.read_prompts()
             if not self.decoding and not chunk:
-                assert self.coming is not None
-                self.now_ms = self.coming.arrived_ms
+                self.now_ms = self.next_ms()
             else:
                 self.step(chunk, context)
         return self.outcome()
 
     def take_arrivals(self) -> None:
         while self.coming is not None and self.coming.arrived_ms <= self.now_ms:
-            self.waiting.append(self.coming)
+            self.enter(self.coming)
             self.coming = self.source.next_by_rate()
+        while self.entering and self.entering[0][0] <= self.now_ms:
+            self.waiting.append(self.entering.popleft()[1])
         if self.began_ms < 0 and self.source.count > self.first_measured:
             self.began_ms, self.waiting_start = self.now_ms, len(self.waiting)
+
+    def enter(self, asked: Asked) -> None:
+        """The host takes a request in while the server goes on: some steps pass before the scheduler sees it."""
+        others = len(self.decoding)
+        context = self.held_tokens / (others + len(self.reading)) if others else asked.prompt_tokens
+        took_ms = self.server.entry_steps * self.server.decode_ms(max(others, 1), context)
+        self.entering.append((asked.arrived_ms + took_ms, asked))
+
+    def next_ms(self) -> float:
+        """When the next request comes or is taken in; never, where none is on its way."""
+        coming_ms = self.coming.arrived_ms if self.coming else inf
+        return min(coming_ms, self.entering[0][0]) if self.entering else coming_ms
 
     def read_prompts(self) -> tuple[int, float]:
         """Gives the step's spare tokens to prompts, in order; their number and the mean context before them."""
@@ -126,10 +143,12 @@ class Simulation:
 
     def uninterrupted(self, batch: int, each_ms: float) -> int:
         """Decode steps until the first sequence ends, the next request comes, or the KV cache is full."""
-        count = self.decoding[0][0] - self.steps
-        if self.coming is not None:
-            count = min(count, int((self.coming.arrived_ms - self.now_ms) / each_ms) + 1)
-        return max(1, min(count, int((self.server.limits.kv_tokens - self.held_tokens) / batch)))
+        room = int((self.server.limits.kv_tokens - self.held_tokens) / batch)
+        count = min(self.decoding[0][0] - self.steps, room)
+        next_ms = self.next_ms()
+        if next_ms < inf:
+            count = min(count, int((next_ms - self.now_ms) / each_ms) + 1)
+        return max(1, count)
 
     def free_blocks(self) -> None:
         """Takes sequences off board, the last to come first, until the others can grow by a token."""
@@ -184,7 +203,7 @@ class Simulation:
         if self.first_measured <= asked.number < self.last_measured:
             self.finished.append(asked)
         if self.source.traffic.clients is not None:
-            self.waiting.append(self.source.request(self.now_ms))
+            self.enter(self.source.request(asked.ended_ms))
 
     def outcome(self) -> Outcome:
         ttft, tpot, end_to_end = waits_of(self.finished)

@@ -67,10 +67,16 @@ class SpeculativeClock:
         together = self.draft_ms(batch, context_tokens) + self.verify_ms(batch, context_tokens)
         return together / self.speculation.tokens_per_step
 
-    def prompt_step_ms(self, tokens: float, context_tokens: float = 0.0) -> float:
-        """The draft reads every prompt, too."""
-        drafts = self.draft.prompt_step_ms(tokens, context_tokens) if self.draft else 0.0
-        return self.target.prompt_step_ms(tokens, context_tokens) + drafts
+    def prompt_step_ms(
+        self, tokens: float, context_tokens: float = 0.0, batch: float = 0.0, batch_context_tokens: float = 0.0
+    ) -> float:
+        """The draft reads every prompt, too. Beside others it adds to their step what it adds to plain ones."""
+        models = (self.target, self.draft) if self.draft else (self.target,)
+        together = sum(model.prompt_step_ms(tokens, context_tokens, batch, batch_context_tokens) for model in models)
+        if not batch:
+            return together
+        plain = sum(model.decode_step_ms(batch, batch_context_tokens) for model in models)
+        return self.decode_step_ms(batch, batch_context_tokens) + together - plain
 
     def speed_up(self, batch: float, context_tokens: float) -> float:
         """How many times faster a token comes than without a draft, where nobody's prompt is read."""

@@ -41,9 +41,15 @@ class StepTimes:
         once = decode_work(self.model, self.run.stored, self.run.layout, batch, context_tokens)
         return step_ms(replace(every, cache_bytes=once.cache_bytes, sequences=batch), self.peaks, self.decode)
 
-    def prompt_step_ms(self, tokens: float, context_tokens: float = 0.0) -> float:
-        """A step that reads `tokens` tokens of one prompt, of which `context_tokens` are in the cache already."""
-        work = chunk_work(self.model, self.run.stored, self.run.layout, tokens, context_tokens)
+    def prompt_step_ms(
+        self, tokens: float, context_tokens: float = 0.0, batch: float = 0.0, batch_context_tokens: float = 0.0
+    ) -> float:
+        """A step that reads `tokens` tokens of one prompt, of which `context_tokens` are in the cache already.
+
+        `batch` requests that hold `batch_context_tokens` each may get a token in the same pass.
+        """
+        of_this_run = self.model, self.run.stored, self.run.layout
+        work = chunk_work(*of_this_run, tokens, context_tokens, batch, batch_context_tokens)
         return prompt_step_ms(work, self.peaks, self.prompt)
 
 

@@ -122,18 +122,30 @@ def prefill_work(
     )
 
 
-def chunk_work(model: Shape | Anatomy, stored: Stored, layout: Layout, tokens: float, cached_tokens: float) -> Work:
-    """A step that reads `tokens` tokens of one prompt behind `cached_tokens` that are in the cache already."""
+def chunk_work(
+    model: Shape | Anatomy,
+    stored: Stored,
+    layout: Layout,
+    tokens: float,
+    cached_tokens: float,
+    sequences: float = 0.0,
+    context: float = 0.0,
+) -> Work:
+    """A step that reads `tokens` tokens of one prompt behind `cached_tokens` that are in the cache already.
+
+    The same pass may add a token to each of `sequences` requests of `context` tokens; weights are read once for all.
+    """
     known = _known(model)
     seen = cached_tokens + tokens / 2
     return _work(
         known,
         stored,
         layout,
-        tokens=tokens,
-        sequences=1,
-        cache_tokens=attended_tokens(known, cached_tokens + tokens),
-        attention_operations=tokens * attention_operations(known, seen, absorbed=False),
+        tokens=tokens + sequences,
+        sequences=1 + sequences,
+        cache_tokens=attended_tokens(known, cached_tokens + tokens) + sequences * attended_tokens(known, context),
+        attention_operations=tokens * attention_operations(known, seen, absorbed=False)
+        + sequences * attention_operations(known, context, absorbed=True),
     )
 
 

@@ -24,13 +24,15 @@ TRAFFIC = Traffic(500, 100, requests_per_s=1.0, lengths=Lognormal(500, 100, 0.5)
 
 @dataclass(frozen=True)
 class Clock:
-    """A decode step slows down with its batch; a prompt takes its tokens' time."""
+    """A decode step slows down with its batch; a prompt adds its tokens' time."""
 
     def decode_step_ms(self, batch: float, context_tokens: float) -> float:
         return 10 + 0.5 * batch
 
-    def prompt_step_ms(self, tokens: float, context_tokens: float = 0.0) -> float:
-        return 0.05 * tokens
+    def prompt_step_ms(
+        self, tokens: float, context_tokens: float = 0.0, batch: float = 0.0, batch_context_tokens: float = 0.0
+    ) -> float:
+        return 0.05 * tokens + (self.decode_step_ms(batch, batch_context_tokens) if batch else 0)
 
 
 def server() -> Server:

@@ -26,15 +26,17 @@ def plan_of(input_tokens: int, output_tokens: int, concurrency: int, **more: str
     return make_plan(Request(model="llama-3.1-8b", hardware="1xH100-80GB", workload=workload, **more))
 
 
-def test_throughput_and_tpot_agree_with_the_closed_form():
-    """Medians are 4 %. They part (46 %) where many short prompts come one by one: each pays its launches alone here."""
-    tpot, tokens = [], []
+def test_throughput_and_waits_agree_with_the_closed_form():
+    """Medians are below 1 % (TTFT 6 %). They part by a fifth for 32 clients, 256 tokens in and 128 out: prompts that
+    come one by one pay a pass's launches each, where the closed form reads them in full chunks."""
+    ttft, tpot, tokens = [], [], []
     for load in GRID:
         plan = plan_of(*load)
         found = simulate(
             server_of(plan), Traffic(*load[:2], clients=load[2], lengths=Lognormal(*load[:2], SPREAD)), requests=200
         )
         for errors, name, value in (
+            (ttft, "ttft_ms", found.ttft_ms.mean),
             (tpot, "tpot_ms", found.tpot_ms.mean),
             (tokens, "output_tokens_per_s", found.output_tokens_per_s),
         ):
@@ -42,8 +44,9 @@ def test_throughput_and_tpot_agree_with_the_closed_form():
             assert expected is not None
             errors.append(abs(value / expected - 1))
 
-    assert median(tpot) < 0.05 and max(tpot) < 0.50
-    assert median(tokens) < 0.05 and max(tokens) < 0.32
+    assert median(ttft) < 0.10
+    assert median(tpot) < 0.02 and max(tpot) < 0.25
+    assert median(tokens) < 0.02 and max(tokens) < 0.20
 
 
 def test_the_command_answers_with_percentiles_and_says_when_a_load_is_too_much(tmp_path):

@@ -16,7 +16,7 @@ from planner.serving.traffic import Source, Traffic
 
 @dataclass(frozen=True)
 class Clock:
-    """Every decode step takes as long; a prompt takes its tokens' time."""
+    """Every decode step takes as long; a prompt adds its tokens' time."""
 
     decode: float = 10.0
     prompt_token: float = 0.01
@@ -24,8 +24,10 @@ class Clock:
     def decode_step_ms(self, batch: float, context_tokens: float) -> float:
         return self.decode
 
-    def prompt_step_ms(self, tokens: float, context_tokens: float = 0.0) -> float:
-        return self.prompt_token * tokens
+    def prompt_step_ms(
+        self, tokens: float, context_tokens: float = 0.0, batch: float = 0.0, batch_context_tokens: float = 0.0
+    ) -> float:
+        return self.prompt_token * tokens + (self.decode if batch else 0)
 
 
 def server(clock: Clock | None = None, *, sequences: int = 64, kv_tokens: int = 10**6, chunk: int = 8192) -> Server:
@@ -38,6 +40,26 @@ def test_one_client_waits_for_its_prompt_and_its_steps():
     assert found.tpot_ms.mean == pytest.approx(10.0)
     assert found.end_to_end_ms.mean == pytest.approx(10 + 100 * 10)
     assert found.output_tokens_per_s == pytest.approx(101 / 1.010, rel=0.01)
+
+
+def test_a_prompt_adds_to_the_step_of_others_what_their_one_pass_takes_longer():
+    beside = Server(Clock(), Limits(64, 8192, 10**6, 100_000), interference=1.2)
+    assert beside.mixed_ms(4, 500, 1000, 0) == pytest.approx(10 + 1.2 * 10)
+    assert beside.mixed_ms(0, 0, 1000, 0) == pytest.approx(10)
+
+
+def test_a_request_is_taken_in_while_some_steps_pass_and_the_next_is_sent_when_the_last_has_arrived():
+    host = Server(Clock(), Limits(64, 8192, 10**6, 100_000), request_ms=7.0, entry_steps=3.0)
+    found = simulate(host, Traffic(1000, 101, clients=1), requests=50)
+    assert found.ttft_ms.p99 == pytest.approx(3 * 10 + 10 + 7)
+    assert found.end_to_end_ms.mean == pytest.approx(3 * 10 + 10 + 100 * 10 + 7)
+    assert found.output_tokens_per_s == pytest.approx(101 / 1.047, rel=0.01)
+
+
+def test_a_request_that_was_taken_in_joins_at_the_next_step_of_those_on_board():
+    host = Server(Clock(), Limits(64, 8192, 10**6, 100_000), entry_steps=3.0)
+    rare = simulate(host, Traffic(1000, 200, requests_per_s=0.4), requests=200)
+    assert rare.ttft_ms.p95 <= 3 * 10 + 2 * (10 + 10)
 
 
 def test_a_prompt_longer_than_a_step_is_read_in_chunks():

@@ -66,6 +66,16 @@ def test_a_head_shares_memory_with_the_cache_and_n_grams_take_none():
     assert grams.kv_tokens == before and grams.tokens_each == 4
 
 
+def test_a_prompt_adds_to_speculated_steps_what_it_adds_to_plain_ones_and_whole_steps_pass_before_it():
+    plan = plan_of()
+    server, clock = with_draft(plan, "ngram")
+    added = clock.prompt_step_ms(2048, 0, 8, 750) - clock.decode_step_ms(8, 750)
+    plain = clock.target.prompt_step_ms(2048, 0, 8, 750) - clock.target.decode_step_ms(8, 750)
+    assert added == pytest.approx(plain)
+    assert clock.prompt_step_ms(2048) == clock.target.prompt_step_ms(2048)
+    assert server.entry_steps == pytest.approx(server_of(plan).entry_steps * clock.speculation.tokens_per_step)
+
+
 def test_an_eagle_3_head_is_about_as_large_as_a_published_one():
     """AngelSlim/Qwen3-8B_eagle3: q, k, v of twice the width, o, MLP, fusion of three states, a head of 32,000."""
     attention = 8192 * (4096 + 1024 + 1024) + 4096 * 4096

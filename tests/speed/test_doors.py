@@ -67,6 +67,15 @@ def test_steps_grow_with_batch_context_and_tokens() -> None:
     assert steps.decode_step_ms(np.array([1.0, 32.0]), 1000.0)[1] == steps.decode_step_ms(32, 1000)
 
 
+def test_a_prompt_beside_others_shares_one_pass_with_them() -> None:
+    run = Running("vllm", "cublas-bf16", Layout(), stored("bf16"))
+    steps = step_times(SHAPE, resolve_hardware("H100").accelerator, scheme("bf16"), run)
+    alone, decode = steps.prompt_step_ms(4096), steps.decode_step_ms(32, 2000)
+    together = steps.prompt_step_ms(4096, 0, 32, 2000)
+    weights_ms = SHAPE.parameters * 2 / 3.35e9  # an H100's 3.35 TB/s; read once, not twice
+    assert max(alone, decode) < together < alone + decode - 0.8 * weights_ms
+
+
 def test_no_steps_without_the_arithmetic() -> None:
     run = Running("vllm", "fp8-w8a8", Layout(), stored("fp8"))
     assert step_times(SHAPE, resolve_hardware("A100").accelerator, scheme("fp8"), run) is None
