@@ -56,12 +56,17 @@ def _place(served: ServedModel, model: Model, node: NodeType, book: Book) -> Pla
 
 
 def _best_batches(served: ServedModel, node: NodeType, place: Place, found: Swept, busy_share: float) -> list[Option]:
-    """For every split the batch that gives most tokens a second within the targets."""
+    """For every split the batch that gives most tokens a second within the targets.
+
+    What is timed by its datasheet alone is an option only where nothing else on the node is.
+    """
     import numpy as np
 
     here = np.array([run.place is place for run in found.runs])[found.which]
     sizes = np.array([run.tensor_parallel for run in found.runs])[found.which]
-    usable = np.flatnonzero(found.meets & ~found.avoided & here)
+    allowed = found.meets & ~found.avoided & here
+    predicted = allowed & ~found.only_bounds
+    usable = np.flatnonzero(predicted if predicted.any() else allowed)
     options = []
     for size in np.unique(sizes[usable]):
         these = usable[sizes[usable] == size]

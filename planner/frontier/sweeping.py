@@ -121,7 +121,7 @@ class Swept:
 
     @cached_property
     def only_bounds(self) -> Flags:
-        """What is timed by its datasheet alone: nothing near it was measured."""
+        """What is timed by its datasheet, or by engines of another family: nothing near it was measured."""
         bounds: Flags = np.array([_is_bound(run) for run in self.runs], dtype=bool)[self.which]
         return bounds
 
@@ -186,7 +186,7 @@ def swept(model: Model, runs: Sequence[Run], request: Request) -> Swept:
 
 def _is_bound(run: Run) -> bool:
     known = support(run.offer.engine, run.offer.kernel.name, gpu_class(run.place.accelerator))
-    return known is not None and known.is_bound
+    return known is not None and (known.is_bound or known.foreign)
 
 
 def _loss(run: Run) -> int:

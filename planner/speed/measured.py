@@ -44,11 +44,13 @@ class Interval:
 @dataclass(frozen=True, slots=True)
 class Support:
     """The interval of each figure of a plan. `exact` is False when the constants are borrowed from the nearest
-    measured combination, or from the datasheet alone; `note` says from where."""
+    measured combination, or from the datasheet alone; `note` says from where. `foreign`: they are of engines of
+    another family, so nothing says that this engine's kernel is as good."""
 
     intervals: Mapping[str, Interval]
     exact: bool
     note: str
+    foreign: bool = False
 
     @property
     def is_bound(self) -> bool:
@@ -94,7 +96,8 @@ def support(engine: str, kernel: str, gpu_class: str) -> Support | None:
         return _bound(content["datasheet_bound"])
     widening = float(content["borrowed_widening"])
     intervals = {figure: interval.widened(widening) for figure, interval in measured()[near].items()}
-    return Support(intervals, exact=False, note=f"constants of {near[0]} {near[1]} on {near[2]}")
+    foreign = family_of(near[0]) != family_of(engine)
+    return Support(intervals, exact=False, note=f"constants of {near[0]} {near[1]} on {near[2]}", foreign=foreign)
 
 
 @cache

@@ -58,6 +58,14 @@ def test_every_load_is_carried_within_its_targets(tmp_path: Path) -> None:
     assert len(largest.nodes) == 2, "812 GB of weights in nodes of 640 GB"
 
 
+def test_what_only_engines_of_another_family_were_measured_on_is_no_option(tmp_path: Path) -> None:
+    """bitsandbytes was measured under transformers alone: vLLM's is not chosen by transformers' constants."""
+    cluster = "nodes:\n  - {name: a100, gpu: A100-80GB-SXM, gpus: 8, count: 3}\n"
+    fleet = "models:\n  - {model: llama-3.1-70b, requests_per_s: 5, tpot_ms: 50, ttft_ms: 1000}\n"
+    plan = answer(tmp_path, fleet, cluster)
+    assert {copy.option.format for copy in plan.copies_of(plan.fleet.models[0])} == {"int8-w8a8"}
+
+
 def test_the_plan_files_are_the_copies_of_the_plan(tmp_path: Path) -> None:
     plan = answer(tmp_path)
     made = {part.name: plan_of(plan, part) for part in parts_of(plan)}

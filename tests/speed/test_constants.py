@@ -74,3 +74,10 @@ def test_a_kernel_nobody_measured_on_such_an_engine_is_only_a_bound() -> None:
     nothing, something = support("vllm", "bitsandbytes-int8", "ada"), support("vllm", "cublas-bf16", "ada")
     assert nothing is not None and nothing.is_bound
     assert something is not None and not something.is_bound and not something.exact
+
+
+def test_constants_of_another_family_of_engines_are_told_apart() -> None:
+    near, far = support("sglang", "marlin-int4", "ampere"), support("vllm", "bitsandbytes-int8", "ampere")
+    assert near is not None and far is not None
+    assert far.foreign and not far.is_bound and "transformers" in far.note
+    assert not near.foreign
