@@ -21,7 +21,7 @@ from planner.models.shape import Shape
 from planner.schemes import scheme
 
 BASE_TYPES = {
-    "Q5_K_M": "Q5_K", "Q5_K_S": "Q5_K", "Q4_K_M": "Q4_K", "Q4_K_S": "Q4_K",
+    "MXFP4_MOE": "MXFP4", "Q5_K_M": "Q5_K", "Q5_K_S": "Q5_K", "Q4_K_M": "Q4_K", "Q4_K_S": "Q4_K",
     "Q3_K_L": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_S": "Q3_K",
     **{name: file.base for name, file in CODEBOOK_FILES.items()},
 }  # fmt: skip
@@ -151,6 +151,8 @@ def _quantized_type(source: GgmlSource, mix: Mix, seen: Counter[str]) -> str:
 
 def wanted_type(source: GgmlSource, mix: Mix, position: int) -> str:
     """The type by the tensor's category and its position among those of its category."""
+    if mix.file_type == "MXFP4_MOE":
+        return "MXFP4" if source.is_stacked else "Q8_0"
     if source.category == "output" or (mix.is_tied and source.category == "token_embd"):
         return _output_type(source, mix)
     if mix.file_type in CODEBOOK_FILES:

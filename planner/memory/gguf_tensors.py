@@ -35,6 +35,11 @@ class GgmlSource:
     columns: int
     stays_f32: bool
 
+    @property
+    def is_stacked(self) -> bool:
+        """True for tensors of three dimensions: all experts of a layer, all heads of a latent's halves."""
+        return "_exps.weight" in self.name or "attn_k_b." in self.name or "attn_v_b." in self.name
+
 
 @lru_cache(maxsize=64)
 def source_tensors(shape: Shape) -> tuple[GgmlSource, ...]:

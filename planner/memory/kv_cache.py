@@ -155,7 +155,7 @@ def token_bytes(
 ) -> float:
     """Bytes one token leaves in one layer of one rank. MLA's latent is replicated on every rank."""
     if layers.latent_dim:
-        if layers.indexer_bytes_per_token and stored.sparse:
+        if layers.is_sparse and stored.sparse:
             stored = StoredElements.of(stored.sparse)
         latent = padded(layers.latent_dim + layers.rope_dim, latent_multiple) * stored.element_bytes
         return (stored.latent_bytes or latent) + layers.indexer_bytes_per_token

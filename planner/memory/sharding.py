@@ -6,8 +6,11 @@ from math import ceil, gcd
 
 from planner.models.shape import AttentionLayers, Matrix, Shape
 
-KV_ROLES = frozenset({"k_proj", "v_proj", "k_proj_bias", "v_proj_bias"})
-WHOLE_ROLES = frozenset({"q_a_proj", "kv_a_proj", "kv_a_proj_with_mqa", "indexer_k_proj", "indexer_weights_proj"})
+KV_ROLES = frozenset({"k_proj", "v_proj", "k_proj_bias", "v_proj_bias", "block_indexer_q_proj"})
+LATENT_ROLES = frozenset({"q_a_proj", "kv_a_proj", "kv_a_proj_with_mqa", "routed_down_proj", "routed_up_proj"})
+INDEXER_ROLES = frozenset({"indexer_q_proj", "indexer_k_proj", "indexer_weights_proj"})
+RESIDUAL_ROLES = frozenset({"residual_query", "hyper_connection", "hyper_head"})
+WHOLE_ROLES = LATENT_ROLES | INDEXER_ROLES | RESIDUAL_ROLES
 EXPERT_ROLES = "expert_"
 WHOLE_COMPONENTS = frozenset({"norms", "router"})
 

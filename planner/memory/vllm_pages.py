@@ -1,6 +1,7 @@
 """How vLLM lays a KV pool out where layers differ: groups of layers share pages of one size.
 
 Layers of a kind (full, sliding, recurrent) form groups of equal size; a block holds one page for each layer of a group.
+Where all layers keep the whole context they are one group, each with pages of its own size (UniformTypeKVCacheSpecs).
 A request takes blocks of every group: full layers for its whole context, sliding ones for their window and the step
 being written, recurrent ones one for each state they keep (vllm/v1/core/kv_cache_utils.py, get_kv_cache_groups).
 """
@@ -59,10 +60,14 @@ class Pages:
     @cached_property
     def block_bytes(self) -> float:
         """Bytes of one block of the pool."""
+        if self.kv.is_proportional:
+            return self.kv.bytes_per_token * self.block_tokens
         return self.page_bytes * self.group_size
 
     def request_blocks(self, context_tokens: int) -> int:
         """Blocks one request of that length may take at most."""
+        if self.kv.is_proportional:
+            return -(-context_tokens // self.block_tokens)
         blocks = self.state_blocks
         for part in self.kv.layers:
             blocks += self._groups(part.count) * self.layer_blocks(part, context_tokens)
@@ -79,7 +84,7 @@ class Pages:
         blocks = int(pool_bytes // self.block_bytes)
         if self.counts_blocks and self.kv.is_proportional:
             return blocks * self.block_tokens
-        if self.counts_groups:
+        if self.counts_groups and not self.kv.is_proportional:
             groups = sum(self._groups(count) for count in self._counts)
             return blocks // groups * self.attention_block_tokens
         return int(blocks / self.request_blocks(context_tokens) * context_tokens)

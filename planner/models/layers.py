@@ -109,18 +109,27 @@ def plain_mlp(hidden: int, intermediate: int, copies: int, *, bias: bool = False
 
 
 def routed_experts(
-    hidden: int, layers: ExpertLayers, *, gated: bool = True, bias: bool = False, router_bias: bool = False
+    hidden: int,
+    layers: ExpertLayers,
+    *,
+    gated: bool = True,
+    bias: bool = False,
+    router_bias: bool = False,
+    expert_hidden: int | None = None,
 ) -> Matrices:
-    """The router and the expert matrices of `layers.count` layers; a token touches experts_per_token of them."""
+    """The router and the expert matrices of `layers.count` layers; a token touches experts_per_token of them.
+
+    `expert_hidden`: what experts read and write, where it is not the decoder's own width.
+    """
     copies, active = layers.count * layers.experts, layers.experts_per_token / layers.experts
-    width = layers.intermediate_size
-    gate = linear("experts", "expert_gate_proj", width, hidden, copies, bias=bias, active=active) if gated else []
+    width, inner = layers.intermediate_size, expert_hidden or hidden
+    gate = linear("experts", "expert_gate_proj", width, inner, copies, bias=bias, active=active) if gated else []
     return [
         *dense("router", "router", layers.experts, hidden, layers.count),
         *(vector("router", "router_bias", layers.experts, layers.count) if router_bias else []),
         *gate,
-        *linear("experts", "expert_up_proj", width, hidden, copies, bias=bias, active=active),
-        *linear("experts", "expert_down_proj", hidden, width, copies, bias=bias, active=active),
+        *linear("experts", "expert_up_proj", width, inner, copies, bias=bias, active=active),
+        *linear("experts", "expert_down_proj", inner, width, copies, bias=bias, active=active),
     ]
 
 

@@ -120,9 +120,13 @@ class DeltaNet:
             *linear("recurrent", "out_proj", hidden, self.values, copies),
         ]
 
-    def kda_matrices(self, hidden: int, copies: int) -> Matrices:
-        """Kimi delta attention: a finer forget gate, itself and the output gate of low rank."""
+    def kda_matrices(self, hidden: int, copies: int, *, full_rank_gate: bool = False) -> Matrices:
+        """Kimi delta attention: a finer forget gate, of low rank like the output gate (but Kimi K3's)."""
         rank = self.value_dim
+        low_rank_gate = [
+            *linear("recurrent", "g_a_proj", rank, hidden, copies),
+            *linear("recurrent", "g_b_proj", self.values, rank, copies),
+        ]
         return [
             *linear("recurrent", "q_proj", self.keys, hidden, copies),
             *linear("recurrent", "k_proj", self.keys, hidden, copies),
@@ -131,8 +135,7 @@ class DeltaNet:
             *linear("recurrent", "f_a_proj", rank, hidden, copies),
             *linear("recurrent", "f_b_proj", self.keys, rank, copies),
             *linear("recurrent", "b_proj", self.value_heads, hidden, copies),
-            *linear("recurrent", "g_a_proj", rank, hidden, copies),
-            *linear("recurrent", "g_b_proj", self.values, rank, copies),
+            *(linear("recurrent", "g_proj", self.values, hidden, copies) if full_rank_gate else low_rank_gate),
             *recurrent_vector("a_dt", self.value_heads + self.keys, copies),
             *norm(self.value_dim, copies, role="recurrent_norm"),
             *linear("recurrent", "o_proj", hidden, self.values, copies),

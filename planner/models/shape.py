@@ -14,7 +14,9 @@ Component = Literal[
     "embedding", "head", "attention", "mlp", "experts", "router", "norms", "recurrent", "vision", "other"
 ]
 AttentionKind = Literal["full", "sliding", "chunked", "cross", "mla", "encoder"]
-RecurrentKind = Literal["mamba1", "mamba2", "gated_delta_net", "kda", "rg_lru", "short_conv", "lightning"]
+RecurrentKind = Literal[
+    "mamba1", "mamba2", "gated_delta_net", "kda", "bounded_kda", "rg_lru", "short_conv", "lightning"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class AttentionLayers:
     `window_tokens` bounds what a sliding or chunked layer remembers; a cross layer that has it always keeps as many
     (Whisper's frames of sound). `latent_dim` (MLA: kv_lora_rank) and `rope_dim`
     (MLA: qk_rope_head_dim) replace per-head keys and values. Layers with `owns_kv=False` read another layer's cache.
+    `is_sparse`: a query looks at tokens that an indexer picked, this layer's own or that of a layer before it.
     """
 
     count: int
@@ -38,6 +41,7 @@ class AttentionLayers:
     owns_kv: bool = True
     key_is_value: bool = False
     indexer_bytes_per_token: int = 0
+    is_sparse: bool = False
 
 
 @dataclass(frozen=True, slots=True)

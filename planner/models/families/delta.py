@@ -1,10 +1,9 @@
-"""Linear attention with a few full layers: Qwen3-Next, Qwen3.5 and Kimi Linear."""
+"""Linear attention with a few full layers: Qwen3-Next and Qwen3.5."""
 
 from __future__ import annotations
 
 from planner.models.config import Config
 from planner.models.families.dense import qk_norms
-from planner.models.families.latent import latent_attention, latent_projections
 from planner.models.families.sparse import read_experts, routed_layers
 from planner.models.families.windows import attention_count
 from planner.models.layers import (
@@ -18,7 +17,7 @@ from planner.models.layers import (
     norm,
     read_core,
 )
-from planner.models.recurrent import DeltaNet, read_delta_net
+from planner.models.recurrent import read_delta_net
 from planner.models.shape import RecurrentLayers, Shape
 
 
@@ -59,29 +58,3 @@ def qwen3_5(config: Config) -> Shape:
     mixers, state, full = delta_net_layers(config, core)
     layers = [*mixers, *gated_mlp(core.hidden, core.intermediate, core.layers)]
     return decoder(config, core, layers, attention=(core.full_attention(full),), recurrent=(state,))
-
-
-def kimi_linear(config: Config) -> Shape:
-    """Kimi Linear: three KDA layers, then MLA; the first layer dense, the rest routed."""
-    config = config.with_defaults({"head_dim": 1})
-    core = read_core(config)
-    linear_config = config.section("linear_attn_config")
-    own = linear_config.has("kda_layers")
-    kda = len(linear_config.integers("kda_layers")) if own else core.layers - attention_count(config, core.layers)
-    heads = linear_config.integer("num_heads") if own else config.integer("linear_num_heads")
-    width = linear_config.integer("head_dim") if own else config.integer("linear_head_dim")
-    kernel = linear_config.integer("short_conv_kernel_size", default=4)
-    delta = DeltaNet(heads, heads, width, width, kernel)
-    latent = latent_attention(config, core, core.layers - kda)
-    routed = core.layers - min(core.layers, config.integer("first_k_dense_replace", default=1, least=0))
-    shared = config.integer("moe_intermediate_size") * config.integer("num_shared_experts", default=1, least=0)
-    experts = read_experts(config, routed, shared=shared)
-    layers = [
-        *latent_projections(config, core, latent),
-        *delta.kda_matrices(core.hidden, kda),
-        *gated_mlp(core.hidden, core.intermediate, core.layers - routed),
-        *expert_mlps(core.hidden, experts),
-        *norm(core.hidden, 2 * core.layers + 1),
-    ]
-    state = delta.layers(kda, "kda")
-    return decoder(config, core, layers, attention=(latent,), recurrent=(state,), experts=(experts,))

@@ -1,9 +1,12 @@
-"""Multi-head latent attention (MLA): DeepSeek V2 and V3, Kimi K2, GLM-5 and relatives."""
+"""Multi-head latent attention (MLA): DeepSeek V2 and V3, Kimi K2, GLM-5, Hunyuan 4 and relatives."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planner.models.config import Config
 from planner.models.families.sparse import read_experts
+from planner.models.families.windows import layer_kinds
 from planner.models.layers import (
     Core,
     Matrices,
@@ -14,6 +17,7 @@ from planner.models.layers import (
     linear,
     norm,
     read_core,
+    vector,
 )
 from planner.models.shape import AttentionLayers, Shape
 
@@ -35,6 +39,7 @@ def latent_attention(config: Config, core: Core, count: int) -> AttentionLayers:
         latent_dim=config.integer("kv_lora_rank"),
         rope_dim=rope,
         indexer_bytes_per_token=index_dim + INDEXER_SCALE_BYTES if index_dim else 0,
+        is_sparse=bool(index_dim),
     )
 
 
@@ -106,3 +111,45 @@ def deepseek(config: Config) -> Shape:
     extra = config.integer("num_nextn_predict_layers", default=0, least=0)
     notes = (f"{extra} multi-token-prediction layer(s) are not counted: engines leave them out by default",)
     return decoder(config, core, layers, attention=(attention,), experts=(experts,), notes=notes if extra else ())
+
+
+def hunyuan_4(config: Config) -> Shape:
+    """Hunyuan 4: gated latent attention with sinks; most layers look at what an earlier layer's indexer picked."""
+    config = config.with_defaults({"head_dim": 1, "n_shared_experts": 1, "hc_mult": 4})
+    core = read_core(config)
+    kinds = layer_kinds(config, core.layers, "mlp_layer_types")
+    routed = kinds.count("sparse") if kinds else core.layers - 1
+    shared = config.integer("moe_intermediate_size") * config.integer("n_shared_experts", least=0)
+    experts = read_experts(config, routed, shared=shared)
+    every = latent_attention(config, core, core.layers)
+    picks = indexing_layers(config, core.layers)
+    picking = replace(every, count=picks)
+    reading = replace(every, count=core.layers - picks, indexer_bytes_per_token=0)
+    layers = [
+        *latent_projections(config, core, every),
+        *linear("attention", "g_proj", core.query_heads * every.value_head_dim, core.hidden, core.layers),
+        *vector("attention", "sinks", core.query_heads, core.layers),
+        *indexer(config, core, picks),
+        *gated_mlp(core.hidden, core.intermediate, core.layers - routed),
+        *expert_mlps(core.hidden, experts),
+        *hyper_connections(core, config.integer("hc_mult")),
+        *norm(core.hidden, 2 * core.layers + 1),
+    ]
+    return decoder(config, core, layers, attention=(picking, reading), experts=(experts,))
+
+
+def indexing_layers(config: Config, layers: int) -> int:
+    """Layers with an indexer of their own: listed, else the first two and then every fourth."""
+    kinds = layer_kinds(config, layers, "indexer_types")
+    return kinds.count("full") if kinds else sum(layer == 0 or layer % 4 == 1 for layer in range(layers))
+
+
+def hyper_connections(core: Core, streams: int) -> Matrices:
+    """Several residual streams: what to read and to write of each, twice a layer; at the end they become one."""
+    halves, gates = 2 * core.layers, 2 * streams
+    return [
+        *dense("other", "hyper_connection", gates, streams * core.hidden, halves),
+        *vector("norms", "hyper_connection_scales", gates + 2, halves),
+        *dense("other", "hyper_head", streams, streams * core.hidden),
+        *vector("norms", "hyper_head_scales", streams + 1, 1),
+    ]

@@ -6,7 +6,7 @@ import math
 
 from planner.models.config import Config
 from planner.models.families.vision import as_vision, merger, patches, tower
-from planner.models.layers import Matrices, dense, linear, norm
+from planner.models.layers import Matrices, dense, linear, norm, plain_mlp
 
 
 def siglip_tower(config: Config, text_hidden: int) -> Matrices:
@@ -116,5 +116,28 @@ def moonvit_tower(config: Config, text_hidden: int) -> Matrices:
             *tower(hidden, width, layers, gated=False, bias=True, norm_bias=True),
             *norm(hidden, 1, bias=True),
             *merger(hidden, merged, text_hidden, norm_width=hidden, norm_bias=True),
+        ]
+    )
+
+
+def moonvit_3d_tower(config: Config, text_hidden: int) -> Matrices:
+    """MoonViT as Kimi K3 has it: no biases, heads wider than the tower, and a norm after the projector."""
+    hidden = config.integer("vt_hidden_size", default=1024)
+    width = config.integer("vt_intermediate_size", default=4096)
+    layers = config.integer("vt_num_hidden_layers", default=27)
+    heads = config.integer("qkv_hidden_size", default=1536)
+    grid = config.integer("init_pos_emb_height", default=64) * config.integer("init_pos_emb_width", default=64)
+    merged = hidden * math.prod(config.integers("merge_kernel_size") or (2, 2))
+    return as_vision(
+        [
+            *patches(config, hidden),
+            *dense("vision", "positions", grid, hidden),
+            *linear("attention", "qkv_proj", 3 * heads, hidden, layers),
+            *linear("attention", "o_proj", hidden, heads, layers),
+            *plain_mlp(hidden, width, layers),
+            *norm(hidden, 2 * layers + 1),
+            *linear("other", "merger_fc1", merged, merged, 1),
+            *linear("other", "merger_fc2", text_hidden, merged, 1),
+            *norm(text_hidden, 1),
         ]
     )
