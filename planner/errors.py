@@ -5,10 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from planner.plan import Decision
 
 
 class QuantplanError(Exception):
@@ -31,16 +27,6 @@ class QuantplanError(Exception):
 
 class BadInput(QuantplanError):
     """The question itself is malformed: an unknown name, an impossible value, a broken file."""
-
-
-class NoFeasiblePlan(QuantplanError):
-    """The question is sound, and no plan answers it on this hardware. `decisions`: what the rules had said."""
-
-    exit_code = 3
-
-    def __init__(self, what: str, *, fix: str = "", decisions: tuple[Decision, ...] = ()) -> None:
-        super().__init__(what, fix=fix)
-        self.decisions = decisions
 
 
 class ExecutionFailed(QuantplanError):

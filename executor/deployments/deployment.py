@@ -8,13 +8,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from executor.deployments.elsewhere import Holding
 from executor.journal_file import JournalFile
 from executor.process import process_created_at
 from planner.errors import BadInput
 from planner.ports import DeploymentRecord, DeploymentState
 
 SAME_START_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What holds a server on a cluster: its own job first, then its workers', each with the folder of its attempt."""
+
+    holder: str
+    cluster: str
+    node: str
+    jobs: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,30 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from executor.deployments.deployment import Deployment, Holding
 from executor.step import Result
 from planner.errors import BadInput
 from planner.plan import Plan
 from planner.ports import DeploymentState
 
-if TYPE_CHECKING:
-    from executor.deployments.deployment import Deployment
-
 HOLDERS = {
     "ray": "executor.distributed.kept:RayHolder",
     "kubernetes": "executor.distributed.kubernetes.kept:KubernetesHolder",
 }  # by name: a server of this machine loads none of it
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What holds a server on a cluster: its own job first, then its workers', each with the folder of its attempt."""
-
-    holder: str
-    cluster: str
-    node: str
-    jobs: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from executor.deployments.deployment import Deployment
-from executor.deployments.elsewhere import Holding, Server, Standing
+from executor.deployments.deployment import Deployment, Holding
+from executor.deployments.elsewhere import Server, Standing
 from executor.deployments.health import is_healthy
 from executor.distributed.cluster import Cluster
 from executor.distributed.jobs import ENDED, Jobs, JobState, Unreachable

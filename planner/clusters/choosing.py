@@ -18,11 +18,12 @@ from planner.clusters.cluster import Cluster
 from planner.clusters.survey import ANYTHING, Survey, Wanted, in_flight
 from planner.clusters.tails import cheapest_within_percentile, is_held_to_percentile
 from planner.clusters.weighing import Offer
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.models.resolving import resolve_model
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Request
+from planner.unfeasible import NoFeasiblePlan
 from rules.book import Book, load_book
 
 ROWS_SHOWN = 24

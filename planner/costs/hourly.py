@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from planner.costs.owning import Ownership, Part
 from planner.hardware.hardware import Hardware
 from planner.prices.ages import age_warning
 from planner.prices.finding import lines_like, price_of
 from planner.prices.line import PriceLine
 from planner.prices.table import PriceTable, price_table
 from planner.request import Price
-
-if TYPE_CHECKING:
-    from planner.costs.owning import Ownership
 
 GIVEN = "given with the request"
 HourlyKind = Literal["on-demand", "spot", "reserved", "serverless", "marketplace", "owned", "given"]
@@ -29,16 +27,6 @@ KIND_MEANS: dict[HourlyKind, str] = {
 }
 
 RISKY = frozenset({"spot", "reserved", "serverless", "marketplace"})
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the price of an hour, with the arithmetic and the source."""
-
-    name: str
-    usd_per_hour: float
-    arithmetic: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +78,20 @@ def hourly_price(price: Price, hardware: Hardware) -> HourlyPrice | None:
     table = price_table(price.file)
     line = price_of(hardware, provider=price.provider, kind=price.kind, table=table)
     return of_line(line, table) if line else None
+
+
+def of_owned(bought: Ownership, name: str) -> HourlyPrice:
+    """The price of an hour of an accelerator that is bought, always on."""
+    parts = bought.parts()
+    return HourlyPrice(
+        kind="owned",
+        usd_per_hour=sum(part.usd_per_hour for part in parts),
+        provider="owned",
+        as_of="given",
+        source=f"{name} bought for ${bought.purchase_usd:,.0f}, written off over {bought.years:g} years",
+        parts=parts,
+        ownership=bought,
+    )
 
 
 def of_line(line: PriceLine, table: PriceTable) -> HourlyPrice:

@@ -8,7 +8,6 @@ from typing import Any
 
 from planner.catalog import load_yaml
 from planner.costs.formula import HOURS_PER_MONTH, HOURS_PER_YEAR
-from planner.costs.hourly import HourlyPrice, Part
 from planner.energy.electricity import electricity_usd_per_hour
 from planner.errors import BadInput
 from planner.figures import interval
@@ -16,6 +15,16 @@ from planner.plan import Prediction
 
 FILE = "costing.yaml"
 WATTS_PER_KW = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the price of an hour, with the arithmetic and the source."""
+
+    name: str
+    usd_per_hour: float
+    arithmetic: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +65,6 @@ class Ownership:
             hosting = f"${self.hosting_usd_per_month:,.2f} a month / {HOURS_PER_MONTH} h"
             found.append(Part("hosting", per_hour, hosting, "as given"))
         return tuple(found)
-
-    def hourly(self, name: str) -> HourlyPrice:
-        """The price of an hour, always on."""
-        parts = self.parts()
-        return HourlyPrice(
-            kind="owned",
-            usd_per_hour=sum(part.usd_per_hour for part in parts),
-            provider="owned",
-            as_of="given",
-            source=f"{name} bought for ${self.purchase_usd:,.0f}, written off over {self.years:g} years",
-            parts=parts,
-            ownership=self,
-        )
 
 
 def ownership(

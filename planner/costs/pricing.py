@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from planner.costs.hourly import HourlyPrice, hourly_price, of_line
+from planner.costs.hourly import HourlyPrice, hourly_price, of_line, of_owned
 from planner.costs.owning import ownership
 from planner.errors import BadInput, nearest
 from planner.hardware.catalogue import known_accelerators
@@ -162,4 +162,4 @@ def _owned(plan: Plan, owning: Owning) -> HourlyPrice:
         hosting_usd_per_month=owning.hosting_usd_per_month,
         residual_usd=owning.residual_usd,
     )
-    return bought.hourly(name)
+    return of_owned(bought, name)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from planner.catalog import load_yaml
 from planner.clusters.cluster import Cluster, NodeType
-from planner.errors import NoFeasiblePlan
 from planner.fleet.fleet import Fleet, ServedModel
 from planner.fleet.on_one_node import is_allowed, options_on_one_node
 from planner.fleet.option import Option, Ways
@@ -14,6 +13,7 @@ from planner.memory.sharding import layout_problem
 from planner.models.model import Model
 from planner.models.resolving import resolve_model
 from planner.plan import OperatingPoint, Plan
+from planner.unfeasible import NoFeasiblePlan
 from rules.book import Book
 from rules.vocabulary import FormatId
 

@@ -10,7 +10,6 @@ from itertools import chain, islice
 import numpy as np
 
 from planner.costs.formula import SECONDS_PER_HOUR, usd_per_month
-from planner.errors import NoFeasiblePlan
 from planner.figures import figure, usd
 from planner.fits.arrays import Floats, Ints
 from planner.frontier.places import Place, places
@@ -23,6 +22,7 @@ from planner.models.resolving import resolve_model
 from planner.quality import AS_PUBLISHED, expected_quality
 from planner.request import Request
 from planner.schemes import scheme
+from planner.unfeasible import NoFeasiblePlan
 from rules.book import Book, load_book
 
 MOST_RULE_CHOICES = 4

@@ -10,7 +10,7 @@ from planner.launching.joining import HEAD, RANK, followers_words, own_words
 from planner.launching.pools import router_of, servers_of
 
 if TYPE_CHECKING:
-    from planner.launching.rendering import Files, Launching
+    from planner.launching.launching import Files, Launching
     from planner.plan import Plan
 
 ADDRESS_WORDS = 4  # --host H --port P, which every engine's command ends with
@@ -28,7 +28,7 @@ def node_words(plan: Plan) -> dict[str, Any]:
 
 def pool_scripts(launching: Launching) -> Files:
     """`prefill.sh` and `decode.sh` start one server each, `router.sh` what stands in front of all of them."""
-    from planner.launching.rendering import template
+    from planner.launching.launching import template
 
     router, files = router_of(launching.plan), {}
     for role, server in servers_of(launching).items():
@@ -51,7 +51,7 @@ def _without_bootstrap(command: list[str]) -> tuple[list[str], str]:
 
 def pool_services(launching: Launching) -> Files:
     """A Compose project of all servers on one machine. BadInput where they stand on several."""
-    from planner.launching.rendering import EVERYWHERE, template
+    from planner.launching.launching import EVERYWHERE, template
 
     plan = launching.plan
     if plan.chosen.nodes > 1:

@@ -17,7 +17,7 @@ from planner.launching.kubernetes_scaling import Scaling
 from planner.templates import template_directory
 
 if TYPE_CHECKING:
-    from planner.launching.rendering import Files, Launching
+    from planner.launching.launching import Files, Launching
 
 SERVER, LOAD, MAKES = "serve.yaml", "load.yaml", "quantize.yaml"
 

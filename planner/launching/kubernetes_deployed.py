@@ -11,8 +11,8 @@ from typing import Any
 from planner.catalog import load_yaml
 from planner.errors import BadInput
 from planner.launching import quoting
+from planner.launching.launching import IN_CONTAINER, Launching
 from planner.launching.locating import making_stage
-from planner.launching.rendering import IN_CONTAINER, Launching
 from planner.launching.site import Site
 from planner.plan import Plan, Prediction
 from planner.planning.apart import BOOTSTRAP_PORT

@@ -16,7 +16,7 @@ from planner.plan import Plan, Pool
 from planner.planning.apart import BOOTSTRAP_PORT
 
 if TYPE_CHECKING:
-    from planner.launching.rendering import Launching
+    from planner.launching.launching import Launching
 
 
 def as_server(plan: Plan, pool: Pool) -> Plan:

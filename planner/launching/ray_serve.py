@@ -9,7 +9,7 @@ from planner.errors import BadInput
 from planner.launching import quoting
 
 if TYPE_CHECKING:
-    from planner.launching.rendering import Files, Launching
+    from planner.launching.launching import Files, Launching
     from planner.plan import Plan
 
 

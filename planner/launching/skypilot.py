@@ -10,7 +10,7 @@ from planner.errors import BadInput, nearest
 from planner.launching import quoting
 
 if TYPE_CHECKING:
-    from planner.launching.rendering import Files, Launching
+    from planner.launching.launching import Files, Launching
     from planner.plan import Plan
 
 

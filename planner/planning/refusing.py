@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
-from planner.errors import NoFeasiblePlan
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
 from planner.planning.assessing import Assessed
 from planner.planning.choosing import Chooser
 from planner.planning.deciding import Deliberation
 from planner.request import Request
+from planner.unfeasible import NoFeasiblePlan
 
 LARGEST_COUNT_SUGGESTED = 16
 

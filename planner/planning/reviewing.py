@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from planner.errors import BadInput, NoFeasiblePlan, nearest
+from planner.errors import BadInput, nearest
 from planner.plan import Decision
 from planner.planning.pipeline import asked_about, settle
 from planner.request import Request
+from planner.unfeasible import NoFeasiblePlan
 from rules.book import Book
 
 

@@ -10,7 +10,6 @@ from threading import Lock
 
 from anyio import CapacityLimiter
 
-from planner.errors import NoFeasiblePlan
 from planner.plan import Plan
 from planner.planning.pipeline import make_plan
 from planner.request import Request
@@ -18,6 +17,7 @@ from planner.service.allowing import check_request
 from planner.service.knowledge import digest_of, knowledge_digest
 from planner.service.settings import Settings
 from planner.service.store.plans import PlanStore
+from planner.unfeasible import NoFeasiblePlan
 from rules.book import Book, load_book
 
 FASTEST = 1

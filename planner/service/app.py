@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from planner import __version__
-from planner.service import document, problems
+from planner.service import document, failing
 from planner.service.answering import Answering
 from planner.service.api import catalogue, clusters, costs, fits, health, measurements
 from planner.service.api import plans as plan_addresses
@@ -36,6 +36,7 @@ from planner.service.pages import (
     running,
 )
 from planner.service.parts import Parts
+from planner.service.problems import Problem
 from planner.service.recording import Recorder
 from planner.service.runs.supervisor import Supervisor
 from planner.service.settings import Settings
@@ -65,10 +66,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     app = FastAPI(
         title="quantplan", version=__version__, description=ABOUT, openapi_url="/v1/openapi.json",
-        docs_url=None, redoc_url=None, lifespan=_lifespan, responses={"default": {"model": problems.Problem}},
+        docs_url=None, redoc_url=None, lifespan=_lifespan, responses={"default": {"model": Problem}},
     )  # fmt: skip
     app.state.parts = parts = assembled(settings)
-    problems.install(app)
+    failing.install(app)
     document.install(app)
     for noun in VERSIONED:
         app.include_router(noun, prefix="/v1")

@@ -10,13 +10,14 @@ from planner.clusters.choosing import plan_on_cluster
 from planner.clusters.cluster import Cluster, Link, NodePrice, NodeType
 from planner.clusters.survey import Wanted
 from planner.clusters.ways import Way, way_written, ways_of
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.fleet.layouts import compare_layouts
 from planner.models.resolving import resolve_model
 from planner.plan import Plan, load_plan
 from planner.planning import make_plan
 from planner.request import Pools, Request, ServiceLevel, Workload
 from planner.serving.outlook import with_outlook
+from planner.unfeasible import NoFeasiblePlan
 
 H100 = NodeType(name="h100", gpu="H100-80GB-SXM", gpus=8, count=12, racks=3)
 L40S = NodeType(name="l40s", gpu="L40S", gpus=4, count=20, price=NodePrice(usd_per_node_hour=4.4))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from planner.costs import usd_per_1m_tokens, usd_per_month
-from planner.errors import NoFeasiblePlan
+from planner.unfeasible import NoFeasiblePlan
 from tests.cost.conftest import compared, plan_of, run_of
 
 ARTICLE_B_ROWS = [

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from planner.costs.hourly import of_owned
 from planner.costs.owning import ownership
 from planner.costs.pricing import Owning, Pricing, price_of_plan, purchase_prices
 from planner.errors import BadInput
@@ -18,7 +19,7 @@ def test_an_hour_of_an_owned_machine_by_hand() -> None:
     bought = ownership(15000, 4, hosting_usd_per_month=73, **GIVEN)
     assert [part.name for part in bought.parts()] == ["purchase", "electricity", "hosting"]
     assert [round(part.usd_per_hour, 4) for part in bought.parts()] == [0.4281, 0.06, 0.1]
-    assert bought.hourly("A100").usd_per_hour == pytest.approx(15000 / 35040 + 0.06 + 0.1)
+    assert of_owned(bought, "A100").usd_per_hour == pytest.approx(15000 / 35040 + 0.06 + 0.1)
 
 
 def test_resale_lowers_the_purchase() -> None:

@@ -9,13 +9,13 @@ from executor.engines.metrics import parse_metrics, summary
 from executor.engines.vllm import VllmCpuServer, VllmServer
 from executor.steps.launch import memory_summary
 from planner.catalog import load_yaml
-from planner.errors import NoFeasiblePlan
 from planner.hardware.hardware import Cpu, Hardware
 from planner.launching.serving import Serving
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Request, Workload
 from planner.support import engines, kernel_for, kv_cache_problem
+from planner.unfeasible import NoFeasiblePlan
 from planner.units import GIB
 
 # Lines from logs in vllm-project/vllm#38820, #21348 and aivrar/vllm-windows-build#4.

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from planner.cli.main import cli
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.frontier.frontier import Frontier, make_frontier
 from planner.frontier.picture import picture
 from planner.frontier.runs import counted_at
@@ -23,6 +23,7 @@ from planner.models.resolving import resolve_model
 from planner.planning.assessing import Assessor, Layout
 from planner.planning.deciding import Choice
 from planner.request import Price, Request, ServiceLevel, Workload
+from planner.unfeasible import NoFeasiblePlan
 
 NAMED = ["1xA100-80GB-SXM", "1xH100-80GB-SXM", "4xL40S"]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from planner.errors import NoFeasiblePlan
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Request, Workload
+from planner.unfeasible import NoFeasiblePlan
 
 
 def plan_of(model: str, hardware: str, **more: object) -> Plan:

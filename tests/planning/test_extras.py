@@ -6,12 +6,13 @@ import json
 
 import pytest
 
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.memory.drafts import with_draft
 from planner.models.catalogue import find
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Extras, Request
+from planner.unfeasible import NoFeasiblePlan
 from planner.units import GIB
 
 

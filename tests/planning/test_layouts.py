@@ -2,10 +2,11 @@
 
 import pytest
 
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.request import Request
+from planner.unfeasible import NoFeasiblePlan
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from planner.asking import hardware_text, request_from
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.hardware.resolving import resolve_hardware
 from planner.launching.rendering import render
 from planner.plan import load_plan
 from planner.planning import make_plan
 from planner.request import Request
+from planner.unfeasible import NoFeasiblePlan
 
 
 def plan(model="qwen2.5-32b", hardware="1xRTX-4060-Ti-16GB", **options):

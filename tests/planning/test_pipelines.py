@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 
 from planner.cli.plan_view import print_plan
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.planning import make_plan
 from planner.request import Nodes, Request, Workload
 from planner.serving.from_plan import server_of
+from planner.unfeasible import NoFeasiblePlan
 
 EIGHT = Nodes(accelerators_per_node=8, link="infiniband", gbit_s=400, latency_us=5)
 LARGE = Request(

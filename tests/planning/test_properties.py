@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.hardware.catalogue import entries as accelerators
 from planner.hardware.resolving import resolve_hardware
 from planner.models.catalogue import entries as models
@@ -15,6 +15,7 @@ from planner.plan import Plan
 from planner.planning.pipeline import make_plan, plan_for
 from planner.request import Request, Workload
 from planner.support import kernel_for
+from planner.unfeasible import NoFeasiblePlan
 from rules.book import load_book
 
 TASKS = ("general", "chat", "code", "reasoning", "rag")

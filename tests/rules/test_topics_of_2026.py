@@ -63,9 +63,9 @@ def test_a_topic_has_rules_with_dated_sources_and_examples(topic: str) -> None:
 
 
 def test_a_refusal_names_hardware_that_holds_such_a_model() -> None:
-    from planner.errors import NoFeasiblePlan
     from planner.planning.pipeline import make_plan
     from planner.request import Request
+    from planner.unfeasible import NoFeasiblePlan
 
     with pytest.raises(NoFeasiblePlan) as caught:
         make_plan(Request(model="llama-3.1-70b", hardware="1xRTX-4090"))

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 NEEDS = {
     "speed": "serving.csv, single_stream.csv, max_throughput.csv and int4_kernels.csv",
     "energy": "energy.csv",
-    "serving": "load_latency.csv",
+    "serving": "serving.csv and load_latency.csv",
 }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from executor.deployments.deployment import Deployment
-from executor.deployments.elsewhere import Holding, Standing
+from executor.deployments.deployment import Deployment, Holding
+from executor.deployments.elsewhere import Standing
 from executor.distributed.jobs import Unreachable
 from executor.distributed.kubernetes.api import KubeApi
 from executor.distributed.kubernetes.refusals import Document

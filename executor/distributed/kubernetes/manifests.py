@@ -14,7 +14,7 @@ from planner.catalog import load_yaml
 from planner.errors import BadInput
 from planner.launching.kubernetes import LOAD, MAKES, SERVER, Original, rendered
 from planner.launching.kubernetes_deployed import CLAIM_ROOT, Deployed
-from planner.launching.rendering import Launching
+from planner.launching.launching import Launching
 from planner.launching.site import Site
 from planner.plan import Plan
 from planner.ports import StoredModel

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from executor.deployments.deployment import Deployment
-from executor.deployments.elsewhere import Holding
+from executor.deployments.deployment import Deployment, Holding
 from executor.findings import as_plain, findings_of
 from executor.journal import Journal
 from executor.step import Result

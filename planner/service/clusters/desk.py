@@ -16,10 +16,11 @@ from typing import Any
 
 from anyio import CapacityLimiter
 
-from planner.errors import BadInput, NoFeasiblePlan
+from planner.errors import BadInput
 from planner.service.clusters.questions import ClusterQuestion, FleetQuestion, LayoutsQuestion, PlacementQuestion
 from planner.service.problems import Refused
 from planner.service.settings import Settings
+from planner.unfeasible import NoFeasiblePlan
 
 SOLVER = (sys.executable, "-m", "planner.service.clusters.solving")
 LOOK_EVERY_S = 0.25

@@ -14,9 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from planner.errors import NoFeasiblePlan, QuantplanError
+from planner.errors import QuantplanError
 from planner.request import Request
 from planner.service.clusters.questions import FleetQuestion, LayoutsQuestion, PlacementQuestion
+from planner.unfeasible import NoFeasiblePlan
 
 Plain = dict[str, Any]
 

@@ -10,9 +10,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from planner import __version__
-from planner.errors import NoFeasiblePlan, QuantplanError
+from planner.errors import QuantplanError
 from planner.service.problems import Refused, not_found
 from planner.templates import template_directory
+from planner.unfeasible import NoFeasiblePlan
 
 NAVIGATION = (
     ("/", "Ask"),
