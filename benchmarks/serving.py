@@ -1,10 +1,12 @@
-"""Tails of published server runs beside those of the simulated scheduler.
+"""Published server runs beside the simulated scheduler: means of closed loops, and tails.
 
-usage: python benchmarks/serving.py --truth DIR   (the folder that holds load_latency.csv: MLPerf Inference 5.1 runs)
+usage: python benchmarks/serving.py --truth DIR   (the folder that holds serving.csv: InferenceX runs, and
+                                                   load_latency.csv: MLPerf Inference 5.1 runs)
 
-MLPerf publishes neither the limits of a server nor the lengths of each request, so the shape of the waits is compared:
-how many times its mean the 99th percentile is. The simulation runs Llama-2-70B in FP8 on H100s at shares of capacity;
-prompts as long as the answers (294 tokens on average in MLPerf) and their spread are assumptions.
+How the means are compared: `serving_runs.py`. Of tails the shape is compared, how many times its mean the 99th
+percentile is, for MLPerf publishes neither the limits of a server nor the lengths of each request. The simulation runs
+Llama-2-70B in FP8 on H100s at shares of capacity; prompts as long as the answers (294 tokens on average in MLPerf) and
+their spread are assumptions.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from statistics import median, quantiles
 from time import perf_counter
 
 from published_folder import folder_with
+from serving_runs import compare
 
 from planner.planning import make_plan
 from planner.request import Request, Workload
@@ -33,9 +36,11 @@ SHARES = (0.5, 0.7, 0.8, 0.9, 0.95)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--truth", type=Path, help="folder with load_latency.csv")
+    parser.add_argument("--truth", type=Path, help="folder with serving.csv and load_latency.csv")
     truth = parser.parse_args().truth
-    folder = folder_with(("load_latency.csv",), truth, command="make bench-serving", script="benchmarks/serving.py")
+    files = ("serving.csv", "load_latency.csv")
+    folder = folder_with(files, truth, command="make bench-serving", script="benchmarks/serving.py")
+    compare(folder)
     published(folder / "load_latency.csv")
     simulated()
 
