@@ -13,7 +13,7 @@ from planner.memory.cases import case_from_row
 from planner.memory.gguf_mix import gguf_file, gguf_tensors
 from planner.models.catalogue import find
 from planner.models.directory import model_from_directory
-from planner.units import MIB
+from planner.units import GIB, MIB
 
 DEMO_MODEL = Path(__file__).parents[2] / "executor" / "demo" / "pydocs-3m"
 
@@ -138,3 +138,18 @@ CODEBOOK_MIB = {
 def test_codebook_files_of_mixtures_and_deep_models(shape_of, model):
     predicted = [sum(t.bytes for t in gguf_file(shape_of(model), file_type)) / MIB for file_type in CODEBOOK_BYTES]
     assert predicted == pytest.approx(CODEBOOK_MIB[model], abs=0.0051)
+
+
+def mxfp4_file(name):
+    return gguf_file(find(name).shape, "MXFP4_MOE")
+
+
+@pytest.mark.parametrize(("model", "gib"), [("gpt-oss-20b", 11.27), ("gpt-oss-120b", 59.02)])
+def test_mxfp4_files_of_gpt_oss_have_the_size_llama_bench_prints(model, gib):
+    assert sum(tensor.bytes for tensor in mxfp4_file(model)) / GIB == pytest.approx(gib, abs=0.005)
+
+
+def test_mxfp4_files_keep_all_but_experts_and_norms_in_eight_bits():
+    types = {tensor.name: tensor.type for tensor in mxfp4_file("gpt-oss-20b")}
+    assert (types["token_embd.weight"], types["output.weight"], types["blk.0.attn_q.weight"]) == ("Q8_0",) * 3
+    assert (types["blk.0.ffn_down_exps.weight"], types["blk.0.ffn_down_exps.bias"]) == ("MXFP4", "F32")

@@ -143,3 +143,12 @@ def test_a_window_keeps_every_step_that_is_under_way(version, steps):
     started = replace(situation("gemma-4-e2b", "T4"), engine_version=version, batched_tokens=2048)
     constants = version_constants("vllm", version)
     assert pages(started, server_limits(started, constants), constants).step_tokens == steps * 2048
+
+
+def test_layers_that_all_keep_the_whole_context_are_one_group():
+    """Of vLLM 0.32's own specs for MiniMax M3 and Hunyuan 4 (UniformTypeKVCacheSpecs.page_size_bytes, 128 tokens)."""
+    minimax_m3 = Pages(KvCache((CachedLayers(3, 2048), CachedLayers(57, 2048 + 256))), 128, 8192)
+    hunyuan_4 = Pages(KvCache((CachedLayers(21, 1152 + 132), CachedLayers(57, 1152))), 128, 8192)
+    assert (minimax_m3.block_bytes, hunyuan_4.block_bytes) == (17_596_416, 11_856_384)
+    assert minimax_m3.request_blocks(129) == 2
+    assert minimax_m3.tokens(10 * 17_596_416, 128) == 1280

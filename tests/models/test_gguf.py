@@ -124,6 +124,7 @@ def test_file_types_are_schemes(tmp_path: Path, file_type: int, scheme: str) -> 
         (30, "gguf-q4_k_m", "iq4_xs"),
         (16, "gguf-q5_k_m", "q5_k_s"),
         (24, "gguf-q2_k", "iq1_s"),
+        (38, "gguf-q4_k_m", "mxfp4_moe"),
     ],
 )
 def test_other_file_types_are_variants_of_a_level(tmp_path: Path, file_type: int, level: str, variant: str) -> None:
