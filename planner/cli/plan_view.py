@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.cli.bars import memory_bar
-from planner.cli.energy_view import energy_lines
 from planner.cli.quantizing_view import needs_line
 from planner.cli.why_view import why
+from planner.energy.telling import energy_lines
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
 from planner.placed import how_it_lies

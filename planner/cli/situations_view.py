@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from planner.cli.why_view import cited, outcome
 from planner.plan import Decision, Evidence
 from planner.planning.reviewing import RequestChange, Verdict
 from planner.request import Request
+from planner.why import cited, outcome
 
 STYLES = {"-": "red", "+": "green"}
 SPOKE, SILENT, VETOED = Text("●", style="green"), Text("○", style="dim"), Text("✕", style="yellow")

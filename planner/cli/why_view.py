@@ -10,19 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.plan import Decision, Evidence, Plan
+from planner.why import DECISIONS, cited, outcome
 
-DECISIONS = {
-    "width": "width",
-    "format": "format",
-    "fallback": "instead",
-    "engine": "engine",
-    "kv_cache": "KV cache",
-    "parallelism": "split",
-    "evaluate_also": "try also",
-}
 SAY_WHY_NOT = "width"
 THE_TREE = "A.tree"
-NAMES_SHOWN = 3
 
 
 def why(plan: Plan, *, everything: bool) -> Group:
@@ -40,28 +31,6 @@ def why(plan: Plan, *, everything: bool) -> Group:
     effective = {candidate.format for candidate in plan.alternatives if candidate.verdict == "avoided"}
     avoided = [_avoided(v) for v in vetoes if everything or effective & set(v.outcome.get("avoid", ()))]
     return Group(table, Padding(Group(*avoided), (1, 0, 0, 0)))
-
-
-def outcome(evidence: Evidence) -> str:
-    """What a rule concluded, in few words: formats and engines by name, groups by size, `split` for a flag."""
-    words = []
-    for key, value in evidence.outcome.items():
-        if isinstance(value, list | tuple):
-            names = [f"{name} KV" for name in value] if key == "avoid_kv" else value
-            rest = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-            words.append(", ".join(names[:NAMES_SHOWN]) + rest)
-        elif key == "group_size":
-            words.append(f"g{value}")
-        elif value is True:
-            words.append(key.replace("_", " "))
-        elif key != "tool":
-            words.append(str(value))
-    return ", ".join(words) or "-"
-
-
-def cited(evidence: Evidence) -> str:
-    """The source and the rule, and the house rules it comes from."""
-    return f"[{evidence.source}: {evidence.rule}{f' in {evidence.house_rules}' if evidence.house_rules else ''}]"
 
 
 def _because(evidence: Evidence) -> Text:

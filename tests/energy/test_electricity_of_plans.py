@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from executor.findings import findings_of
-from planner.cli.energy_view import energy_lines
 from planner.costs.pricing import Owning, Pricing, price_of_plan
 from planner.energy.electricity import electricity_usd_of, site_electricity
 from planner.energy.predicting import TDP_BOUND
+from planner.energy.telling import energy_lines
 from planner.plan import Candidate, Plan
 from planner.planning import make_plan
 from planner.request import Request, Workload

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,43 @@ def test_the_check_sees_an_upward_import(tmp_path: Path) -> None:
     guilty = tmp_path / "guilty.py"
     guilty.write_text("def f():\n    from executor.run import apply\n")
     assert list(imports_of(guilty)) == [("executor", 2)]
+
+
+def modules_imported(path: Path, known: set[str]) -> set[str]:
+    """Our modules that a file takes names from, wherever in it; of a package those of its modules that are named."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {name for alias in node.names if (name := f"{node.module}.{alias.name}") in known} or {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & known
+
+
+def house() -> dict[str, set[str]]:
+    paths = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in FORBIDDEN
+        for path in (ROOT / package).rglob("*.py")
+    }
+    return {module: modules_imported(path, set(paths)) - {module} for module, path in paths.items()}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    try:
+        TopologicalSorter(house()).prepare()
+    except CycleError as circle:
+        pytest.fail(" <- ".join(circle.args[1]))
+
+
+def test_nothing_but_the_command_line_takes_from_the_command_line() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, names in house().items()
+        for name in names
+        if name.startswith("planner.cli.") and not module.startswith("planner.cli.")
+    ]
+    assert wrong == []
 
 
 def loaded_modules(code: str) -> set[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from planner.cli.outlook_view import COLUMNS, carried
 from planner.figures import figure
 from planner.plan import Outlook, Plan
+from planner.serving.telling import COLUMNS, carried
 
 
 def outlook(plan: Plan) -> dict[str, Any] | None:

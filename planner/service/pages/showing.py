@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from planner.cli.energy_view import energy_lines
-from planner.cli.why_view import DECISIONS, outcome
+from planner.energy.telling import energy_lines
 from planner.figures import NAMES, cache_room, figure, interval, usd
 from planner.figures import memory as memory_text
 from planner.placed import how_it_lies
 from planner.plan import Alternative, Decision, Evidence, Memory, Plan, Prediction
 from planner.service.pages.outlook import outlook
+from planner.why import DECISIONS, outcome
 
 BAR_WIDTH = 1000.0
 COLOURS = 8

@@ -1,4 +1,4 @@
-"""Power and energy of a plan, as a person reads it: one line, and where it comes from."""
+"""Power and energy of a plan, in words for terminal and pages: one line, and where it comes from."""
 
 from __future__ import annotations
 
