@@ -8,9 +8,11 @@ import pytest
 
 from planner.errors import BadInput
 from planner.memory.kv_cache import kv_cache
+from planner.memory.weights import weight_bytes
 from planner.models.catalogue import entries, find
 from planner.models.families import shape_from_config
 from planner.models.shape import Shape
+from planner.schemes import scheme
 
 CONFIGS: dict[str, Any] = {entry.name: entry.config for entry in entries()}
 
@@ -96,6 +98,19 @@ def test_minimax_m3_must_say_which_layers_are_sparse() -> None:
         shape_from_config({**config, "text_config": text})
 
     assert str(refused.value).startswith("config.json: text_config: mlp_layer_types is missing")
+
+
+def test_kimi_k3_takes_the_1_56_tb_of_its_checkpoint_with_only_routed_experts_in_4_bits() -> None:
+    weights = weight_bytes(shape_of("kimi-k3"), scheme("mxfp4"))
+
+    assert weights.total / 1e12 == pytest.approx(1.56, abs=0.005)
+
+
+@pytest.mark.parametrize("name", ["kimi-k3", "hunyuan-4-preview", "minimax-m3"])
+def test_a_plan_says_which_engine_the_cache_was_read_from(name: str) -> None:
+    assert shape_of(name).notes == (
+        "its cache is that of vLLM 0.32; whether older versions serve this family is not known",
+    )
 
 
 @pytest.mark.parametrize("name", ["deepseek_v4", "qwen4_exp"])

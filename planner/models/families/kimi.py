@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner.models.config import Config
-from planner.models.families.latent import latent_attention, latent_projections
+from planner.models.families.latent import READ_FROM_VLLM, latent_attention, latent_projections
 from planner.models.families.merging_towers import moonvit_3d_tower
 from planner.models.families.multimodal import seeing, text_section
 from planner.models.families.sparse import read_experts
@@ -90,4 +90,4 @@ def kimi_k3(config: Config) -> Shape:
     """Kimi K3 with its vision tower."""
     text = kimi_linear(text_section(config))
     tower = moonvit_3d_tower(config.section("vision_config"), text.hidden_size) if config.has("vision_config") else []
-    return replace(seeing(config, text, tower), family="kimi_k3")
+    return replace(seeing(config, text, tower), notes=(READ_FROM_VLLM,))

@@ -23,6 +23,7 @@ from planner.models.shape import AttentionLayers, Shape
 
 # An indexer keeps one FP8 key and its 4-byte scale for each token (deepseek-ai/DeepSeek-V3.2-Exp inference code).
 INDEXER_SCALE_BYTES = 4
+READ_FROM_VLLM = "its cache is that of vLLM 0.32; whether older versions serve this family is not known"
 
 
 def latent_attention(config: Config, core: Core, count: int) -> AttentionLayers:
@@ -135,7 +136,7 @@ def hunyuan_4(config: Config) -> Shape:
         *hyper_connections(core, config.integer("hc_mult")),
         *norm(core.hidden, 2 * core.layers + 1),
     ]
-    return decoder(config, core, layers, attention=(picking, reading), experts=(experts,))
+    return decoder(config, core, layers, attention=(picking, reading), experts=(experts,), notes=(READ_FROM_VLLM,))
 
 
 def indexing_layers(config: Config, layers: int) -> int:

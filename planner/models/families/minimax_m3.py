@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from planner.models.config import Config
 from planner.models.families.dense import qk_norms
+from planner.models.families.latent import READ_FROM_VLLM
 from planner.models.families.multimodal import seeing, text_section
 from planner.models.families.sparse import read_experts
 from planner.models.families.vision import as_vision, patches, tower
@@ -58,7 +59,7 @@ def minimax_m3_text(config: Config) -> Shape:
     ]
     whole = core.full_attention(core.layers - sparse)
     picking = replace(whole, count=sparse, indexer_bytes_per_token=width * INDEX_KEY_BYTES, is_sparse=True)
-    return decoder(config, core, layers, attention=(whole, picking), experts=(experts,))
+    return decoder(config, core, layers, attention=(whole, picking), experts=(experts,), notes=(READ_FROM_VLLM,))
 
 
 def layers_marked(config: Config, core: Core, key: str, kind: str, marks: tuple[int, ...]) -> int:
