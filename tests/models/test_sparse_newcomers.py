@@ -113,7 +113,19 @@ def test_a_plan_says_which_engine_the_cache_was_read_from(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["deepseek_v4", "qwen4_exp"])
-def test_what_is_not_fully_known_is_refused_by_name(name: str) -> None:
-    with pytest.raises(BadInput, match=f"model family {name} is not known to quantplan"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("deepseek_v4", "of its compressed caches only their sizes are known here, not how they share pages"),
+        (
+            "qwen4_exp_text",
+            "of its compressed caches only their sizes are known here, not how they share pages,"
+            " and its n-gram embeddings are not counted",
+        ),
+    ],
+)
+def test_what_is_not_fully_known_is_refused_by_name_and_says_why(name: str, why: str) -> None:
+    with pytest.raises(BadInput) as refused:
         shape_from_config({"model_type": name})
+
+    assert str(refused.value).splitlines()[0] == f"config.json: model family {name} is not known to quantplan: {why}"

@@ -196,6 +196,14 @@ FAMILIES: dict[str, str] = {
     "zamba2": "mixed.zamba2",
 }
 
+# Families that vLLM 0.32 serves and that are not modelled, and why.
+COMPRESSED = "of its compressed caches only their sizes are known here, not how they share pages"
+NOT_MODELLED = {
+    "deepseek_v4": COMPRESSED,
+    "deepseek_v41": COMPRESSED,
+    "qwen4_exp": f"{COMPRESSED}, and its n-gram embeddings are not counted",
+}
+
 FAMILY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ADD_ONE = "add one function for it to planner/models/families, or plan with a bare size such as 70B"
 
@@ -215,7 +223,8 @@ def family_named(config: Config) -> Family:
     if not FAMILY_NAME.fullmatch(name):
         raise BadInput(f"model_type {shown(name)} is not a family name", where=config.where, fix=WRONG)
     if name not in FAMILIES:
-        what = f"model family {name} is not known to quantplan"
+        why = NOT_MODELLED.get(name.removesuffix("_text"))
+        what = f"model family {name} is not known to quantplan" + (f": {why}" if why else "")
         raise BadInput(what, where=config.where, nearest=nearest(name, FAMILIES), fix=ADD_ONE)
     module, function = FAMILIES[name].split(".")
     family: Family = getattr(import_module(f"{__name__}.{module}"), function)
