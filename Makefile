@@ -54,7 +54,7 @@ bench-frontier: $(VENV)/ready ## Candidates a second of `quantplan plan --fronti
 bench-formats: $(VENV)/ready ## Quantize, reload, verify and evaluate every format a CPU can make (about an hour the first time)
 	@$(BIN)/python -m benchmarks.formats
 
-bench-serving: $(VENV)/ready ## The simulator against theory, the closed form and published tails (TRUTH=folder with load_latency.csv)
+bench-serving: $(VENV)/ready ## The simulator against theory, the closed form and published tails (TRUTH=folder with serving.csv and load_latency.csv)
 	@$(BIN)/python benchmarks/serving.py $(if $(TRUTH),--truth $(TRUTH))
 
 bench-service: $(VENV)/ready ## The service under load, killed, and tried against its own OpenAPI document
