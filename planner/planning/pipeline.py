@@ -118,6 +118,7 @@ def drawn_up(settled: Settled, warnings: tuple[str, ...] = ()) -> Plan:
         ),
         notes=(
             *notes_for(deliberation, hardware),
+            *model.shape.notes,
             *extra_notes(request.extras),
             *apart_notes(request, chosen.data_parallel),
             *without_copies(chosen.memory),
