@@ -153,3 +153,7 @@ def test_mxfp4_files_keep_all_but_experts_and_norms_in_eight_bits():
     types = {tensor.name: tensor.type for tensor in mxfp4_file("gpt-oss-20b")}
     assert (types["token_embd.weight"], types["output.weight"], types["blk.0.attn_q.weight"]) == ("Q8_0",) * 3
     assert (types["blk.0.ffn_down_exps.weight"], types["blk.0.ffn_down_exps.bias"]) == ("MXFP4", "F32")
+
+
+def test_every_byte_of_an_mxfp4_file_that_llama_quantize_writes(shape_of):
+    assert sum(tensor.bytes for tensor in gguf_file(shape_of("random-4-experts"), "MXFP4_MOE")) == 18_774_016
