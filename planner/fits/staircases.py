@@ -87,6 +87,8 @@ def _plain(layout: PlainLayout) -> list[Stair]:
 def _paged(layout: Pages) -> tuple[list[Stair], float]:
     if not layout.kv.layers and not layout.kv.states:
         return [], 0.0
+    if layout.kv.is_proportional:
+        return [Stair(layout.block_tokens, layout.block_bytes, ENDLESS)], 0.0
     page_bytes, group_size, block_bytes = layout.page_bytes, layout.group_size, layout.block_bytes
     stairs, extra = [], layout.state_blocks
     for part in layout.kv.layers:
