@@ -44,6 +44,11 @@ def test_kimi_k3_has_its_published_size_most_of_it_in_82432_experts() -> None:
     assert one_expert_mb == pytest.approx(17.55, abs=0.01)
 
 
+def test_the_tower_of_kimi_k3_has_the_parameters_of_vllms() -> None:
+    """MoonViT3dPretrainedModel and KimiK25MultiModalProjector of vLLM 0.32, built on the meta device."""
+    assert shape_of("kimi-k3").parameters_by_component()["vision"] == 447_358_976
+
+
 def test_a_published_slice_of_kimi_k3_has_18_billion() -> None:
     """Its first four layers with 128 of 896 experts, the vision tower unchanged (eatang/Kimi-K3-4layer)."""
     config = CONFIGS["kimi-k3"]
