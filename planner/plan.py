@@ -13,27 +13,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from planner.candidate import (
-    Alternative,
-    CacheTransfer,
-    Candidate,
-    Cost,
-    Lever,
-    Memory,
-    Offload,
-    OperatingPoint,
-    Outlook,
-    Percentiles,
-    Placement,
-    Pool,
-    Prediction,
-    Span,
-    Term,
-    TokenCost,
-    Verdict,
-    Weighed,
-)
+from planner.candidate import Alternative, CacheTransfer, Candidate, Placement, Pool, Verdict, Weighed
 from planner.errors import BadInput
+from planner.needs import Lever, Memory, Offload, Term
+from planner.predicted import Cost, OperatingPoint, Outlook, Percentiles, Prediction, Span, TokenCost
 from planner.request import Frozen, Request, Workload
 from rules.vocabulary import FormatId, Trouble
 

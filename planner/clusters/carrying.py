@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from planner.candidate import OperatingPoint, Weighed
+from planner.candidate import Weighed
 from planner.catalog import load_yaml
 from planner.clusters.weighing import Offer, cheapest
+from planner.predicted import OperatingPoint
 from planner.request import Request, ServiceLevel
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from planner.candidate import OperatingPoint, Weighed
+from planner.candidate import Weighed
 from planner.clusters.cluster import Cluster, NodeType
 from planner.clusters.ways import Way
 from planner.hardware.hardware import Hardware
@@ -18,6 +18,7 @@ from planner.planning.facts import gather_facts
 from planner.planning.offloading import WEIGHT_LABELS
 from planner.planning.operating import operating_points
 from planner.planning.spanning import as_it_stands, nodes_of_copy
+from planner.predicted import OperatingPoint
 from planner.request import Price, Request
 from planner.schemes import scheme
 from planner.units import GIB

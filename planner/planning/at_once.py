@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from planner.candidate import OperatingPoint
 from planner.catalog import load_yaml
 from planner.planning.operating import operating_points
 from planner.planning.pipeline import Settled
+from planner.predicted import OperatingPoint
 
 
 def enough_at_once(settled: Settled, requests_per_s: float) -> int | None:

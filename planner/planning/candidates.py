@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from planner.candidate import Alternative, Candidate, Cost, Lever, Span
+from planner.candidate import Alternative, Candidate
 from planner.costs.plan_cost import tokens_apart
 from planner.costs.time_share import predicted_prompt_share
 from planner.energy.predicting import Energy, predict_energy
@@ -14,6 +14,7 @@ from planner.memory.levers import levers
 from planner.memory.sizing import loaded_weights, situation_for
 from planner.memory.stages import stage_weights
 from planner.models.shape import Shape
+from planner.needs import Lever
 from planner.planning.apart import dealt_arguments
 from planner.planning.arguments import engine_arguments, engine_environment
 from planner.planning.assessing import Assessed, Assessor, Layout
@@ -29,6 +30,7 @@ from planner.planning.predictions import (
     quality_prediction,
 )
 from planner.planning.spanning import nodes_of_copy
+from planner.predicted import Cost, Span
 from planner.quality import AS_PUBLISHED, Quality, expected_quality
 from planner.request import Workload
 from planner.schemes import Scheme, scheme

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.candidate import OperatingPoint
 from planner.planning.assessing import Assessed, Assessor
 from planner.planning.candidates import prompt_share, span
+from planner.predicted import OperatingPoint
 
 LARGEST_CONCURRENCY = 1024
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from planner.candidate import Memory
 from planner.hardware.hardware import Hardware
 from planner.memory.constants import engine_constants
 from planner.memory.llama_cpp import NO_REPACK
 from planner.models.model import Model
+from planner.needs import Memory
 from planner.planning.assessing import Assessed
 from planner.planning.deciding import Deliberation
 from rules.vocabulary import Objective
