@@ -11,6 +11,7 @@ from typing import Any
 from planner.costs.hourly import HourlyPrice, hourly_price
 from planner.costs.plan_cost import cost_of
 from planner.errors import BadInput
+from planner.figures import NAMES, figure
 from planner.hardware.hardware import Hardware
 from planner.layouts import stored_scheme
 from planner.learned.correcting import corrected
@@ -250,9 +251,9 @@ class Assessor:
             ("tpot_ms", level.tpot_ms, speed.tpot_ms),
         ):
             if target is not None and estimate.value is None:
-                yield f"{name} is unknown, so the target {target:g} cannot be confirmed"
+                yield f"{NAMES[name]} is unknown, so the target of {target:g} ms cannot be confirmed"
             elif target is not None and estimate.value is not None and estimate.value > target:
-                yield f"{name} {estimate.value:.3g} is above the target {target:g}"
+                yield f"{NAMES[name]} {figure(estimate.value)} ms is above the target of {target:g} ms"
 
 
 def _shortage(memory: Memory) -> str:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
+from planner.figures import NAMES, figure
 from planner.hardware.hardware import Hardware
 from planner.models.model import Model
-from planner.planning.assessing import Assessed
+from planner.planning.assessing import NO_KERNEL, Assessed
 from planner.planning.choosing import Chooser
 from planner.planning.deciding import Deliberation
 from planner.request import Request
 from planner.unfeasible import NoFeasiblePlan
+from rules.vocabulary import FormatId
 
 LARGEST_COUNT_SUGGESTED = 16
 
@@ -35,7 +37,9 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
         yield f"leave out --format {request.format}: the rules choose {free.format}, which fits with {spare}"
     verdicts = {candidate.verdict for candidate in chooser.tried}
     if verdicts == {"no-kernel"}:
-        without = f"leave out --engine {request.engine}; " if request.engine else ""
+        able = ", ".join(_formats_with_a_kernel(chooser))
+        instead = f"{request.engine} has kernels here for --format {able}; or " if request.engine and able else ""
+        without = f"{instead}leave out --engine {request.engine}; " if request.engine else ""
         yield f"{without}`quantplan fits {request.model}` lists accelerators and engines that have a kernel for it"
     elif "misses-service-level" in verdicts:
         if in_reach := _fewer_in_time(chooser, request) or _nearest_to_targets(chooser, request):
@@ -53,6 +57,12 @@ def _remedies(chooser: Chooser, hardware: Hardware, request: Request) -> Iterato
         yield "say with --host-memory-gib what memory the host has: llama.cpp can keep part of the model there"
     for spoken in chooser.deliberation.ask("remedy").spoke:
         yield f"{spoken.outcome.use} [{spoken.source}]"
+
+
+def _formats_with_a_kernel(chooser: Chooser) -> Iterator[FormatId]:
+    for format in chooser.worth_weighing():
+        if chooser.assessor.kernel(chooser.deliberation.choice_of(format)) != NO_KERNEL:
+            yield format
 
 
 def _could_split(chooser: Chooser) -> bool:
@@ -88,7 +98,7 @@ def _nearest_to_targets(chooser: Chooser, request: Request) -> str | None:
     candidates = [one_by_one.best_layout(chooser.deliberation.choice_of(format)) for format in formats]
     fastest = min(candidates, key=lambda candidate: candidate.speed.tpot_ms.value or inf)
     waits = {"ttft_ms": fastest.speed.ttft_ms.value, "tpot_ms": fastest.speed.tpot_ms.value}
-    reached = ", ".join(f"{name} {value:.3g}" for name, value in waits.items() if value)
+    reached = ", ".join(f"{figure(value)} ms of {NAMES[name]}" for name, value in waits.items() if value)
     return f"targets within reach: one request at a time takes {reached} in {_described(fastest)}" if reached else None
 
 

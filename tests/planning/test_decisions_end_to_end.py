@@ -105,7 +105,7 @@ def test_the_load_is_shared_by_replicas() -> None:
 
 
 def test_an_unmet_service_level_is_said() -> None:
-    with pytest.raises(NoFeasiblePlan, match=r"tpot_ms .* is above the target 1"):
+    with pytest.raises(NoFeasiblePlan, match=r"time per output token .* ms is above the target of 1 ms"):
         plan_of("llama-3.1-70b", "1xA100-80GB", service_level={"tpot_ms": 1})
 
 
@@ -120,3 +120,10 @@ def test_with_an_objective_the_ladder_leaves_from_what_is_chosen() -> None:
     assert plan.chosen.format == "awq-int4"
     assert plan.ladder
     assert all(rung.change.get("format") != "awq-int4" for rung in plan.ladder)
+
+
+def test_an_engine_without_a_kernel_for_the_rules_format_names_those_it_has_one_for() -> None:
+    with pytest.raises(NoFeasiblePlan) as refused:
+        make_plan(Request(model="llama-3.1-8b", hardware="cpu:32GB", engine="vllm"))
+    assert refused.value.fix.startswith("vllm has kernels here for --format bf16, ")
+    assert "or leave out --engine vllm" in refused.value.fix

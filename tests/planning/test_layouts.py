@@ -55,5 +55,5 @@ def test_a_load_too_large_for_the_targets_is_told_how_much_of_it_is_not() -> Non
 
 
 def test_targets_out_of_reach_are_told_what_is_within() -> None:
-    with pytest.raises(NoFeasiblePlan, match="To fix: targets within reach: one request at a time takes ttft_ms "):
+    with pytest.raises(NoFeasiblePlan, match="To fix: targets within reach: one request at a time takes "):
         plan_of("llama-3.1-8b", "8xH100-80GB", service_level={"tpot_ms": 1})
