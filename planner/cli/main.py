@@ -58,6 +58,7 @@ SUBCOMMANDS = {name: says for chapter in CHAPTERS.values() for name, says in cha
 NAME_WIDTH = max(map(len, SUBCOMMANDS))
 
 BAD_INPUT = 2
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 COLLECT_EVERY = 50_000  # start-up makes many objects that live on; collecting among them only costs time
 
 EXIT_CODES = """\b
@@ -98,7 +99,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings=HELP)
 @click.version_option(package_name="quantplan")
 def cli() -> None:
     """Decide how to serve a language model on the GPUs you have, do it, and check that it was right."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from planner.cli.sections import Sectioned
 from planner.prices.line import KINDS
 from rules.vocabulary import EngineId, FormatId, KvFormat, Objective, Task, Tool
 
@@ -16,7 +17,25 @@ if TYPE_CHECKING:
     from rules.book import Book
 
 
-@click.command(name="plan", short_help="Decide how to serve a model on given hardware, and say why.")
+SECTIONS = {
+    "hardware": "Where",
+    "input_tokens": "What is asked of it",
+    "objective": "What it must reach",
+    "format_": "Insist on",
+    "draft": "Beside the model",
+    "tool": "How the checkpoint is made",
+    "usd_per_hour": "Prices",
+    "frontier": "The answer",
+    "help": "Options",
+}
+
+
+@click.command(
+    name="plan",
+    cls=Sectioned,
+    titles=SECTIONS,
+    short_help="Decide how to serve a model on given hardware, and say why.",
+)
 @click.argument("model")
 @click.option("--on", "hardware", default="", help="1xA100-80GB, 2xL40S, cpu:64GB, here, or a YAML file.")
 @click.option("--cluster", "cluster_file", type=click.Path(path_type=Path), help="Choose nodes of this cluster file.")
@@ -27,8 +46,8 @@ if TYPE_CHECKING:
 @click.option("--host-bandwidth-gb-s", type=float, help="With it: bandwidth of that memory.")
 @click.option("--input-tokens", type=int, help="Prompt tokens of a typical request (1000).")
 @click.option("--output-tokens", type=int, help="Generated tokens of a typical request (300).")
-@click.option("--context-tokens", type=int, help="Longest request to be served (input + output).")
-@click.option("--concurrency", type=int, help="Requests in flight at once (8).")
+@click.option("--context-tokens", type=int, help="Longest request to be admitted (what the cache surely holds).")
+@click.option("--concurrency", type=int, help="Requests in flight at once (8; under a rate as many as it takes).")
 @click.option("--requests-per-s", type=float, help="Requests arriving at random: simulates their waits by percentile.")
 @click.option("--prefix-hit-rate", type=float, help="With it: part of a prompt found in the prefix cache, 0 to 1 (0).")
 @click.option("--task", type=click.Choice(get_args(Task)), help="What the model is used for.")
@@ -37,20 +56,6 @@ if TYPE_CHECKING:
 @click.option("--no-calibration", is_flag=True, help="No calibration data may be used.")
 @click.option("--quality-validated", is_flag=True, help="Low-bit quality was validated on your own task.")
 @click.option("--fine-tunes", is_flag=True, help="Fine-tunes of the model are made and served, too.")
-@click.option("--format", "format_", type=click.Choice(get_args(FormatId)), help="Insist on a format.")
-@click.option("--engine", type=click.Choice(get_args(EngineId)), help="Insist on an engine.")
-@click.option("--tensor-parallel", type=int, help="Insist on this many accelerators a copy.")
-@click.option("--tool", type=click.Choice(get_args(Tool)), help="Insist on the tool that makes the format.")
-@click.option("--variant", help="Another way to make the format: static, block, single, q4_k_s, iq4_xs ...")
-@click.option("--calibration", help="Text to calibrate with: .txt, .jsonl, .parquet, a folder, or a hub data set.")
-@click.option("--make-only", is_flag=True, help="Make and evaluate the checkpoint here; serve it elsewhere.")
-@click.option("--draft", type=click.Choice(["mtp", "eagle"]), help="Speculate: with the model's own heads, or EAGLE's.")
-@click.option("--draft-model", help="With --draft eagle: the head's checkpoint, a folder or a hub id.")
-@click.option("--draft-tokens", type=int, help="Tokens the draft runs ahead (3).")
-@click.option("--max-loras", type=int, help="LoRA adapters served at once; room is kept for them.")
-@click.option("--max-lora-rank", type=int, help="The largest rank among them (16).")
-@click.option("--expert-parallel", is_flag=True, default=None, help="Whole experts on each GPU instead of slices.")
-@click.option("--kv-cache", type=click.Choice(get_args(KvFormat)), help="Insist on a KV-cache format.")
 @click.option(
     "--objective", type=click.Choice(get_args(Objective)), help="What to optimise (tree: the articles' order)."
 )
@@ -61,6 +66,20 @@ if TYPE_CHECKING:
     type=click.Choice(["mean", "p50", "p95", "p99"]),
     help="Of the targets, under --requests-per-s (mean).",
 )
+@click.option("--format", "format_", type=click.Choice(get_args(FormatId)), help="Insist on a format.")
+@click.option("--engine", type=click.Choice(get_args(EngineId)), help="Insist on an engine.")
+@click.option("--tensor-parallel", type=int, help="Insist on this many accelerators a copy.")
+@click.option("--kv-cache", type=click.Choice(get_args(KvFormat)), help="Insist on a KV-cache format.")
+@click.option("--draft", type=click.Choice(["mtp", "eagle"]), help="Speculate: with the model's own heads, or EAGLE's.")
+@click.option("--draft-model", help="With --draft eagle: the head's checkpoint, a folder or a hub id.")
+@click.option("--draft-tokens", type=int, help="Tokens the draft runs ahead (3).")
+@click.option("--max-loras", type=int, help="LoRA adapters served at once; room is kept for them.")
+@click.option("--max-lora-rank", type=int, help="The largest rank among them (16).")
+@click.option("--expert-parallel", is_flag=True, default=None, help="Whole experts on each GPU instead of slices.")
+@click.option("--tool", type=click.Choice(get_args(Tool)), help="Insist on the tool that makes the format.")
+@click.option("--variant", help="Another way to make the format: static, block, single, q4_k_s, iq4_xs ...")
+@click.option("--calibration", help="Text to calibrate with: .txt, .jsonl, .parquet, a folder, or a hub data set.")
+@click.option("--make-only", is_flag=True, help="Make and evaluate the checkpoint here; serve it elsewhere.")
 @click.option("--usd-per-hour", type=float, help="Price of one accelerator (or CPU host) for an hour.")
 @click.option("--provider", help="Take the price of this provider.")
 @click.option("--utilisation", type=float, help="Share of the time the server is busy, 0 to 1 (1).")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 
@@ -46,6 +47,18 @@ def test_plan_for_people_has_no_escape_codes_off_a_terminal() -> None:
     assert "\x1b[" not in done.stdout
     for words in ("awq-int4", "vllm", "A.tree.3", "weights", "KV cache", "per 1M output tokens", "free"):
         assert words in done.stdout
+
+
+def test_the_options_of_plan_are_listed_in_sections_and_none_is_left_out() -> None:
+    shown = quantplan("plan", "--help").stdout
+    titles = ("Where:", "What is asked of it:", "What it must reach:", "Insist on:", "Prices:", "The answer:")
+    places = [shown.index(title) for title in titles]
+    assert places == sorted(places)
+    from planner.cli.plan_command import command
+
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert f"  {option.opts[0]}" in shown, option.opts[0]
 
 
 def test_a_plan_says_what_is_tried_on_each_trouble_in_order_and_with_all_also_why() -> None:
