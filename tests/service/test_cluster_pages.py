@@ -31,6 +31,7 @@ def test_the_packing_its_cost_its_gap_and_a_lost_node_are_shown(client: TestClie
     assert status == 200
     for said in ("Everything is served", "USD a month", "Above the best possible", "What one lost node does"):
         assert said in page
+    assert re.search(r">\s*\d\.\d\d %\s*<", page), "the gap, never as 2e-14"
     assert re.search(r"<title>small: 1 of \d</title>", page), "every copy is drawn on its node"
     link = re.search(r'<a href="(/\?model=llama-3\.1-8b&[^"]+)"', page)
     assert link is not None

@@ -62,7 +62,7 @@ def figures(told: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     by = "cost" if told["objective"] == "cost" else "accelerators"
     yield (
         "Above the best possible",
-        f"{100 * told['optimality_gap']:.2g} %",
+        f"{100 * told['optimality_gap']:.2f} %",
         f"of the {by} at most; the solver's proof",
     )
     yield "Worked out in", f"{sum(told['seconds'].values()):.1f} s", ""
